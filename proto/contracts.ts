@@ -1,0 +1,102 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type * as grpc from '@grpc/grpc-js';
+import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
+import type { FlightServiceClient, FlightServiceHandlers } from './gen/arrow/flight/protocol/FlightService.js';
+import type { HealthClient, HealthHandlers } from './gen/grpc/health/v1/Health.js';
+import type { GRPCInferenceServiceClient, GRPCInferenceServiceHandlers } from './gen/inference/GRPCInferenceService.js';
+import type { MetricsServiceClient, MetricsServiceHandlers } from './gen/millrace/v1/MetricsService.js';
+import type { PredictionServiceClient, PredictionServiceHandlers } from './gen/millrace/v1/PredictionService.js';
+import type {
+  PreprocessingServiceClient,
+  PreprocessingServiceHandlers,
+} from './gen/millrace/v1/PreprocessingService.js';
+import type { RegistryServiceClient, RegistryServiceHandlers } from './gen/millrace/v1/RegistryService.js';
+import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millrace/v1/TrainingService.js';
+
+const require = createRequire(import.meta.url);
+const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
+
+function load(file: string, keepCase: boolean): PackageDefinition {
+  return loadSync(file, {
+    keepCase,
+    longs: Number,
+    enums: String,
+    defaults: true,
+    oneofs: true,
+    includeDirs: [protoFolder],
+  });
+}
+
+/** One gRPC service, with the types of its client and of its handlers. Loaded when first used. */
+export class Contract<Client, Handlers> {
+  /** Never set: they carry the types only. */
+  declare readonly clientType: Client;
+  declare readonly handlersType: Handlers;
+  #definition: grpc.ServiceDefinition | null = null;
+
+  constructor(
+    /** Full name, for example `millrace.v1.TrainingService`. */
+    readonly name: string,
+    private readonly file: string,
+  ) {}
+
+  get definition(): grpc.ServiceDefinition {
+    this.#definition ??= load(this.file, false)[this.name] as grpc.ServiceDefinition;
+    return this.#definition;
+  }
+
+  /** Descriptors under the names that stand in the .proto file, as server reflection must show them. */
+  reflection(): PackageDefinition {
+    return load(this.file, true);
+  }
+}
+
+export const contracts = {
+  preprocessing: new Contract<PreprocessingServiceClient, PreprocessingServiceHandlers>(
+    'millrace.v1.PreprocessingService',
+    'millrace/v1/preprocessing_service.proto',
+  ),
+  training: new Contract<TrainingServiceClient, TrainingServiceHandlers>(
+    'millrace.v1.TrainingService',
+    'millrace/v1/training_service.proto',
+  ),
+  registry: new Contract<RegistryServiceClient, RegistryServiceHandlers>(
+    'millrace.v1.RegistryService',
+    'millrace/v1/registry_service.proto',
+  ),
+  prediction: new Contract<PredictionServiceClient, PredictionServiceHandlers>(
+    'millrace.v1.PredictionService',
+    'millrace/v1/prediction_service.proto',
+  ),
+  metrics: new Contract<MetricsServiceClient, MetricsServiceHandlers>(
+    'millrace.v1.MetricsService',
+    'millrace/v1/metrics_service.proto',
+  ),
+  inference: new Contract<GRPCInferenceServiceClient, GRPCInferenceServiceHandlers>(
+    'inference.GRPCInferenceService',
+    'inference/grpc_service.proto',
+  ),
+  flight: new Contract<FlightServiceClient, FlightServiceHandlers>(
+    'arrow.flight.protocol.FlightService',
+    'arrow/flight.proto',
+  ),
+  health: new Contract<HealthClient, HealthHandlers>('grpc.health.v1.Health', 'grpc/health.proto'),
+};
+
+const messageFiles = {
+  'google.rpc.Status': 'google/rpc/status.proto',
+  'google.rpc.BadRequest': 'google/rpc/error_details.proto',
+  'google.rpc.ErrorInfo': 'google/rpc/error_details.proto',
+};
+const messages = new Map<string, MessageTypeDefinition<object, object>>();
+
+/** Serialises and parses one message outside of a call, for example `google.rpc.Status` in a trailer. */
+export function messageType(name: keyof typeof messageFiles): MessageTypeDefinition<object, object> {
+  let type = messages.get(name);
+  if (!type) {
+    type = load(messageFiles[name], false)[name] as MessageTypeDefinition<object, object>;
+    messages.set(name, type);
+  }
+  return type;
+}

@@ -1,0 +1,92 @@
+import * as grpc from '@grpc/grpc-js';
+import { messageType } from './contracts.js';
+
+/** Names of the gRPC status codes, for example `INVALID_ARGUMENT`. */
+export type StatusName = keyof typeof grpc.status;
+
+/** One field of a request that was refused. */
+export interface FieldViolation {
+  field: string;
+  description: string;
+}
+
+/** What a status carries beside code and message (`google.rpc.ErrorInfo` and `google.rpc.BadRequest`). */
+export interface StatusDetails {
+  /** A stable word for programs, for example `MODEL_NOT_FOUND`; empty when the server sent none. */
+  reason: string;
+  fieldViolations: FieldViolation[];
+}
+
+/** A call that ended in a status other than OK. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+
+  constructor(
+    readonly code: StatusName,
+    message: string,
+    readonly details: StatusDetails,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  static from(error: unknown): Error {
+    if (!isStatus(error)) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+    const code = (grpc.status[error.code] ?? 'UNKNOWN') as StatusName;
+    return new RpcError(code, error.details, decodeDetails(error.metadata), { cause: error });
+  }
+}
+
+function isStatus(error: unknown): error is grpc.ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}
+
+const typePrefix = 'type.googleapis.com/';
+const detailsKey = 'grpc-status-details-bin';
+const domain = 'millrace';
+
+interface AnyMessage {
+  type_url: string;
+  value: Buffer;
+}
+
+/** Puts `google.rpc.Status` with its details into trailing metadata. */
+export function encodeDetails(code: StatusName, message: string, details: StatusDetails): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  const packed: AnyMessage[] = [];
+  if (details.reason) {
+    packed.push(pack('google.rpc.ErrorInfo', { reason: details.reason, domain }));
+  }
+  if (details.fieldViolations.length > 0) {
+    packed.push(pack('google.rpc.BadRequest', { fieldViolations: details.fieldViolations }));
+  }
+  if (packed.length > 0) {
+    const status = { code: grpc.status[code], message, details: packed };
+    metadata.set(detailsKey, messageType('google.rpc.Status').serialize(status));
+  }
+  return metadata;
+}
+
+function pack(name: 'google.rpc.ErrorInfo' | 'google.rpc.BadRequest', value: object): AnyMessage {
+  return { type_url: typePrefix + name, value: messageType(name).serialize(value) };
+}
+
+function decodeDetails(metadata: grpc.Metadata | undefined): StatusDetails {
+  const details: StatusDetails = { reason: '', fieldViolations: [] };
+  const bytes = metadata?.get(detailsKey)[0];
+  if (!Buffer.isBuffer(bytes)) {
+    return details;
+  }
+  const status = messageType('google.rpc.Status').deserialize(bytes) as { details: AnyMessage[] };
+  for (const { type_url, value } of status.details) {
+    if (type_url === `${typePrefix}google.rpc.ErrorInfo`) {
+      details.reason = (messageType('google.rpc.ErrorInfo').deserialize(value) as { reason: string }).reason;
+    } else if (type_url === `${typePrefix}google.rpc.BadRequest`) {
+      const badRequest = messageType('google.rpc.BadRequest').deserialize(value) as StatusDetails;
+      details.fieldViolations = badRequest.fieldViolations.map(({ field, description }) => ({ field, description }));
+    }
+  }
+  return details;
+}

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { ServiceError } from './errors.js';
+
+/** Offset of each service's port from the port base. Triton's defaults stand behind 8000 to 8002. */
+export const portOffsets = {
+  gateway: 0,
+  inference: 1,
+  inferenceMetrics: 2,
+  registry: 3,
+  training: 4,
+  preprocessing: 5,
+};
+export type ServiceName = 'gateway' | 'inference' | 'registry' | 'training' | 'preprocessing';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.preprocess(
+  (value) => (value === 'true' || value === '' ? true : value === 'false' ? false : value),
+  z.boolean(),
+);
+
+/** Settings that every service has. */
+export const baseSettings = {
+  /** Address to listen on. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** First port of the mesh's block. */
+  portBase: z.coerce.number().int().min(1).max(65_530).default(8000),
+  /** Overrides the port that follows from `portBase`; 0: any free port. */
+  port: port.optional(),
+  /** Folder that holds everything a service keeps. */
+  dataDir: z
+    .string()
+    .min(1)
+    .default('.millrace')
+    .transform((folder) => path.resolve(folder)),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Allows plaintext and no login on an address other than loopback. */
+  insecure: flag.default(false),
+  /** Time that calls in flight have to finish after SIGTERM, ms. */
+  stopGraceMs: z.coerce.number().int().min(0).default(10_000),
+};
+
+type Settings = Record<string, z.ZodType>;
+
+/**
+ * Reads settings from a YAML file (`--config` or `MILLRACE_CONFIG`), the environment (`MILLRACE_DATA_DIR`) and arguments
+ * (`--data-dir`), later ones winning. Unknown keys and bad values are refused, all at once.
+ */
+export function loadConfig<S extends Settings>(
+  settings: S,
+  args: string[],
+  env: Record<string, string | undefined>,
+): z.output<z.ZodObject<S>> {
+  const flags = parseFlags(Object.keys(settings), args);
+  const file = flags.config ?? env.MILLRACE_CONFIG;
+  delete flags.config;
+  const fromEnv: Record<string, string> = {};
+  for (const key of Object.keys(settings)) {
+    const value = env[`MILLRACE_${separate(key, '_').toUpperCase()}`];
+    if (value !== undefined) {
+      fromEnv[key] = value;
+    }
+  }
+  const merged = { ...(file ? readConfigFile(file) : {}), ...fromEnv, ...flags };
+  const result = z.strictObject(settings).safeParse(merged);
+  if (!result.success) {
+    const lines = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`);
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_CONFIG', `The configuration is invalid. ${lines.join('; ')}.`);
+  }
+  const config = result.data as z.output<z.ZodObject<S>> & { host?: string; insecure?: boolean };
+  if (config.host !== undefined && !isLoopback(config.host) && !config.insecure) {
+    const message = `Listening on ${config.host} would open an unencrypted port without login to the network. Listen on 127.0.0.1, or add --insecure if the network is trusted.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'INSECURE_ADDRESS', message);
+  }
+  return config;
+}
+
+function parseFlags(keys: string[], args: string[]): Record<string, string> {
+  const options: Record<string, { type: 'string' }> = { config: { type: 'string' } };
+  for (const key of keys) {
+    options[separate(key, '-')] = { type: 'string' };
+  }
+  // `--insecure` alone means true.
+  const filled = args.map((arg) => (arg === '--insecure' ? '--insecure=true' : arg));
+  try {
+    const { values } = parseArgs({ args: filled, options, strict: true });
+    return Object.fromEntries(Object.entries(values).map(([name, value]) => [join(name), String(value)]));
+  } catch (error) {
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_CONFIG', (error as Error).message, { cause: error });
+  }
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  try {
+    const content: unknown = parseYaml(readFileSync(file, 'utf8'));
+    return z.record(z.string(), z.unknown()).parse(content ?? {});
+  } catch (error) {
+    const message = `The configuration file ${file} cannot be read: ${(error as Error).message}`;
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_CONFIG', message, { cause: error });
+  }
+}
+
+const separate = (key: string, separator: string) =>
+  key.replace(/[A-Z]/g, (letter) => separator + letter.toLowerCase());
+const join = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Where a service listens. */
+export function servicePort(config: { port?: number | undefined; portBase: number }, service: ServiceName): number {
+  return config.port ?? config.portBase + portOffsets[service];
+}
+
+/** Setting for the address of another service, for example `registryAddress`. Default: the same host, by port base. */
+export const address = z
+  .string()
+  .regex(/^.+:\d+$/, 'expected host:port')
+  .optional();
+
+/** host:port of another service of the mesh. */
+export function serviceAddress(config: { portBase: number }, given: string | undefined, service: ServiceName): string {
+  return given ?? `127.0.0.1:${config.portBase + portOffsets[service]}`;
+}

@@ -1,0 +1,101 @@
+import * as grpc from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { contracts } from '../../proto/index.js';
+import { ServiceError } from './errors.js';
+import { type ImplementedContract, implement, toHandlers } from './handler.js';
+import type { Logger } from './log.js';
+import type { Metrics } from './metrics.js';
+
+/** Largest message taken or sent, in the whole mesh. */
+export const messageBytesMax = 64 * 1024 * 1024;
+
+export interface ServerOptions {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  log: Logger;
+  metrics: Metrics;
+  implementations: ImplementedContract[];
+}
+
+export interface RunningServer {
+  port: number;
+  /** What `grpc.health.v1` answers for the server and each of its services. */
+  setServing(serving: boolean): void;
+  /** Lets calls in flight finish for at most `graceMs`, then ends what is left. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Starts a gRPC server with health, reflection and metrics; it reports SERVING once `setServing(true)` is called. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log, metrics } = options;
+  const implementations = [...options.implementations, metricsService(metrics)];
+  const server = new grpc.Server({
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': messageBytesMax,
+    'grpc-node.flow_control_window': 4 * 1024 * 1024,
+  });
+  const stopping = new AbortController();
+  const host = { log, metrics, stopping: stopping.signal };
+  for (const implemented of implementations) {
+    server.addService(implemented.contract.definition, toHandlers(implemented, host));
+  }
+  const names = ['', ...implementations.map(({ contract }) => contract.name)];
+  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, 'NOT_SERVING' as const])));
+  health.addToServer(server);
+  const reflected = [...implementations.map(({ contract }) => contract), contracts.health];
+  new ReflectionService(Object.assign({}, ...reflected.map((contract) => contract.reflection()))).addToServer(server);
+
+  const setServing = (serving: boolean) => {
+    for (const name of names) {
+      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    }
+  };
+  const port = await bind(server, options.host, options.port);
+  return {
+    port,
+    setServing,
+    async stop(graceMs) {
+      setServing(false);
+      stopping.abort();
+      await new Promise<void>((resolve) => {
+        const force = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      });
+    },
+  };
+}
+
+function metricsService(metrics: Metrics): ImplementedContract {
+  return implement(contracts.metrics, {
+    GetMetrics: async () => ({ text: await metrics.registry.metrics() }),
+  });
+}
+
+function bind(server: grpc.Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) {
+        reject(portError(error, host, port));
+      } else {
+        resolve(bound);
+      }
+    });
+  });
+}
+
+/** What an operator can do about a port that cannot be bound. */
+export function portError(error: Error, host: string, port: number): ServiceError {
+  const taken = error.message.includes('EADDRINUSE');
+  const message = taken
+    ? `Port ${port} on ${host} is taken. Stop the program that listens there, or choose other ports with --port-base.`
+    : `Port ${port} on ${host} cannot be bound: ${error.message}.`;
+  return new ServiceError('FAILED_PRECONDITION', taken ? 'PORT_TAKEN' : 'PORT_UNAVAILABLE', message, { cause: error });
+}
