@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
 import type { FlightServiceClient, FlightServiceHandlers } from './gen/arrow/flight/protocol/FlightService.js';
 import type { HealthClient, HealthHandlers } from './gen/grpc/health/v1/Health.js';
 import type { GRPCInferenceServiceClient, GRPCInferenceServiceHandlers } from './gen/inference/GRPCInferenceService.js';
@@ -99,4 +100,11 @@ export function messageType(name: keyof typeof messageFiles): MessageTypeDefinit
     messages.set(name, type);
   }
   return type;
+}
+
+/** The descriptor of a message, with its fields' names as they stand in the .proto file. */
+export function describeMessage(name: 'millrace.v1.TrainingSpec'): protobuf.Type {
+  const root = new protobuf.Root();
+  root.resolvePath = (_, file) => path.join(protoFolder, file);
+  return root.loadSync('millrace/v1/training_spec.proto', { keepCase: true }).lookupType(name);
 }

@@ -10,9 +10,11 @@ export interface RunningService {
 /** Line on standard output that says a service is ready; whoever started it may wait for it. */
 export const readyPrefix = 'millrace ready ';
 
+/** Exit status of a process whose configuration or surroundings must be mended first; starting it again would not help. */
+export const misconfiguredStatus = 2;
+
 /**
  * Body of every `main.ts`: starts the service, says so in one line on standard output, and stops it at SIGTERM or SIGINT.
- * Exit status 2: the configuration or its surroundings must be mended first; restarting alone would not help.
  */
 export async function runService(
   name: string,
@@ -40,11 +42,11 @@ export async function runService(
   }
 }
 
-/** Prints an operating error in one line and exits with status 2; any other error is thrown on. */
+/** Prints an operating error in one line and exits with `misconfiguredStatus`; any other error is thrown on. */
 export function exitWith(error: unknown): never {
   if (error instanceof ServiceError) {
     process.stderr.write(`millrace: ${error.message}\n`);
-    process.exit(2);
+    process.exit(misconfiguredStatus);
   }
   throw error;
 }

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
+import { fromTimestamp } from '../../proto/index.js';
+import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { CommandError, type CommonOptions, show, table } from './output.js';
+import { ProgressBar, stateWord } from './progress-bar.js';
+
+export async function train(
+  millrace: Millrace,
+  options: CommonOptions & { file: string; follow?: boolean; requestId?: string },
+): Promise<void> {
+  const spec = readTrainingSpec(await readFile(options.file, 'utf8'));
+  const job = await millrace.training.createTrainingJob({ spec, requestId: options.requestId ?? '' });
+  if (options.follow) {
+    await followToEnd(millrace, job, 0, options);
+  } else {
+    show(options, job, [job.name], `millrace jobs watch ${idOf(job.name)}`);
+  }
+}
+
+export async function jobsList(millrace: Millrace, options: CommonOptions): Promise<void> {
+  const jobs: TrainingJob[] = [];
+  for await (const page of pages((pageToken) => millrace.training.listTrainingJobs({ pageToken }))) {
+    jobs.push(...page.trainingJobs);
+  }
+  const rows = jobs.map((job) => [
+    idOf(job.name),
+    stateWord(job.state),
+    `${job.epochsDone}/${job.spec?.epochs ?? 0}`,
+    job.modelVersion || job.spec?.publish?.model || '',
+    job.createTime ? new Date(fromTimestamp(job.createTime)).toISOString() : '',
+  ]);
+  show(options, jobs, table([['JOB', 'STATE', 'EPOCHS', 'MODEL', 'CREATED'], ...rows]), 'millrace jobs watch JOB');
+}
+
+export async function jobsWatch(
+  millrace: Millrace,
+  id: string,
+  options: CommonOptions & { after: number },
+): Promise<void> {
+  const job = await millrace.training.getTrainingJob({ name: nameOf(id) });
+  await followToEnd(millrace, job, options.after, options);
+}
+
+export async function jobsCancel(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const job = await millrace.training.cancelTrainingJob({ name: nameOf(id) });
+  show(
+    options,
+    job,
+    [`${job.name} is ${stateWord(job.state)} and will stop within a step`],
+    `millrace jobs watch ${id}`,
+  );
+}
+
+/** Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command. */
+async function followToEnd(millrace: Millrace, job: TrainingJob, after: number, options: CommonOptions): Promise<void> {
+  const bar = new ProgressBar(process.stdout, job.spec?.epochs ?? 0);
+  for await (const event of millrace.followTrainingJob(job.name, after)) {
+    if (options.json) {
+      process.stdout.write(`${JSON.stringify(event)}\n`);
+    } else {
+      bar.show(event);
+    }
+    const change = event.stateChange;
+    if (change?.state === 'STATE_FAILED') {
+      throw new CommandError(`${job.name} failed: ${change.error?.message ?? ''}`);
+    }
+    if (change?.state === 'STATE_CANCELLED') {
+      throw new CommandError(`${job.name} was cancelled.`);
+    }
+    if (change?.state === 'STATE_SUCCEEDED' && !options.json) {
+      const [, model, , version] = change.modelVersion.split('/');
+      process.stdout.write(
+        `Next: millrace models describe ${model}, or promote it: millrace models promote ${model} ${version} champion\n`,
+      );
+    }
+  }
+}
+
+const prefix = 'trainingJobs/';
+const nameOf = (id: string) => (id.startsWith(prefix) ? id : prefix + id);
+const idOf = (name: string) => name.slice(prefix.length);

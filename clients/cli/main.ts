@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { Millrace } from '../sdk/index.js';
+import { dataDescribe, dataImport, dataList } from './data-command.js';
+import { jobsCancel, jobsList, jobsWatch, train } from './jobs-command.js';
+import { modelsDescribe, modelsList, modelsPromote } from './models-command.js';
+import { type CommonOptions, explain } from './output.js';
+import { predict } from './predict-command.js';
+import { type Program, runProgram, serviceNames } from './process.js';
+import { quickstart } from './quickstart.js';
+
+const { version } = createRequire(import.meta.url)('#package') as { version: string };
+const program: Command = new Command('millrace');
+program
+  .description('Prepare data, train dense networks, version them and serve them over gRPC.')
+  .version(version)
+  .showHelpAfterError('(millrace --help lists the commands)');
+
+const portBaseOption = () =>
+  new Option('--port-base <n>', "first port of the mesh's block")
+    .env('MILLRACE_PORT_BASE')
+    .default(8000)
+    .argParser((text) => parseInteger(text, 1, 65_530));
+
+/** A command that talks to a running mesh. */
+function connected(parent: Command, nameAndArguments: string, description: string): Command {
+  return parent
+    .command(nameAndArguments)
+    .description(description)
+    .addOption(new Option('--host <address>', 'where the mesh is').default('127.0.0.1'))
+    .addOption(portBaseOption())
+    .option('--json', 'print JSON for scripts');
+}
+
+/** Runs a command's work with a client, and turns what goes wrong into one clear message and exit status 1. */
+async function withMillrace<O extends CommonOptions>(
+  options: O,
+  work: (millrace: Millrace) => Promise<void>,
+): Promise<void> {
+  const millrace = new Millrace(options);
+  await guarded(options, () => work(millrace));
+  millrace.close();
+}
+
+async function guarded(options: CommonOptions, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    process.stderr.write(`millrace: ${explain(error, options)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function parseInteger(text: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
+  }
+  return value;
+}
+
+/** A command that hands all its arguments to another program of the mesh. */
+function passedOn(name: string, description: string, programOf: (args: string[]) => [Program, string[]]): void {
+  program
+    .command(name)
+    .description(description)
+    .allowUnknownOption()
+    .helpOption(false)
+    .argument('[args...]')
+    .action((args: string[]) => runProgram(...programOf(args)));
+}
+
+passedOn('up', 'start all services on this machine (--data-dir, --port-base, --host, --log-level)', (args) => [
+  'supervisor',
+  args,
+]);
+passedOn('serve', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
+  const found = serviceNames.find((name) => name === service);
+  if (!found) {
+    program.error(
+      `Expected SERVICE to be one of ${serviceNames.join(', ')} but received ${JSON.stringify(service ?? '')}.`,
+    );
+  }
+  return [found, args];
+});
+passedOn('doctor', 'say how fast the engine is on this machine, and what slows it (--json)', (args) => [
+  'doctor',
+  args,
+]);
+
+program
+  .command('quickstart')
+  .description("run the seed article's MNIST example, end to end")
+  .addOption(
+    new Option('--data-dir <folder>', 'where everything is kept').env('MILLRACE_DATA_DIR').default('.millrace'),
+  )
+  .addOption(new Option('--host <address>', 'address to listen on').default('127.0.0.1'))
+  .addOption(portBaseOption())
+  .addOption(
+    new Option('--seed <n>', 'first weights and shuffling')
+      .default(1)
+      .argParser((text) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER)),
+  )
+  .option('--keep', 'leave the services running')
+  .option('--json', 'no progress bar; the last line is one JSON object')
+  .action((options) => guarded(options, () => quickstart(options)));
+
+const data = program.command('data').description('datasets');
+connected(data, 'import <name> <path...>', 'read files into a new dataset version')
+  .addOption(new Option('--format <format>', 'default: recognised').choices(['idx', 'csv']))
+  .action((name, files, options) => withMillrace(options, (millrace) => dataImport(millrace, name, files, options)));
+connected(data, 'list', 'list datasets').action((options) =>
+  withMillrace(options, (millrace) => dataList(millrace, options)),
+);
+connected(data, 'describe <name>', 'columns and rows of the latest version').action((name, options) =>
+  withMillrace(options, (millrace) => dataDescribe(millrace, name, options)),
+);
+
+connected(program, 'train', 'train a network')
+  .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')
+  .option('--follow', 'show progress until the job ends')
+  .option('--request-id <id>', 'makes the command safe to repeat')
+  .action((options) => withMillrace(options, (millrace) => train(millrace, options)));
+
+const jobs = program.command('jobs').description('training jobs');
+connected(jobs, 'list', 'list jobs, newest first').action((options) =>
+  withMillrace(options, (millrace) => jobsList(millrace, options)),
+);
+connected(jobs, 'watch <job>', "follow a job's events to its end")
+  .addOption(
+    new Option('--after <sequence>', 'leave out events up to this number')
+      .default(0)
+      .argParser((text) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER)),
+  )
+  .action((job, options) => withMillrace(options, (millrace) => jobsWatch(millrace, job, options)));
+connected(jobs, 'cancel <job>', 'stop a job').action((job, options) =>
+  withMillrace(options, (millrace) => jobsCancel(millrace, job, options)),
+);
+
+const models = program.command('models').description('models and their versions');
+connected(models, 'list', 'list models').action((options) =>
+  withMillrace(options, (millrace) => modelsList(millrace, options)),
+);
+connected(models, 'describe <model>', 'versions, aliases and metrics of a model').action((model, options) =>
+  withMillrace(options, (millrace) => modelsDescribe(millrace, model, options)),
+);
+connected(models, 'promote <model> <version> <alias>', 'point an alias to a version').action(
+  (model, version, alias, options) =>
+    withMillrace(options, (millrace) =>
+      modelsPromote(millrace, model, parseInteger(version, 1, Number.MAX_SAFE_INTEGER), alias, options),
+    ),
+);
+
+connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME, NAME:VERSION or NAME:ALIAS')
+  .option('--record <json>', 'values by column name')
+  .option('--file <path>', 'a file as the value of a column, for example an image')
+  .option('--column <name>', 'the column that --file is for')
+  .action((model, options) => withMillrace(options, (millrace) => predict(millrace, model, options)));
+
+await program.parseAsync();

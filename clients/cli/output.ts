@@ -1,0 +1,52 @@
+import { RpcError } from '../../proto/index.js';
+import { InvalidSpecError } from '../sdk/index.js';
+
+/** Settings that every command takes. */
+export interface CommonOptions {
+  json?: boolean;
+  host: string;
+  portBase: number;
+}
+
+/** A failure that the command explains itself. */
+export class CommandError extends Error {}
+
+/** One JSON object on the last line for scripts, or lines for people with what to do next. */
+export function show(options: CommonOptions, result: unknown, lines: string[], next?: string): void {
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  for (const line of lines) {
+    process.stdout.write(`${line}\n`);
+  }
+  if (next) {
+    process.stdout.write(`Next: ${next}\n`);
+  }
+}
+
+/** Rows as columns of equal width; the first row is the heading. */
+export function table(rows: string[][]): string[] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** What went wrong, for people, on standard error. */
+export function explain(error: unknown, options: { host: string; portBase: number }): string {
+  if (error instanceof RpcError && error.code === 'UNAVAILABLE') {
+    return `No answer from the mesh at ${options.host}, port base ${options.portBase} (${error.message}). Start it with: millrace up`;
+  }
+  if (error instanceof RpcError && error.details.fieldViolations.length > 1) {
+    return error.details.fieldViolations.map(({ description }) => description).join('\n');
+  }
+  if (error instanceof RpcError || error instanceof InvalidSpecError || error instanceof CommandError) {
+    return error.message;
+  }
+  const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;
+  return isSystemError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

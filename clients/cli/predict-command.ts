@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import type { Prediction__Output as Prediction } from '../../proto/gen/millrace/v1/Prediction.js';
+import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
+import type { Value } from '../../proto/gen/millrace/v1/Value.js';
+import type { Millrace } from '../sdk/index.js';
+import { CommandError, type CommonOptions, show } from './output.js';
+
+interface PredictOptions extends CommonOptions {
+  record?: string;
+  file?: string;
+  column?: string;
+}
+
+/** @param model NAME, NAME:VERSION or NAME:ALIAS */
+export async function predict(millrace: Millrace, model: string, options: PredictOptions): Promise<void> {
+  if ((options.record === undefined) === (options.file === undefined)) {
+    throw new CommandError('Give either --record JSON or --file PATH.');
+  }
+  const name = modelName(model);
+  const record = options.file ? await readFileRecord(millrace, name, options) : parseRecord(options.record!);
+  const response = await millrace.prediction.predict({ model: name, records: [record] });
+  show(options, response, [response.modelVersion, ...response.predictions.flatMap(describe)]);
+}
+
+function modelName(model: string): string {
+  const [name, selector] = model.split(':');
+  if (!selector) {
+    return `models/${name}`;
+  }
+  return `models/${name}/${/^\d+$/.test(selector) ? 'versions' : 'aliases'}/${selector}`;
+}
+
+/** A file is the value of the model's only feature column, or of the one that is named. */
+async function readFileRecord(millrace: Millrace, name: string, options: PredictOptions): Promise<RawRecord> {
+  const content = await readFile(options.file!);
+  let column = options.column;
+  if (!column) {
+    const { modelVersion } = await resolveVersion(millrace, name);
+    const columns = modelVersion.lineage?.spec?.pipeline?.columns ?? [];
+    if (columns.length !== 1) {
+      throw new CommandError(
+        `${name} reads ${columns.length} columns (${columns.map((c) => c.column).join(', ')}): name the file's with --column, or give --record.`,
+      );
+    }
+    column = columns[0]!.column;
+  }
+  return { values: { [column]: { content } } };
+}
+
+async function resolveVersion(millrace: Millrace, name: string) {
+  if (name.split('/').length > 2) {
+    return { modelVersion: await millrace.registry.getModelVersion({ name }) };
+  }
+  const { aliases, latestVersion } = await millrace.registry.getModel({ name });
+  const version = aliases.champion ?? latestVersion;
+  return { modelVersion: await millrace.registry.getModelVersion({ name: `${name}/versions/${version}` }) };
+}
+
+/** `{"age": 31, "job": "baker", "pixels": [0, 1], "income": null}` as raw values. */
+export function parseRecord(json: string): RawRecord {
+  let plain: unknown;
+  try {
+    plain = JSON.parse(json);
+  } catch (error) {
+    throw new CommandError(`--record is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
+    throw new CommandError('Expected --record to be a JSON object of values by column name.');
+  }
+  return { values: Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, toValue(key, value)])) };
+}
+
+function toValue(key: string, value: unknown): Value {
+  if (value === null) {
+    return {};
+  }
+  if (typeof value === 'number') {
+    return { number: value };
+  }
+  if (typeof value === 'string') {
+    return { text: value };
+  }
+  if (typeof value === 'boolean') {
+    return { boolean: value };
+  }
+  if (Array.isArray(value) && value.every((item) => typeof item === 'number')) {
+    return { numbers: { values: value } };
+  }
+  throw new CommandError(
+    `Expected \`${key}\` in --record to be null, a number, text, true, false or a list of numbers.`,
+  );
+}
+
+function describe(prediction: Prediction): string[] {
+  if (prediction.number !== undefined) {
+    return [String(prediction.number)];
+  }
+  const best = prediction.scores
+    .slice(0, 3)
+    .map(({ label, probability }) => `${label} ${(probability * 100).toFixed(2)} %`);
+  return [`${prediction.label}  (${best.join(', ')})`];
+}

@@ -1,0 +1,68 @@
+import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+
+const barWidth = 24;
+
+/** Draws a job's events: a live line on a terminal, and a line that stays for each epoch and state. */
+export class ProgressBar {
+  #epochs = 0;
+  #live = false;
+
+  constructor(
+    private readonly out: NodeJS.WriteStream,
+    epochs: number,
+  ) {
+    this.#epochs = epochs;
+  }
+
+  show(event: TrainingEvent): void {
+    if (event.step) {
+      const { epoch, step, stepsPerEpoch, loss, accuracy, examplesPerSecond, remainingSeconds } = event.step;
+      const done = Math.round((step / stepsPerEpoch) * barWidth);
+      const bar = '█'.repeat(done) + '░'.repeat(barWidth - done);
+      this.#drawLive(
+        `epoch ${epoch}/${this.#epochs} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
+      );
+    } else if (event.epoch) {
+      const { epoch, epochs, loss, accuracy, validationLoss, validationAccuracy, seconds, examplesPerSecond } =
+        event.epoch;
+      const validation =
+        validationLoss === undefined ? '' : `  validation ${measures(validationLoss, validationAccuracy)}`;
+      this.#drawLine(
+        `epoch ${epoch}/${epochs}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`,
+      );
+    } else if (event.test) {
+      const { loss, accuracy, rowCount } = event.test;
+      this.#drawLine(`test on ${rowCount} rows  ${measures(loss, accuracy)}`);
+    } else if (event.resumed) {
+      this.#drawLine(`resumed after epoch ${event.resumed.epochsDone}`);
+    } else if (event.stateChange) {
+      const { state, error, modelVersion } = event.stateChange;
+      this.#drawLine([stateWord(state), modelVersion, error?.message].filter(Boolean).join('  '));
+    }
+  }
+
+  #drawLive(text: string): void {
+    if (this.out.isTTY) {
+      this.out.write(`\r\x1b[2K${text.slice(0, this.out.columns - 1)}`);
+      this.#live = true;
+    }
+  }
+
+  #drawLine(text: string): void {
+    this.out.write(`${this.#live ? '\r\x1b[2K' : ''}${text}\n`);
+    this.#live = false;
+  }
+}
+
+/** `training` for STATE_TRAINING. */
+export function stateWord(state: string): string {
+  return state.replace('STATE_', '').toLowerCase();
+}
+
+function measures(loss: number, accuracy: number | undefined): string {
+  return `loss ${loss.toFixed(4)}${accuracy === undefined ? '' : `  accuracy ${(accuracy * 100).toFixed(2)} %`}`;
+}
+
+function perSecond(rate: number): string {
+  return `${Math.round(rate).toLocaleString('en-US')} examples/s`;
+}

@@ -1,0 +1,5 @@
+/** Millrace for TypeScript programs. */
+export { RpcError } from '../../proto/index.js';
+export { Millrace, type MillraceOptions } from './millrace.js';
+export { pages } from './pages.js';
+export { InvalidSpecError, readTrainingSpec } from './training-spec.js';

@@ -1,0 +1,68 @@
+import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+import { contracts, createClient, fromTimestamp, RpcError } from '../../proto/index.js';
+
+/** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
+export interface MillraceOptions {
+  host?: string;
+  portBase?: number;
+}
+
+const portOffsets = { inference: 1, registry: 3, training: 4, preprocessing: 5 };
+const endStates = new Set(['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED']);
+const reconnectMs = 250;
+
+/** All services of one mesh. Methods are promises; streams are async generators; errors are `RpcError`. */
+export class Millrace {
+  readonly preprocessing;
+  readonly training;
+  readonly registry;
+  readonly inference;
+  readonly prediction;
+
+  constructor({ host = '127.0.0.1', portBase = 8000 }: MillraceOptions = {}) {
+    const at = (service: keyof typeof portOffsets) => `${host}:${portBase + portOffsets[service]}`;
+    this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'));
+    this.training = createClient(contracts.training, at('training'));
+    this.registry = createClient(contracts.registry, at('registry'));
+    this.inference = createClient(contracts.inference, at('inference'));
+    this.prediction = createClient(contracts.prediction, at('inference'));
+  }
+
+  /**
+   * A job's events after `afterSequence`, each once and in order, to its end: a dropped connection, or a service that
+   * restarts, only makes a pause.
+   * @param name `trainingJobs/ID`
+   */
+  async *followTrainingJob(name: string, afterSequence = 0, signal?: AbortSignal): AsyncGenerator<TrainingEvent, void> {
+    let seen = afterSequence;
+    for (;;) {
+      try {
+        const request = { name, afterSequence: seen };
+        for await (const event of this.training.watchTrainingJob(request, { signal, waitForReady: true })) {
+          seen = event.sequence;
+          yield event;
+          if (endStates.has(event.stateChange?.state ?? '')) {
+            return;
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {
+          throw error;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, reconnectMs));
+    }
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    for (const client of [this.preprocessing, this.training, this.registry, this.inference, this.prediction]) {
+      client.close();
+    }
+  }
+}
+
+/** Time of an event, milliseconds since 1970. */
+export function timeOf(event: TrainingEvent): number {
+  return event.time ? fromTimestamp(event.time) : 0;
+}

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { ServiceName } from '../platform/config.js';
+import { ServiceError } from '../platform/errors.js';
+import type { Logger } from '../platform/log.js';
+import { misconfiguredStatus, readyPrefix } from '../platform/main.js';
+
+const backoffMsMin = 100;
+const backoffMsMax = 10_000;
+/** A process that lived this long was well: the next crash starts the backoff anew. */
+const healthyMs = 30_000;
+
+export interface ServiceProcessOptions {
+  name: ServiceName;
+  dataDir: string;
+  args: string[];
+  log: Logger;
+}
+
+/** One service as a process of its own, started again whenever it ends unasked. Its log is `<dataDir>/logs/NAME.log`. */
+export class ServiceProcess {
+  #child: ChildProcess | null = null;
+  #stopping = false;
+  #wasReady = false;
+  #backoffMs = backoffMsMin;
+  #restart: NodeJS.Timeout | null = null;
+
+  constructor(private readonly options: ServiceProcessOptions) {}
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  /** Resolves with the port once the service is ready; rejects when it ends before that. */
+  start(): Promise<number> {
+    return new Promise((resolve, reject) => this.#spawn(resolve, reject));
+  }
+
+  /** Ends the service with SIGTERM and waits for it. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#restart) {
+      clearTimeout(this.#restart);
+    }
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    }
+  }
+
+  #spawn(ready: (port: number) => void, failed: (error: Error) => void): void {
+    const { name, args, log } = this.options;
+    const begin = Date.now();
+    const main = fileURLToPath(new URL(`../${name}/main.js`, import.meta.url));
+    // The channel lets the service notice when its supervisor is gone.
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#child = child;
+    let isReady = false;
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (line.startsWith(readyPrefix)) {
+        isReady = true;
+        this.#wasReady = true;
+        ready((JSON.parse(line.slice(readyPrefix.length)) as { port: number }).port);
+      }
+    });
+    const lastWords = this.#keepLog(child);
+    child.once('error', failed);
+    child.once('close', (status, signal) => {
+      this.#child = null;
+      if (!isReady) {
+        const reason = lastWords() || `it ended with ${signal ?? `status ${status}`}`;
+        failed(
+          new ServiceError(
+            'FAILED_PRECONDITION',
+            'SERVICE_NOT_STARTED',
+            `The ${name} service did not start: ${reason}`,
+          ),
+        );
+      }
+      if (!this.#stopping && (this.#wasReady || status !== misconfiguredStatus)) {
+        log.warn({ child: name, status, signal, restartInMs: this.#backoffMs }, 'service ended, restarting');
+        this.#restartLater(Date.now() - begin > healthyMs);
+      }
+    });
+  }
+
+  #restartLater(wasHealthy: boolean): void {
+    if (wasHealthy) {
+      this.#backoffMs = backoffMsMin;
+    }
+    this.#restart = setTimeout(() => {
+      const report = (error: Error) =>
+        this.options.log.error({ child: this.options.name, err: error }, 'restart failed');
+      this.#spawn((port) => this.options.log.info({ child: this.options.name, port }, 'service restarted'), report);
+    }, this.#backoffMs);
+    this.#backoffMs = Math.min(this.#backoffMs * 2, backoffMsMax);
+  }
+
+  /** Appends standard error to the log; the function returned gives its last line that is not JSON. */
+  #keepLog(child: ChildProcess): () => string {
+    const folder = path.join(this.options.dataDir, 'logs');
+    mkdirSync(folder, { recursive: true });
+    child.stderr!.pipe(createWriteStream(path.join(folder, `${this.options.name}.log`), { flags: 'a' }));
+    let last = '';
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      if (line.startsWith('millrace: ')) {
+        last = line.slice('millrace: '.length);
+      }
+    });
+    return () => last;
+  }
+}

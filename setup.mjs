@@ -1,0 +1,157 @@
+// Makes a checkout ready to run: npm packages, BLAS, the native addon, generated types, compiled TypeScript. Runs before any
+// package is installed, so it uses Node alone. Finished steps are remembered by a digest of what went into them.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+process.chdir(root);
+const stampFile = 'node_modules/.cache/millrace/setup.json';
+const addon = 'native/build/Release/millrace.node';
+const entry = 'dist/clients/cli/main.js';
+
+function fail(message) {
+  process.stderr.write(`set-up: ${message}\n`);
+  process.exit(1);
+}
+
+function run(command, args) {
+  // What tools print goes to standard error: standard output belongs to the command that follows.
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
+  if (error) {
+    fail(`${command} cannot be run: ${error.message}`);
+  }
+  return status === 0;
+}
+
+function listFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !['node_modules', 'build', 'gen', 'dist'].includes(name) && !name.startsWith('.'))
+    .flatMap((item) => {
+      const file = path.join(folder, item.name);
+      return item.isDirectory() ? listFiles(file) : [file];
+    })
+    .sort();
+}
+
+function digest(files) {
+  const hash = createHash('sha256').update(`${process.version} ${process.arch}\n`);
+  for (const file of files) {
+    hash.update(`${file}\n`).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+function readStamps() {
+  return existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : {};
+}
+
+/** Does `work` unless `product` exists and was made from these very files. */
+function step(name, files, product, work) {
+  const stamp = digest(files);
+  if (existsSync(product) && readStamps()[name] === stamp) {
+    return;
+  }
+  process.stderr.write(`set-up: ${name} ...\n`);
+  const begin = Date.now();
+  work();
+  mkdirSync(path.dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, JSON.stringify({ ...readStamps(), [name]: stamp }));
+  process.stderr.write(`set-up: ${name} done in ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
+}
+
+function has(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+const isDebian = existsSync('/etc/debian_version');
+
+function checkTools() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Millrace needs Node 20.19 or later; this is ${process.version}.`);
+  }
+  const missing = [
+    ...(has('cmake') ? [] : ['cmake']),
+    ...(has('c++') ? [] : ['g++']),
+    ...(has('make') || has('ninja') ? [] : ['make']),
+  ];
+  if (missing.length > 0) {
+    const remedy = isDebian ? `sudo apt-get install -y ${missing.join(' ')}` : 'the package manager of this system';
+    fail(`${missing.join(', ')} not found. Install with: ${remedy}`);
+  }
+}
+
+function installBlas() {
+  const command = 'apt-get install -y libopenblas-dev';
+  if (!isDebian || process.getuid?.() !== 0) {
+    fail(
+      `BLAS with its C interface not found. Install OpenBLAS, then run this again: ${isDebian ? `sudo ${command}` : 'brew install openblas, dnf install openblas-devel, ...'}`,
+    );
+  }
+  process.stderr.write(`set-up: BLAS not found; ${command}\n`);
+  const packages = ['install', '-y', '-q', 'libopenblas-dev'];
+  if (!run('apt-get', packages) && !(run('apt-get', ['update', '-q']) && run('apt-get', packages))) {
+    fail(`BLAS could not be installed. Type: ${command}`);
+  }
+}
+
+/** The addon's own CMake project is the judge of whether there is a BLAS. */
+function buildNative() {
+  const log = spawnSync('npm', ['run', '-s', 'build:native'], { encoding: 'utf8' });
+  if (log.status === 0) {
+    return;
+  }
+  const text = `${log.stdout}${log.stderr}`;
+  if (!text.includes('BLAS')) {
+    process.stderr.write(text);
+    fail('the native addon could not be built; the reason stands above.');
+  }
+  installBlas();
+  rmSync('native/build', { recursive: true, force: true });
+  if (!run('npm', ['run', '-s', 'build:native'])) {
+    fail('the native addon could not be built; the reason stands above.');
+  }
+}
+
+function buildTypeScript() {
+  rmSync('proto/gen', { recursive: true, force: true });
+  rmSync('dist.draft', { recursive: true, force: true });
+  if (
+    !run('npm', ['run', '-s', 'build:types']) ||
+    !run('npm', ['run', '-s', 'build:ts', '--', '--outDir', 'dist.draft'])
+  ) {
+    fail('the TypeScript sources could not be built; the reason stands above.');
+  }
+  chmodSync(entry.replace('dist/', 'dist.draft/'), 0o755);
+  rmSync('dist', { recursive: true, force: true });
+  renameSync('dist.draft', 'dist');
+  // npm links the commands of other packages here; ours makes `npx millrace` work in the checkout.
+  rmSync('node_modules/.bin/millrace', { force: true });
+  symlinkSync(path.join('../..', entry), 'node_modules/.bin/millrace');
+}
+
+checkTools();
+step('npm packages', ['package-lock.json'], 'node_modules/.package-lock.json', () => {
+  if (!run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])) {
+    fail('npm packages could not be installed; the reason stands above.');
+  }
+});
+const nativeSources = listFiles('native').filter((file) => !file.endsWith('.ts') && !file.endsWith('.md'));
+step('native addon', [...nativeSources, 'package-lock.json'], addon, buildNative);
+const sources = ['proto', 'native', 'services', 'clients', 'test']
+  .flatMap(listFiles)
+  .filter((file) => /\.(ts|proto)$/.test(file));
+step('TypeScript', [...sources, 'package-lock.json', 'package.json', 'tsconfig.json'], entry, buildTypeScript);

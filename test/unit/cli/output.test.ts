@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { drawImage, sideBySide } from '../../../clients/cli/digit-drawing.js';
+import { CommandError, explain, table } from '../../../clients/cli/output.js';
+import { parseRecord } from '../../../clients/cli/predict-command.js';
+import { RpcError } from '../../../proto/index.js';
+
+const at = { host: '127.0.0.1', portBase: 8000 };
+
+describe('explain', () => {
+  it('tells how to start a mesh that does not answer', () => {
+    const error = new RpcError('UNAVAILABLE', 'no connection', { reason: '', fieldViolations: [] });
+    expect(explain(error, at)).toBe(
+      'No answer from the mesh at 127.0.0.1, port base 8000 (no connection). Start it with: millrace up',
+    );
+  });
+
+  it('gives each of several violations a line', () => {
+    const fieldViolations = [
+      { field: 'a', description: 'A is wrong.' },
+      { field: 'b', description: 'B is wrong.' },
+    ];
+    expect(explain(new RpcError('INVALID_ARGUMENT', 'both', { reason: '', fieldViolations }), at)).toBe(
+      'A is wrong.\nB is wrong.',
+    );
+  });
+
+  it('shows where an error that nobody foresaw came from', () => {
+    expect(explain(new TypeError('x is undefined'), at)).toContain('output.test.ts');
+  });
+});
+
+describe('parseRecord', () => {
+  it('refuses text that is not JSON', () => {
+    expect(() => parseRecord('{age}')).toThrow(CommandError);
+  });
+
+  it('refuses a list', () => {
+    expect(() => parseRecord('[1]')).toThrow('Expected --record to be a JSON object of values by column name.');
+  });
+
+  it('refuses a nested value and names its column', () => {
+    expect(() => parseRecord('{"age": {"years": 3}}')).toThrow('Expected `age` in --record');
+  });
+
+  it('reads every kind of value', () => {
+    expect(parseRecord('{"a": 1.5, "b": "x", "c": true, "d": null, "e": [1, 2]}').values).toEqual({
+      a: { number: 1.5 },
+      b: { text: 'x' },
+      c: { boolean: true },
+      d: {},
+      e: { numbers: { values: [1, 2] } },
+    });
+  });
+});
+
+describe('drawing', () => {
+  it('puts two rows of pixels into one line', () => {
+    const pixels = Uint8Array.from([255, 0, 255, 0, 0, 255, 255, 0]);
+    expect(drawImage(pixels, 4, 2)).toEqual(['▀▄█ ']);
+  });
+
+  it('draws the last row of an odd height', () => {
+    expect(drawImage(Uint8Array.from([0, 0, 255]), 1, 3)).toEqual([' ', '▀']);
+  });
+
+  it('stands drawings side by side', () => {
+    expect(
+      sideBySide(
+        [
+          ['ab', 'cd'],
+          ['ef', 'gh'],
+        ],
+        '|',
+      ),
+    ).toEqual(['ab|ef', 'cd|gh']);
+  });
+
+  it('aligns columns', () => {
+    expect(
+      table([
+        ['A', 'LONG'],
+        ['wide', 'x'],
+      ]),
+    ).toEqual(['A     LONG', 'wide  x']);
+  });
+});

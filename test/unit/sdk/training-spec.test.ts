@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { InvalidSpecError, readTrainingSpec } from '../../../clients/sdk/index.js';
+
+const require = createRequire(import.meta.url);
+
+function violationsOf(text: string): string[] {
+  try {
+    readTrainingSpec(text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(InvalidSpecError);
+    return (error as InvalidSpecError).fieldViolations.map(({ description }) => description);
+  }
+  throw new Error('the spec was accepted');
+}
+
+describe('readTrainingSpec', () => {
+  it('refuses text that is not YAML', () => {
+    expect(violationsOf('dataset: [')).toHaveLength(1);
+  });
+
+  it('refuses a spec that is not a mapping', () => {
+    expect(violationsOf('- dataset')).toEqual(['Expected `the file` to be a mapping but received ["dataset"].']);
+  });
+
+  it('names a misspelled key with its path and the nearest right one', () => {
+    const [description] = violationsOf('network: { layers: [{ units: 3, activaton: relu }] }');
+    expect(description).toContain('Unknown key `network.layers[0].activaton`. Did you mean `activation`?');
+  });
+
+  it('offers no guess for a key that resembles none', () => {
+    expect(violationsOf('zzzzzzzzzz: 1')[0]).toMatch(/^Unknown key `zzzzzzzzzz`\. Allowed are dataset, /);
+  });
+
+  it('does not take a name that every object has for a key', () => {
+    expect(violationsOf('constructor: 1')[0]).toContain('Unknown key `constructor`');
+  });
+
+  it('reports all violations at once', () => {
+    const text =
+      'epochs: five\nbatch_size: 1.5\nloss: mse\nnetwork: { layers: { units: 1 } }\npublish: { aliases: [1] }';
+    expect(violationsOf(text)).toEqual([
+      'Expected `epochs` to be an integer but received "five".',
+      'Expected `batch_size` to be an integer but received 1.5.',
+      'Expected `loss` to be one of mean_squared_error, binary_cross_entropy, categorical_cross_entropy but received "mse".',
+      'Expected `network.layers` to be a list but received {"units":1}.',
+      'Expected `publish.aliases[0]` to be text but received 1.',
+    ]);
+  });
+
+  it('reads an empty mapping for a step without settings', () => {
+    const spec = readTrainingSpec('pipeline: { columns: [{ column: age, steps: [{ standardise: }] }] }');
+    expect(spec.pipeline?.columns?.[0]?.steps).toEqual([{ standardise: {} }]);
+  });
+
+  it('reads the example that comes with the project', () => {
+    const spec = readTrainingSpec(readFileSync(require.resolve('#examples/mnist.yaml'), 'utf8'));
+    expect(spec.loss).toBe('LOSS_CATEGORICAL_CROSS_ENTROPY');
+    expect(spec.optimizer).toEqual({ adam: { learningRate: 0.001 } });
+    expect(spec.network?.layers?.map(({ units, activation }) => [units, activation])).toEqual([
+      [128, 'ACTIVATION_RELU'],
+      [128, 'ACTIVATION_RELU'],
+      [10, 'ACTIVATION_SOFTMAX'],
+    ]);
+    expect(spec.pipeline?.label).toEqual({ column: 'label', kind: 'KIND_CLASSES' });
+  });
+});

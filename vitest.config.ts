@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config';
+
+const shared = {
+  // Processes, not threads: the tests start servers, change environment variables and load the addon.
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 180_000,
+};
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      // Straight from the TypeScript sources.
+      {
+        test: {
+          ...shared,
+          name: 'sources',
+          include: ['test/{unit,native,integration}/**/*.test.ts', 'test/*.test.ts'],
+        },
+      },
+      // What is built, as processes of its own.
+      {
+        test: {
+          ...shared,
+          name: 'built',
+          include: ['test/{e2e,conformance}/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+        },
+      },
+    ],
+  },
+});
