@@ -9,7 +9,10 @@ import { ServiceError } from './errors.js';
 export interface BlobStore {
   /** Size in bytes, or null when the blob is not there. */
   sizeOf(digest: string): Promise<number | null>;
-  /** Keeps the bytes once they are whole, are `sizeBytes` long and have this digest; else nothing of them. */
+  /**
+   * Keeps the bytes once they are whole, are `sizeBytes` long and have this digest; else nothing of them. Returns when they
+   * are safe on disk. A blob that is there already is left alone, and its bytes are not asked for.
+   */
   put(digest: string, sizeBytes: number, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** The bytes in order; the blob must be there. */
   read(digest: string): AsyncIterable<Buffer>;
@@ -40,6 +43,7 @@ export class LocalBlobStore implements BlobStore {
     const draftFolder = path.join(folder, 'drafts');
     await rm(draftFolder, { recursive: true, force: true });
     await mkdir(draftFolder, { recursive: true });
+    await syncFolder(path.dirname(folder));
     return new LocalBlobStore(folder, draftFolder);
   }
 
@@ -56,13 +60,23 @@ export class LocalBlobStore implements BlobStore {
 
   async put(digest: string, sizeBytes: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const target = this.#pathOf(digest);
+    const present = await this.sizeOf(digest);
+    if (present === null) {
+      await this.#write(target, digest, sizeBytes, chunks);
+    } else if (present !== sizeBytes) {
+      throw mismatch(digest, sizeBytes, `the blob has ${present}`);
+    }
+    // Also for a blob that was there: whoever wrote it may not have come this far.
+    await syncFolder(path.dirname(target));
+    await syncFolder(this.folder);
+  }
+
+  async #write(target: string, digest: string, sizeBytes: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const draft = path.join(this.draftFolder, randomUUID());
     try {
       await writeVerified(draft, digest, sizeBytes, chunks);
       await mkdir(path.dirname(target), { recursive: true });
       await rename(draft, target);
-      await syncFolder(path.dirname(target));
-      await syncFolder(this.folder);
     } finally {
       await rm(draft, { force: true });
     }
@@ -101,11 +115,15 @@ async function writeVerified(
     }
     const actual = `sha256:${hash.digest('hex')}`;
     if (written !== sizeBytes || actual !== digest) {
-      const message = `Expected ${sizeBytes} bytes with digest ${digest} but received ${written > sizeBytes ? 'more' : `${written} with ${actual}`}. Upload the blob again.`;
-      throw new ServiceError('INVALID_ARGUMENT', 'BLOB_MISMATCH', message);
+      throw mismatch(digest, sizeBytes, written > sizeBytes ? 'received more' : `received ${written} with ${actual}`);
     }
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+function mismatch(digest: string, sizeBytes: number, actual: string): ServiceError {
+  const message = `Expected ${sizeBytes} bytes with digest ${digest} but ${actual}. Upload the blob again.`;
+  return new ServiceError('INVALID_ARGUMENT', 'BLOB_MISMATCH', message);
 }

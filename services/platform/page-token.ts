@@ -3,15 +3,13 @@ import { invalidField } from './errors.js';
 const pageSizeDefault = 100;
 const pageSizeMax = 1_000;
 
-/** Refuses a negative size; 0 is the default; larger ones than 1,000 are answered with 1,000 (AIP-158). */
+/** The size asked for; 0, which is also what an unset field holds, asks for the default. */
 export function pageSize(requested: number): number {
-  if (!Number.isInteger(requested) || requested < 0) {
-    throw invalidField(
-      'page_size',
-      `Expected \`page_size\` to be an integer from 0 to ${pageSizeMax} but received ${requested}.`,
-    );
+  if (!Number.isInteger(requested) || requested < 0 || requested > pageSizeMax) {
+    const message = `Expected \`page_size\` to be an integer from 0 to ${pageSizeMax} but received ${requested}.`;
+    throw invalidField('page_size', message);
   }
-  return Math.min(requested || pageSizeDefault, pageSizeMax);
+  return requested || pageSizeDefault;
 }
 
 /** Where the next page starts, opaque to callers. */
@@ -29,7 +27,6 @@ export function decodePageToken<T extends 'string' | 'number'>(
   }
   try {
     const [position] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
-    // biome-ignore lint/suspicious/useValidTypeof: the type asked for is an argument
     if (typeof position === type) {
       return position as T extends 'string' ? string : number;
     }

@@ -1,7 +1,14 @@
 import { invalidField } from './errors.js';
 
-const segmentPattern = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const segmentRule = '1 to 63 of a-z, 0-9 and -, starting with a letter and not ending with -';
+const idPattern = /^[a-z][a-z0-9-]{0,62}$/;
+
+/** What an id may be, for messages. */
+export const idRule = '1 to 63 of a-z, 0-9 and -, starting with a letter';
+
+/** Whether a text can be one segment of a resource name that its owner chose. */
+export function isId(text: string): boolean {
+  return idPattern.test(text);
+}
 
 type Variables<P extends string> = P extends `${infer Head}/${infer Tail}`
   ? Variables<Head> & Variables<Tail>
@@ -43,7 +50,7 @@ export class ResourceName<P extends string> {
     if (!variables) {
       throw invalidField(
         field,
-        `Expected \`${field}\` to be like ${this.pattern} (${segmentRule}) but received ${JSON.stringify(name)}.`,
+        `Expected \`${field}\` to be like ${this.pattern} (${idRule}) but received ${JSON.stringify(name)}.`,
       );
     }
     return variables;
@@ -55,12 +62,12 @@ export class ResourceName<P extends string> {
 }
 
 function isValidId(variable: string, id: string): boolean {
-  return variable === 'version' ? /^[1-9]\d{0,14}$/.test(id) : segmentPattern.test(id);
+  return variable === 'version' ? /^[1-9]\d{0,14}$/.test(id) : isId(id);
 }
 
 /** Refuses an id that cannot be part of a resource name. */
 export function checkId(id: string, field: string): void {
-  if (!segmentPattern.test(id)) {
-    throw invalidField(field, `Expected \`${field}\` to be ${segmentRule} but received ${JSON.stringify(id)}.`);
+  if (!isId(id)) {
+    throw invalidField(field, `Expected \`${field}\` to be ${idRule} but received ${JSON.stringify(id)}.`);
   }
 }
