@@ -1,0 +1,57 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { cli, freePortBase, millrace, mnistFolder, temporaryFolder } from '../support/mesh.js';
+
+const { folder, remove } = temporaryFolder();
+const elsewhere = temporaryFolder();
+afterAll(() => {
+  remove();
+  elsewhere.remove();
+});
+
+/** A file system of a few megabytes, visible to the programs of its own mount namespace only. */
+const unshare = ['--user', '--map-root-user', '--mount'];
+const canMount = spawnSync('unshare', [...unshare, 'mount', '-t', 'tmpfs', 'tmpfs', folder]).status === 0;
+const diskMegabytes = 8;
+
+describe('a full disk', () => {
+  it('refuses an import with the reason, keeps nothing of it, and goes on', async ({ skip }) => {
+    skip(!canMount, 'this system lets an unprivileged test mount no file system');
+    const portBase = await freePortBase();
+    const mesh = spawn(
+      'unshare',
+      [
+        ...unshare,
+        'sh',
+        '-c',
+        `mount -t tmpfs -o size=${diskMegabytes}m tmpfs "$1" && exec "$2" "$3" up --data-dir="$1" --port-base="$4"`,
+        'sh',
+        folder,
+        process.execPath,
+        cli,
+        String(portBase),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    try {
+      await new Promise<void>((resolve, reject) => {
+        mesh.stdout.on('data', (chunk) => String(chunk).includes('Millrace is ready') && resolve());
+        mesh.once('exit', () => reject(new Error('the mesh did not start')));
+      });
+      const command = (...args: string[]) => millrace(...args, `--port-base=${portBase}`);
+      const refused = await command('data', 'import', 'mnist', mnistFolder);
+      expect(refused).toMatchObject({ status: 1, stdout: '' });
+      expect(refused.stderr).toContain('The disk is full.');
+      expect(await command('data', 'list', '--json')).toMatchObject({ status: 0, stdout: '[]\n' });
+      const small = path.join(elsewhere.folder, 'small.csv');
+      writeFileSync(small, 'a,b\n1,2\n3,4\n');
+      expect(await command('data', 'import', 'small', small)).toMatchObject({ status: 0, stderr: '' });
+    } finally {
+      const ended = new Promise((resolve) => mesh.once('exit', resolve));
+      mesh.kill('SIGTERM');
+      await ended;
+    }
+  });
+});

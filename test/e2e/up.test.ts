@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { contracts, createClient } from '../../proto/index.js';
+import { freePortBase, millrace, TestMesh, temporaryFolder } from '../support/mesh.js';
+
+const services = ['registry', 'preprocessing', 'training', 'inference', 'gateway'];
+const { folder, remove } = temporaryFolder();
+let mesh: TestMesh | null = null;
+afterEach(async () => {
+  await mesh?.stop();
+  mesh = null;
+});
+afterAll(remove);
+
+async function refused(...args: string[]): Promise<string> {
+  const { status, stderr, stdout } = await millrace('up', ...args);
+  expect(stdout).toBe('');
+  expect(status).toBe(2);
+  return stderr;
+}
+
+describe('millrace up', () => {
+  it('refuses a setting that does not exist', async () => {
+    expect(await refused('--prot-base=9000')).toContain('--prot-base');
+  });
+
+  it('refuses a port base that is no port', async () => {
+    expect(await refused('--port-base=70000')).toContain('portBase');
+  });
+
+  it('refuses an address that others can reach, unless told that it is insecure', async () => {
+    expect(await refused('--host=0.0.0.0')).toContain('--insecure');
+  });
+
+  it('refuses a configuration file with a misspelled key', async () => {
+    const file = path.join(folder, 'millrace.yaml');
+    writeFileSync(file, 'dataDirectory: x\n');
+    expect(await refused(`--config=${file}`)).toContain('dataDirectory');
+  });
+
+  it('names the port that is taken, and leaves nothing running', async () => {
+    const portBase = await freePortBase();
+    const server = createServer().listen(portBase + 3, '127.0.0.1');
+    const dataDir = path.join(folder, 'taken');
+    try {
+      expect(await refused(`--data-dir=${dataDir}`, `--port-base=${portBase}`)).toContain(
+        `Port ${portBase + 3} on 127.0.0.1 is taken`,
+      );
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+    mesh = await TestMesh.start(dataDir, portBase);
+  });
+
+  it('refuses a second mesh on the same data folder and leaves the first one alone', async () => {
+    const dataDir = path.join(folder, 'twice');
+    mesh = await TestMesh.start(dataDir);
+    const other = await freePortBase();
+    expect(await refused(`--data-dir=${dataDir}`, `--port-base=${other}`)).toContain(`${dataDir} is in use`);
+    const listed = await millrace('models', 'list', '--json', `--port-base=${mesh.portBase}`);
+    expect(listed).toMatchObject({ status: 0, stdout: '[]\n' });
+  });
+
+  it('restarts a service that is killed, and that one alone', async () => {
+    mesh = await TestMesh.start(path.join(folder, 'restart'));
+    const before = services.map((name) => mesh!.pidOf(name));
+    expect(before).not.toContain(null);
+    mesh.kill('registry');
+    const health = createClient(contracts.health, `127.0.0.1:${mesh.portBase + 3}`);
+    await expect
+      .poll(() => health.check({ service: 'millrace.v1.RegistryService' }).catch(() => null), { timeout: 20_000 })
+      .toMatchObject({ status: 'SERVING' });
+    health.close();
+    const after = services.map((name) => mesh!.pidOf(name));
+    expect(after[0]).not.toBe(before[0]);
+    expect(after.slice(1)).toEqual(before.slice(1));
+  });
+
+  it('takes all services along when it is killed itself', async () => {
+    mesh = await TestMesh.start(path.join(folder, 'orphans'));
+    mesh.kill('supervisor');
+    await expect
+      .poll(() => services.map((name) => mesh!.pidOf(name)), { timeout: 20_000 })
+      .toEqual(services.map(() => null));
+    const { portBase, dataDir } = mesh;
+    await mesh.stop();
+    mesh = await TestMesh.start(dataDir, portBase);
+  });
+
+  it('runs one service alone with `serve`, and refuses an unknown one', async () => {
+    const { status, stderr } = await millrace('serve', 'regsitry');
+    expect(status).toBe(1);
+    expect(stderr).toContain('gateway, inference, registry, training, preprocessing');
+  });
+});
