@@ -19,14 +19,15 @@ type ClientStream<I, O> = (requests: AsyncIterable<I> | Iterable<I>, options?: C
 type BidiStream<I, O> = (requests: AsyncIterable<I> | Iterable<I>, options?: CallOptions) => AsyncGenerator<O, void>;
 
 // proto-loader-gen-types writes overloads; inference sees the last one, which differs in shape by the kind of streaming.
-type Method<M> = M extends (argument: infer I, callback: grpc.requestCallback<infer O>) => grpc.ClientUnaryCall
-  ? Unary<I, O>
+// Streams first: structurally a stream is a unary call too.
+type Method<M> = M extends (options?: grpc.CallOptions) => grpc.ClientDuplexStream<infer I, infer O>
+  ? BidiStream<I, O>
   : M extends (callback: grpc.requestCallback<infer O>) => grpc.ClientWritableStream<infer I>
     ? ClientStream<I, O>
-    : M extends (options?: grpc.CallOptions) => grpc.ClientDuplexStream<infer I, infer O>
-      ? BidiStream<I, O>
-      : M extends (argument: infer I, options?: grpc.CallOptions) => grpc.ClientReadableStream<infer O>
-        ? ServerStream<I, O>
+    : M extends (argument: infer I, options?: grpc.CallOptions) => grpc.ClientReadableStream<infer O>
+      ? ServerStream<I, O>
+      : M extends (argument: infer I, callback: grpc.requestCallback<infer O>) => grpc.ClientUnaryCall
+        ? Unary<I, O>
         : never;
 
 /** A contract's methods as promises and async generators. Every failure is an `RpcError`. */
