@@ -24,12 +24,14 @@ export async function runService(
   const log = createLog(name, logLevel);
   try {
     const service = await start(log);
-    let stopped: Promise<void> | null = null;
-    const stop = (signal: string) => {
-      stopped ??= service.stop().then(() => {
+    let isStopping = false;
+    const stop = async (signal: string) => {
+      if (!isStopping) {
+        isStopping = true;
+        await service.stop();
         log.info({ signal }, 'stopped');
         log.flush(() => process.exit(0));
-      });
+      }
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
