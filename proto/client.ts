@@ -30,7 +30,10 @@ type Method<M> = M extends (options?: grpc.CallOptions) => grpc.ClientDuplexStre
         ? Unary<I, O>
         : never;
 
-/** A contract's methods as promises and async generators. Every failure is an `RpcError`. */
+/**
+ * A contract's methods as promises and async generators; a generator's call starts when it is first read. Every failure is an
+ * `RpcError`.
+ */
 export type RpcClient<Client> = {
   [K in Exclude<keyof Client, keyof grpc.Client> as K extends `${Uncapitalize<string & K>}` ? K : never]: Method<
     Client[K]
@@ -65,13 +68,18 @@ export function createClient<Client, Handlers>(
 function bind(client: grpc.Client, method: grpc.MethodDefinition<unknown, unknown>): unknown {
   const { path, requestSerialize: serialize, responseDeserialize: deserialize, requestStream, responseStream } = method;
   if (responseStream) {
-    return (request: unknown, options: CallOptions = {}) => {
-      const [metadata, callOptions] = translate(options, null);
-      const call: Call = requestStream
-        ? client.makeBidiStreamRequest(path, serialize, deserialize, metadata, callOptions)
-        : client.makeServerStreamRequest(path, serialize, deserialize, request, metadata, callOptions);
-      return read(call, requestStream ? (request as AsyncIterable<unknown>) : null, options.signal);
-    };
+    // A call starts with the first `next()`: grpc-js throws the error of a call that nobody reads at the process.
+    return (request: unknown, options: CallOptions = {}) =>
+      read(
+        () => {
+          const [metadata, callOptions] = translate(options, null);
+          return requestStream
+            ? client.makeBidiStreamRequest(path, serialize, deserialize, metadata, callOptions)
+            : client.makeServerStreamRequest(path, serialize, deserialize, request, metadata, callOptions);
+        },
+        requestStream ? (request as AsyncIterable<unknown>) : null,
+        options.signal,
+      );
   }
   return (request: unknown, options: CallOptions = {}) =>
     new Promise((resolve, reject) => {
@@ -110,10 +118,11 @@ function onAbort(signal: AbortSignal | undefined, cancel: () => void): void {
 }
 
 async function* read(
-  call: Call,
+  start: () => Call,
   requests: AsyncIterable<unknown> | null,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<unknown, void> {
+  const call = start();
   const cancel = () => call.cancel();
   onAbort(signal, cancel);
   // A call that is left early ends with CANCELLED after nobody listens any more.

@@ -18,7 +18,7 @@ import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millr
 const require = createRequire(import.meta.url);
 const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
 
-function load(file: string, keepCase: boolean): PackageDefinition {
+function load(file: string | string[], keepCase: boolean): PackageDefinition {
   return loadSync(file, {
     keepCase,
     longs: Number,
@@ -39,18 +39,25 @@ export class Contract<Client, Handlers> {
   constructor(
     /** Full name, for example `millrace.v1.TrainingService`. */
     readonly name: string,
-    private readonly file: string,
+    /** Path of the .proto file under `proto/`. */
+    readonly file: string,
   ) {}
 
   get definition(): grpc.ServiceDefinition {
     this.#definition ??= load(this.file, false)[this.name] as grpc.ServiceDefinition;
     return this.#definition;
   }
+}
 
-  /** Descriptors under the names that stand in the .proto file, as server reflection must show them. */
-  reflection(): PackageDefinition {
-    return load(this.file, true);
-  }
+/**
+ * Descriptors of services under the names that stand in the .proto files, as server reflection must show them. Services are
+ * loaded together: reflection takes one description of each package, so it must be whole.
+ */
+export function describeServices(described: Contract<unknown, unknown>[]): PackageDefinition {
+  return load(
+    described.map(({ file }) => file),
+    true,
+  );
 }
 
 export const contracts = {

@@ -76,9 +76,17 @@ function pack(name: 'google.rpc.ErrorInfo' | 'google.rpc.BadRequest', value: obj
 function decodeDetails(metadata: grpc.Metadata | undefined): StatusDetails {
   const details: StatusDetails = { reason: '', fieldViolations: [] };
   const bytes = metadata?.get(detailsKey)[0];
-  if (!Buffer.isBuffer(bytes)) {
-    return details;
+  if (Buffer.isBuffer(bytes)) {
+    try {
+      readDetails(bytes, details);
+    } catch {
+      // Not ours: the code and the message say what there is to say.
+    }
   }
+  return details;
+}
+
+function readDetails(bytes: Buffer, details: StatusDetails): void {
   const status = messageType('google.rpc.Status').deserialize(bytes) as { details: AnyMessage[] };
   for (const { type_url, value } of status.details) {
     if (type_url === `${typePrefix}google.rpc.ErrorInfo`) {
@@ -88,5 +96,4 @@ function decodeDetails(metadata: grpc.Metadata | undefined): StatusDetails {
       details.fieldViolations = badRequest.fieldViolations.map(({ field, description }) => ({ field, description }));
     }
   }
-  return details;
 }

@@ -16,7 +16,13 @@ export const portOffsets = {
 };
 export type ServiceName = 'gateway' | 'inference' | 'registry' | 'training' | 'preprocessing';
 
-const port = z.coerce.number().int().min(0).max(65_535);
+/** An integer, from text too; unlike with `z.coerce` nothing and `true` are not numbers. */
+export function integer(min: number, max: number) {
+  const fromText = (value: unknown) => (typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value);
+  return z.preprocess(fromText, z.number().int().min(min).max(max));
+}
+
+const port = integer(0, 65_535);
 const flag = z.preprocess(
   (value) => (value === 'true' || value === '' ? true : value === 'false' ? false : value),
   z.boolean(),
@@ -27,7 +33,7 @@ export const baseSettings = {
   /** Address to listen on. */
   host: z.string().min(1).default('127.0.0.1'),
   /** First port of the mesh's block. */
-  portBase: z.coerce.number().int().min(1).max(65_530).default(8000),
+  portBase: integer(1, 65_530).default(8000),
   /** Overrides the port that follows from `portBase`; 0: any free port. */
   port: port.optional(),
   /** Folder that holds everything a service keeps. */
@@ -40,7 +46,7 @@ export const baseSettings = {
   /** Allows plaintext and no login on an address other than loopback. */
   insecure: flag.default(false),
   /** Time that calls in flight have to finish after SIGTERM, ms. */
-  stopGraceMs: z.coerce.number().int().min(0).default(10_000),
+  stopGraceMs: integer(0, 3_600_000).default(10_000),
 };
 
 type Settings = Record<string, z.ZodType>;

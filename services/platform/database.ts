@@ -1,5 +1,6 @@
 import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
+import { isDiskFull, ServiceError } from './errors.js';
 
 export { type Generated, type Insertable, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 
@@ -11,19 +12,31 @@ export type Migrations = Record<string, Migration>;
  * and queries are meant to run on PostgreSQL.
  */
 export async function openDatabase<Schema>(file: string, migrations: Migrations): Promise<Kysely<Schema>> {
-  const sqlite = new Libsql(file, { timeout: 5_000 });
-  for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
-    sqlite.pragma(pragma);
-  }
-  // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
-  const database = new Kysely<Schema>({
-    dialect: new SqliteDialect({ database: sqlite as unknown as SqliteDatabase }),
-  });
+  const database = new Kysely<Schema>({ dialect: new SqliteDialect({ database: openSqlite(file) }) });
   const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error) {
     await database.destroy();
-    throw error;
+    throw isDiskFull(error) ? error : unusable(file, error);
   }
   return database;
+}
+
+function openSqlite(file: string): SqliteDatabase {
+  const sqlite = new Libsql(file, { timeout: 5_000 });
+  try {
+    for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
+      sqlite.pragma(pragma);
+    }
+  } catch (error) {
+    sqlite.close();
+    throw isDiskFull(error) ? error : unusable(file, error);
+  }
+  // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
+  return sqlite as unknown as SqliteDatabase;
+}
+
+function unusable(file: string, error: unknown): ServiceError {
+  const message = `The database ${file} cannot be used: ${(error as Error).message}. Was it made by a newer Millrace, or damaged? Restore it from a backup, or choose another folder with --data-dir.`;
+  return new ServiceError('FAILED_PRECONDITION', 'DATABASE_UNUSABLE', message, { cause: error });
 }

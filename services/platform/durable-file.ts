@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -11,9 +12,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Writes a file so that a crash at any instant leaves the old content or the new, never a mixture. */
+const writing = new Set<string>();
+
+/**
+ * Writes a file so that a crash at any instant leaves the old content or the new, never a mixture. A draft that a crash left
+ * behind is overwritten by the next write, so one file has one writer at a time.
+ */
 export async function writeDurably(file: string, bytes: Uint8Array | string): Promise<void> {
-  const draft = `${file}.${process.pid}.draft`;
+  assert(!writing.has(file), `${file} is being written already`);
+  const draft = `${file}.draft`;
+  writing.add(file);
   try {
     const handle = await open(draft, 'w');
     try {
@@ -23,9 +31,11 @@ export async function writeDurably(file: string, bytes: Uint8Array | string): Pr
       await handle.close();
     }
     await rename(draft, file);
+    await syncFolder(path.dirname(file));
   } catch (error) {
     await rm(draft, { force: true });
     throw error;
+  } finally {
+    writing.delete(file);
   }
-  await syncFolder(path.dirname(file));
 }

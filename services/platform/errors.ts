@@ -25,9 +25,13 @@ export function invalidField(field: string, description: string): ServiceError {
   return invalidFields([{ field, description }]);
 }
 
-/** All violations of a request at once; at least one. */
+const violationsShown = 5;
+
+/** All violations of a request at once; at least one. The message shows the first few. */
 export function invalidFields(fieldViolations: FieldViolation[]): ServiceError {
-  const message = fieldViolations.map(({ description }) => description).join(' ');
+  const shown = fieldViolations.slice(0, violationsShown).map(({ description }) => description);
+  const more = fieldViolations.length - shown.length;
+  const message = shown.join(' ') + (more > 0 ? ` And ${more} more.` : '');
   return new ServiceError('INVALID_ARGUMENT', 'INVALID_FIELD', message, { fieldViolations });
 }
 
@@ -47,6 +51,15 @@ export class Violations {
     this.#all.push({ field, description });
   }
 
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
+  }
+
+  /** Whether `field` itself is among them. */
+  has(field: string): boolean {
+    return this.#all.some((violation) => violation.field === field);
+  }
+
   throwIfAny(): void {
     if (this.#all.length > 0) {
       throw invalidFields(this.#all);
@@ -56,8 +69,15 @@ export class Violations {
 
 /** A value as it reads best in a message; long ones are cut. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'number' || value === undefined ? String(value) : JSON.stringify(value);
-  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  const text =
+    typeof value === 'string' || (typeof value === 'object' && value) ? JSON.stringify(value) : String(value);
+  return clip(text, 120);
+}
+
+/** At most `charsMax` of a text, in which no character is cut in half: a status cannot carry half of one. */
+export function clip(text: string, charsMax: number): string {
+  const short = text.length > charsMax ? `${text.slice(0, charsMax - 3)}...` : text;
+  return short.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /** A full disk is the operator's to mend: it gets a status of its own. */

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
-import { type Contract, encodeDetails, RpcError, type StatusDetails, type StatusName } from '../../proto/index.js';
-import { isDiskFull, ServiceError } from './errors.js';
+import {
+  type Contract,
+  encodeDetails,
+  type FieldViolation,
+  RpcError,
+  type StatusDetails,
+  type StatusName,
+} from '../../proto/index.js';
+import { clip, isDiskFull, ServiceError } from './errors.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 
@@ -9,7 +17,10 @@ import type { Metrics } from './metrics.js';
 export interface CallContext {
   /** From the caller's `x-request-id`, or made here; sent back under the same name. */
   requestId: string;
-  /** Aborted when the caller has gone, or its deadline has passed. */
+  /**
+   * Aborted when the caller has gone, or its deadline has passed. Whatever waits must wait for this too: a generator that
+   * is waiting cannot be ended from outside.
+   */
   signal: AbortSignal;
   /** Aborted when the service wants to stop: a stream without an end of its own should end. */
   stopping: AbortSignal;
@@ -56,92 +67,155 @@ export interface HandlerHost {
   log: Logger;
   metrics: Metrics;
   stopping: AbortSignal;
+  /** Calls whose method still runs, also when their caller has gone. */
+  active: Set<Promise<void>>;
 }
 
-/** Handlers for grpc-js. The one place where a method's error becomes a status: in grpc-js a rejected handler never answers. */
-export function toHandlers(implemented: ImplementedContract, host: HandlerHost): grpc.UntypedServiceImplementation {
+/** Adds a service whose methods may throw; in grpc-js alone a handler that rejects never answers. */
+export function addService(server: grpc.Server, { contract, methods }: ImplementedContract, host: HandlerHost): void {
+  const definition: Record<string, grpc.MethodDefinition<unknown, unknown>> = {};
   const handlers: grpc.UntypedServiceImplementation = {};
-  for (const [name, definition] of Object.entries(implemented.contract.definition)) {
-    const method = implemented.methods[name];
-    if (method) {
-      handlers[name] = toHandler(method, definition, host);
+  for (const [name, method] of Object.entries(contract.definition)) {
+    definition[name] = guard(method, host.log);
+    const implementation = methods[name];
+    if (implementation) {
+      handlers[name] = toHandler(implementation, method, host);
     }
   }
-  return handlers;
+  server.addService(definition, handlers);
+}
+
+/** A request that is not protobuf, or not of its message: the handler refuses it, where grpc-js would call it INTERNAL. */
+class MalformedMessage {
+  constructor(readonly cause: unknown) {}
+}
+
+function guard(method: grpc.MethodDefinition<unknown, unknown>, log: Logger): grpc.MethodDefinition<unknown, unknown> {
+  return {
+    ...method,
+    requestDeserialize(bytes) {
+      try {
+        return method.requestDeserialize(bytes);
+      } catch (error) {
+        return new MalformedMessage(error);
+      }
+    },
+    responseSerialize(response) {
+      try {
+        return method.responseSerialize(response);
+      } catch (error) {
+        // grpc-js answers INTERNAL and says nothing of why.
+        log.error({ err: error, method: method.path }, 'response cannot be serialised');
+        throw error;
+      }
+    },
+  };
+}
+
+function wellFormed(message: unknown): unknown {
+  if (message instanceof MalformedMessage) {
+    const text = `Expected the request to be a protobuf message of this method but it cannot be read: ${(message.cause as Error).message}.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'MALFORMED_MESSAGE', text, { cause: message.cause });
+  }
+  return message;
+}
+
+/** Messages in order. Leaving the loop early must not destroy the call, which has a status to send yet. */
+async function* incoming(call: AnyCall): AsyncGenerator<unknown, void> {
+  for await (const message of call.iterator({ destroyOnReturn: false })) {
+    yield wellFormed(message);
+  }
 }
 
 function toHandler(
   method: AnyMethod,
-  definition: grpc.MethodDefinition<unknown, unknown>,
+  { path, requestStream, responseStream }: grpc.MethodDefinition<unknown, unknown>,
   host: HandlerHost,
 ): grpc.UntypedHandleCall {
   const handle = async (call: AnyCall, callback: Callback | null) => {
     const begin = process.hrtime.bigint();
-    const context = createContext(call, host);
-    const argument = definition.requestStream ? call : call.request;
+    const [context, settle] = createContext(call, host);
     let code: StatusName = 'OK';
     try {
+      const argument = requestStream ? incoming(call) : wellFormed(call.request);
       if (callback) {
-        callback(null, await method(argument, context));
+        const response = await method(argument, context);
+        settle();
+        callback(null, response);
       } else {
         await writeAll(call, method(argument, context) as AsyncIterable<unknown>, context.signal);
+        settle();
         call.end();
       }
     } catch (error) {
+      settle();
       const status = toStatus(error, context);
       code = grpc.status[status.code] as StatusName;
       callback ? callback(status) : call.emit('error', status);
     }
-    host.metrics.handled.inc({ method: definition.path, code });
-    host.metrics.handlingSeconds.observe({ method: definition.path }, Number(process.hrtime.bigint() - begin) / 1e9);
-    context.log.debug({ method: definition.path, code }, 'call ended');
+    host.metrics.handled.inc({ method: path, code });
+    host.metrics.handlingSeconds.observe({ method: path }, Number(process.hrtime.bigint() - begin) / 1e9);
+    context.log.debug({ method: path, code }, 'call ended');
   };
-  const handler = definition.responseStream
-    ? (call: AnyCall) => void handle(call, null)
-    : (call: AnyCall, callback: Callback) => void handle(call, callback);
+  const start = (call: AnyCall, callback: Callback | null) => {
+    const ended = handle(call, callback)
+      .catch((error: unknown) => host.log.error({ err: error, method: path }, 'call cannot be answered'))
+      .finally(() => host.active.delete(ended));
+    host.active.add(ended);
+  };
+  const handler = responseStream ? (call: AnyCall) => start(call, null) : start;
   return handler as grpc.UntypedHandleCall;
 }
 
 const requestIdKey = 'x-request-id';
 
-function createContext(call: AnyCall, host: HandlerHost): CallContext {
+/** Also returns what to call when the method has ended: grpc-js emits `cancelled` after every call, however it went. */
+function createContext(call: AnyCall, host: HandlerHost): [CallContext, settle: () => void] {
   const given = call.metadata.get(requestIdKey)[0];
-  const requestId = typeof given === 'string' && given.length <= 100 ? given : randomUUID();
+  const requestId = typeof given === 'string' && given.length >= 1 && given.length <= 100 ? given : randomUUID();
   const metadata = new grpc.Metadata();
   metadata.set(requestIdKey, requestId);
   call.sendMetadata(metadata);
   const controller = new AbortController();
-  call.on('cancelled', () =>
-    controller.abort(new ServiceError('CANCELLED', 'CALL_CANCELLED', 'The call was cancelled.')),
-  );
-  return {
+  const onCancelled = () => controller.abort(goneError(call));
+  call.once('cancelled', onCancelled);
+  const context: CallContext = {
     requestId,
     signal: controller.signal,
     stopping: host.stopping,
     metadata: call.metadata,
     log: host.log.child({ requestId }),
   };
+  return [context, () => call.off('cancelled', onCancelled)];
 }
 
-/** Writes at the pace of the receiver. */
+function goneError(call: AnyCall): ServiceError {
+  return Date.now() >= Number(call.getDeadline())
+    ? new ServiceError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'The deadline of the call has passed.')
+    : new ServiceError('CANCELLED', 'CALL_CANCELLED', 'The call was cancelled.');
+}
+
+/** Writes at the pace of the receiver. When the caller has gone, the generator is ended, and so does its cleaning up. */
 async function writeAll(call: AnyCall, responses: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
   for await (const response of responses) {
-    if (signal.aborted) {
-      return;
-    }
+    signal.throwIfAborted();
     if (!call.write(response)) {
-      await new Promise<void>((resolve) => {
-        call.once('drain', resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await once(call, 'drain', { signal });
     }
   }
+  signal.throwIfAborted();
 }
 
 interface Status extends grpc.ServiceError {}
 
+// Clients take 8 KiB of trailers at least; the message is in them twice, the details in base64.
+const messageCharsMax = 1_500;
+const violationsCharsMax = 2_000;
+
 function toStatus(error: unknown, context: CallContext): Status {
-  const [code, message, details] = explain(error, context);
+  const [code, text, { reason, fieldViolations }] = explain(error, context);
+  const message = clip(text, messageCharsMax);
+  const details = { reason, fieldViolations: firstOf(fieldViolations) };
   return Object.assign(new Error(message), {
     code: grpc.status[code],
     details: message,
@@ -149,21 +223,32 @@ function toStatus(error: unknown, context: CallContext): Status {
   });
 }
 
+function firstOf(violations: FieldViolation[]): FieldViolation[] {
+  let chars = 0;
+  return violations.filter(({ field, description }) => {
+    chars += field.length + description.length;
+    return chars <= violationsCharsMax;
+  });
+}
+
 function explain(error: unknown, context: CallContext): [StatusName, string, StatusDetails] {
+  const { log, requestId, signal } = context;
+  if (signal.aborted && signal.reason instanceof ServiceError) {
+    // Streams fail and waits are left when the caller has gone; only a bug would look the same.
+    log.debug({ err: error }, 'call abandoned');
+    return [signal.reason.code, signal.reason.message, { reason: signal.reason.reason, fieldViolations: [] }];
+  }
   if (error instanceof ServiceError) {
     return [error.code, error.message, { reason: error.reason, fieldViolations: error.fieldViolations }];
   }
   if (error instanceof RpcError) {
     return [error.code, error.message, error.details];
   }
-  const noDetails = { reason: '', fieldViolations: [] };
   if (isDiskFull(error)) {
-    context.log.error({ error }, 'disk full');
-    return ['RESOURCE_EXHAUSTED', 'The disk is full. Free space in the data folder and try again.', noDetails];
+    log.error({ err: error }, 'disk full');
+    const message = 'The disk is full. Free space in the data folder and try again.';
+    return ['RESOURCE_EXHAUSTED', message, { reason: 'DISK_FULL', fieldViolations: [] }];
   }
-  if (context.signal.aborted) {
-    return ['CANCELLED', 'The call was cancelled.', noDetails];
-  }
-  context.log.error({ err: error }, 'internal error');
-  return ['INTERNAL', `Internal error (request ${context.requestId}).`, noDetails];
+  log.error({ err: error }, 'internal error');
+  return ['INTERNAL', `Internal error (request ${requestId}).`, { reason: '', fieldViolations: [] }];
 }

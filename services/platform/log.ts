@@ -5,7 +5,7 @@ export type { Logger } from 'pino';
 /** JSON lines on standard error, one object a line, with the service's name. */
 export function createLog(service: string, level: string): Logger {
   return pino(
-    { name: service, level, timestamp: pino.stdTimeFunctions.isoTime, base: { service, pid: process.pid } },
+    { level, timestamp: pino.stdTimeFunctions.isoTime, base: { service, pid: process.pid } },
     pino.destination({ dest: 2, sync: false }),
   );
 }

@@ -1,3 +1,4 @@
+import * as grpc from '@grpc/grpc-js';
 import { ServiceError } from './errors.js';
 import { createLog, type Logger } from './log.js';
 
@@ -22,15 +23,22 @@ export async function runService(
   start: (log: Logger) => Promise<RunningService>,
 ): Promise<void> {
   const log = createLog(name, logLevel);
+  grpc.setLogger(grpcLog(log));
   try {
     const service = await start(log);
-    let isStopping = false;
+    let stopping = false;
     const stop = async (signal: string) => {
-      if (!isStopping) {
-        isStopping = true;
+      if (stopping) {
+        return;
+      }
+      stopping = true;
+      try {
         await service.stop();
         log.info({ signal }, 'stopped');
         log.flush(() => process.exit(0));
+      } catch (error) {
+        log.fatal({ err: error, signal }, 'stop failed');
+        log.flush(() => process.exit(1));
       }
     };
     process.on('SIGTERM', stop);
@@ -44,10 +52,37 @@ export async function runService(
   }
 }
 
-/** Prints an operating error in one line and exits with `misconfiguredStatus`; any other error is thrown on. */
+/** What grpc-js has to say, as log lines of ours instead of bare text. */
+function grpcLog(log: Logger): Partial<Console> {
+  const write =
+    (level: 'error' | 'info' | 'debug') =>
+    (message?: unknown, ...more: unknown[]) => {
+      log[level]({ library: 'grpc-js' }, [message, ...more].join(' '));
+    };
+  // Its errors are warnings to us: those that end a call or a start are reported by whoever made it.
+  return { error: write('info'), info: write('info'), debug: write('debug') };
+}
+
+const surroundings = new Set([
+  'EACCES',
+  'EDQUOT',
+  'ENOSPC',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+  'SQLITE_CANTOPEN',
+  'SQLITE_FULL',
+  'SQLITE_READONLY',
+]);
+
+/**
+ * Prints an operating error in one line and exits with `misconfiguredStatus`: one of ours, or one of the system that says
+ * what is wrong with the folder or the disk. Any other error is thrown on.
+ */
 export function exitWith(error: unknown): never {
-  if (error instanceof ServiceError) {
-    process.stderr.write(`millrace: ${error.message}\n`);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (error instanceof ServiceError || surroundings.has(code)) {
+    process.stderr.write(`millrace: ${(error as Error).message}\n`);
     process.exit(misconfiguredStatus);
   }
   throw error;

@@ -1,9 +1,9 @@
 import * as grpc from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
-import { contracts } from '../../proto/index.js';
+import { contracts, describeServices } from '../../proto/index.js';
 import { ServiceError } from './errors.js';
-import { type ImplementedContract, implement, toHandlers } from './handler.js';
+import { addService, type ImplementedContract, implement } from './handler.js';
+import { Health } from './health.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 
@@ -30,47 +30,45 @@ export interface RunningServer {
 /** Starts a gRPC server with health, reflection and metrics; it reports SERVING once `setServing(true)` is called. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, metrics } = options;
-  const implementations = [...options.implementations, metricsService(metrics)];
+  const served = [...options.implementations, metricsService(metrics)];
+  const health = new Health(['', ...served.map(({ contract }) => contract.name)]);
+  served.push(health.implementation);
   const server = new grpc.Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
   });
   const stopping = new AbortController();
-  const host = { log, metrics, stopping: stopping.signal };
-  for (const implemented of implementations) {
-    server.addService(implemented.contract.definition, toHandlers(implemented, host));
+  const active = new Set<Promise<void>>();
+  for (const implemented of served) {
+    addService(server, implemented, { log, metrics, stopping: stopping.signal, active });
   }
-  const names = ['', ...implementations.map(({ contract }) => contract.name)];
-  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, 'NOT_SERVING' as const])));
-  health.addToServer(server);
-  const reflected = [...implementations.map(({ contract }) => contract), contracts.health];
-  new ReflectionService(Object.assign({}, ...reflected.map((contract) => contract.reflection()))).addToServer(server);
-
-  const setServing = (serving: boolean) => {
-    for (const name of names) {
-      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
-    }
-  };
+  new ReflectionService(describeServices(served.map(({ contract }) => contract))).addToServer(server);
   const port = await bind(server, options.host, options.port);
   return {
     port,
-    setServing,
+    setServing: (serving) => health.setServing(serving),
     async stop(graceMs) {
-      setServing(false);
+      health.setServing(false);
       stopping.abort();
-      await new Promise<void>((resolve) => {
-        const force = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, graceMs);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      });
+      await finish(server, active, graceMs);
     },
   };
+}
+
+/** Takes no more calls and waits for those there are, and for methods whose caller has gone; after `graceMs` breaks off. */
+function finish(server: grpc.Server, active: Set<Promise<void>>, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, graceMs);
+    server.tryShutdown(async () => {
+      await Promise.all(active);
+      clearTimeout(force);
+      resolve();
+    });
+  });
 }
 
 function metricsService(metrics: Metrics): ImplementedContract {
@@ -81,7 +79,8 @@ function metricsService(metrics: Metrics): ImplementedContract {
 
 function bind(server: grpc.Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
+    const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    server.bindAsync(at, grpc.ServerCredentials.createInsecure(), (error, bound) => {
       if (error) {
         reject(portError(error, host, port));
       } else {

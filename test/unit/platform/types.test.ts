@@ -1,12 +1,13 @@
 import { describe, expectTypeOf, it } from 'vitest';
-import type { Blob__Output } from '../../../proto/gen/millrace/v1/Blob.js';
-import type { Model__Output } from '../../../proto/gen/millrace/v1/Model.js';
-import type { UploadBlobRequest } from '../../../proto/gen/millrace/v1/UploadBlobRequest.js';
-import type { WatchModelsResponse__Output } from '../../../proto/gen/millrace/v1/WatchModelsResponse.js';
 import type { FlightData, FlightData__Output } from '../../../proto/gen/arrow/flight/protocol/FlightData.js';
 import type { PutResult, PutResult__Output } from '../../../proto/gen/arrow/flight/protocol/PutResult.js';
-import type { UploadBlobRequest__Output } from '../../../proto/gen/millrace/v1/UploadBlobRequest.js';
-import type { WatchModelsResponse } from '../../../proto/gen/millrace/v1/WatchModelsResponse.js';
+import type { Blob__Output } from '../../../proto/gen/millrace/v1/Blob.js';
+import type { Model__Output } from '../../../proto/gen/millrace/v1/Model.js';
+import type { UploadBlobRequest, UploadBlobRequest__Output } from '../../../proto/gen/millrace/v1/UploadBlobRequest.js';
+import type {
+  WatchModelsResponse,
+  WatchModelsResponse__Output,
+} from '../../../proto/gen/millrace/v1/WatchModelsResponse.js';
 import type { CallOptions, contracts, RpcClient } from '../../../proto/index.js';
 import type { CallContext, Implementation } from '../../../services/platform/handler.js';
 
@@ -37,7 +38,9 @@ describe('types of a client', () => {
 describe('types of an implementation', () => {
   it('follow the kind of streaming', () => {
     expectTypeOf<RegistryMethods['GetModel']>().parameters.toEqualTypeOf<[{ name: string }, CallContext]>();
-    expectTypeOf<RegistryMethods['UploadBlob']>().parameter(0).toEqualTypeOf<AsyncIterable<UploadBlobRequest__Output>>();
+    expectTypeOf<RegistryMethods['UploadBlob']>()
+      .parameter(0)
+      .toEqualTypeOf<AsyncIterable<UploadBlobRequest__Output>>();
     expectTypeOf<RegistryMethods['WatchModels']>().returns.toEqualTypeOf<AsyncIterable<WatchModelsResponse>>();
     expectTypeOf<FlightMethods['DoPut']>().parameter(0).toEqualTypeOf<AsyncIterable<FlightData__Output>>();
     expectTypeOf<FlightMethods['DoPut']>().returns.toEqualTypeOf<AsyncIterable<PutResult>>();
