@@ -1,0 +1,60 @@
+import type { EpochMetrics, TestMetrics } from './job.js';
+import type { FittedPipeline, TrainingSpec } from './training-spec.js';
+
+/** Files of a model version by name. Nothing in them depends on when or where the job ran, times in the report aside. */
+export type Artifacts = Record<string, Uint8Array>;
+
+export interface ArtifactSources {
+  spec: TrainingSpec;
+  pipeline: FittedPipeline;
+  /** `model.safetensors` */
+  weights: Uint8Array;
+  epochs: EpochMetrics[];
+  test: TestMetrics | null;
+}
+
+export function createArtifacts({ spec, pipeline, weights, epochs, test }: ArtifactSources): Artifacts {
+  const network = {
+    format: 'millrace.network/1',
+    inputs: pipeline.featureCount,
+    layers: spec.layers,
+    loss: spec.loss,
+  };
+  const signature = {
+    format: 'millrace.signature/1',
+    inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, pipeline.featureCount] }],
+    outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, spec.layers.at(-1)!.units] }],
+    classes: pipeline.classes,
+  };
+  const report = { format: 'millrace.report/1', test, epochs: epochs.map(withoutForecast) };
+  return {
+    'model.safetensors': weights,
+    'network.json': toBytes(network),
+    'pipeline.json': Buffer.from(pipeline.definition),
+    'signature.json': toBytes(signature),
+    'report.json': toBytes(report),
+  };
+}
+
+/** Numbers of a version, as the registry lists them. */
+export function versionMetrics(epochs: EpochMetrics[], test: TestMetrics | null): Record<string, number> {
+  const last = epochs.at(-1);
+  const named = {
+    train_loss: last?.loss,
+    train_accuracy: last?.accuracy,
+    validation_loss: last?.validationLoss,
+    validation_accuracy: last?.validationAccuracy,
+    test_loss: test?.loss,
+    test_accuracy: test?.accuracy,
+  };
+  const known = Object.entries(named).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  return Object.fromEntries(known);
+}
+
+function withoutForecast({ remainingSeconds: _, ...metrics }: EpochMetrics): Omit<EpochMetrics, 'remainingSeconds'> {
+  return metrics;
+}
+
+function toBytes(value: object): Uint8Array {
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+}

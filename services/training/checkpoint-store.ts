@@ -1,0 +1,75 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { syncFolder, writeDurably } from '../platform/durable-file.js';
+import type { EpochMetrics } from './job.js';
+
+/** All that a job needs to go on from the end of an epoch. */
+export interface Checkpoint {
+  /** One entry for each finished epoch. */
+  epochs: EpochMetrics[];
+  /** The trainer's state: parameters, moments of the optimizer, step count. */
+  trainerState: Uint8Array;
+}
+
+const fileName = 'epoch.checkpoint';
+const lengthBytes = 4;
+
+/**
+ * The newest checkpoint of each job, one file in a folder of its own. Layout: length of the header as uint32
+ * little-endian, header as JSON `{epochs}`, state of the trainer.
+ */
+export class CheckpointStore {
+  private constructor(private readonly folder: string) {}
+
+  static async open(folder: string): Promise<CheckpointStore> {
+    await mkdir(folder, { recursive: true });
+    await syncFolder(path.dirname(folder));
+    return new CheckpointStore(folder);
+  }
+
+  async write(jobId: string, { epochs, trainerState }: Checkpoint): Promise<void> {
+    const header = Buffer.from(JSON.stringify({ epochs }));
+    const length = Buffer.alloc(lengthBytes);
+    length.writeUInt32LE(header.length);
+    const folder = path.join(this.folder, jobId);
+    if (await mkdir(folder, { recursive: true })) {
+      await syncFolder(this.folder);
+    }
+    await writeDurably(path.join(folder, fileName), Buffer.concat([length, header, trainerState]));
+  }
+
+  /** Null when the job has none yet. */
+  async read(jobId: string): Promise<Checkpoint | null> {
+    const bytes = await this.#readFile(jobId);
+    if (!bytes) {
+      return null;
+    }
+    const headerEnd = lengthBytes + bytes.readUInt32LE(0);
+    const { epochs } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as { epochs: EpochMetrics[] };
+    return { epochs, trainerState: bytes.subarray(headerEnd) };
+  }
+
+  async remove(jobId: string): Promise<void> {
+    await rm(path.join(this.folder, jobId), { recursive: true, force: true });
+  }
+
+  /** Removes what ended jobs left behind when the service was killed between their end and the removal. */
+  async keepOnly(jobIds: ReadonlySet<string>): Promise<void> {
+    for (const entry of await readdir(this.folder)) {
+      if (!jobIds.has(entry)) {
+        await this.remove(entry);
+      }
+    }
+  }
+
+  async #readFile(jobId: string): Promise<Buffer | null> {
+    try {
+      return await readFile(path.join(this.folder, jobId, fileName));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return null;
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { StatusName } from '../../proto/index.js';
+import { enterState, isEndState, type JobState } from './job-state.js';
+import type { FittedPipeline, TrainingSpec } from './training-spec.js';
+
+/** One run of one spec. */
+export interface TrainingJob {
+  /** Position in the queue; grows with every job. */
+  number: number;
+  /** ID of `trainingJobs/ID`. */
+  id: string;
+  spec: TrainingSpec;
+  state: JobState;
+  epochsDone: number;
+  latestSequence: number;
+  cancelRequested: boolean;
+  createTimeMs: number;
+  startTimeMs: number | null;
+  endTimeMs: number | null;
+  error: JobError | null;
+  /** `models/NAME/versions/N` */
+  modelVersion: string | null;
+  latestEpoch: EpochMetrics | null;
+  test: TestMetrics | null;
+}
+
+/** A job with what only its run needs. */
+export interface RunnableJob extends TrainingJob {
+  pipeline: FittedPipeline;
+}
+
+/** Why a job failed. */
+export interface JobError {
+  code: StatusName;
+  message: string;
+}
+
+/** Something that happened to a job; it becomes an event once it has a number and is committed. */
+export type Happening =
+  | { kind: 'stateChange'; state: JobState; error?: JobError; modelVersion?: string }
+  | ({ kind: 'step' } & StepMetrics)
+  | ({ kind: 'epoch' } & EpochMetrics)
+  | ({ kind: 'test' } & TestMetrics)
+  | { kind: 'resumed'; epochsDone: number };
+
+export interface TrainingEvent {
+  /** 1, 2, 3, ... without gaps within a job. */
+  sequence: number;
+  timeMs: number;
+  happening: Happening;
+}
+
+/** A look into a running epoch; means are over the epoch so far. */
+export interface StepMetrics {
+  epoch: number;
+  step: number;
+  stepsPerEpoch: number;
+  loss: number;
+  /** Null unless the label is of classes. */
+  accuracy: number | null;
+  examplesPerSecond: number;
+  remainingSeconds: number;
+}
+
+export interface EpochMetrics {
+  epoch: number;
+  epochs: number;
+  loss: number;
+  accuracy: number | null;
+  /** Null without validation rows. */
+  validationLoss: number | null;
+  validationAccuracy: number | null;
+  seconds: number;
+  examplesPerSecond: number;
+  remainingSeconds: number;
+}
+
+export interface TestMetrics {
+  loss: number;
+  accuracy: number | null;
+  rowCount: number;
+}
+
+/** The job after an event. What a job tells of itself follows from its events alone. */
+export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs, happening }: TrainingEvent): Job {
+  const next = { ...job, latestSequence: sequence };
+  switch (happening.kind) {
+    case 'stateChange':
+      next.state = enterState(job.state, happening.state);
+      next.error = happening.error ?? null;
+      next.modelVersion = happening.modelVersion ?? null;
+      next.startTimeMs ??= happening.state === 'preparing' ? timeMs : null;
+      next.endTimeMs = isEndState(happening.state) ? timeMs : null;
+      break;
+    case 'epoch': {
+      const { kind: _, ...metrics } = happening;
+      next.epochsDone = metrics.epoch;
+      next.latestEpoch = metrics;
+      break;
+    }
+    case 'test': {
+      const { kind: _, ...metrics } = happening;
+      next.test = metrics;
+      break;
+    }
+    case 'resumed':
+      next.epochsDone = happening.epochsDone;
+      break;
+    case 'step':
+      break;
+  }
+  return next;
+}
+
+/** Whether a job's events end with this one. */
+export function isLastEvent({ happening }: TrainingEvent): boolean {
+  return happening.kind === 'stateChange' && isEndState(happening.state);
+}

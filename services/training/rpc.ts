@@ -1,0 +1,232 @@
+import * as grpc from '@grpc/grpc-js';
+import type { EpochMetrics as EpochMessage } from '../../proto/gen/millrace/v1/EpochMetrics.js';
+import type { Optimizer__Output } from '../../proto/gen/millrace/v1/Optimizer.js';
+import type { TrainingEvent as EventMessage } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+import type {
+  TrainingJob as JobMessage,
+  _millrace_v1_TrainingJob_State as StateName,
+} from '../../proto/gen/millrace/v1/TrainingJob.js';
+import type { TrainingSpec as SpecMessage, TrainingSpec__Output } from '../../proto/gen/millrace/v1/TrainingSpec.js';
+import { contracts, toTimestamp } from '../../proto/index.js';
+import { ServiceError } from '../platform/errors.js';
+import { type ImplementedContract, implement } from '../platform/handler.js';
+import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
+import { ResourceName } from '../platform/resource-name.js';
+import { type EpochMetrics, isLastEvent, type JobError, type TrainingEvent, type TrainingJob } from './job.js';
+import { createJob, type JobCreationDependencies } from './job-creation.js';
+import type { JobQueue } from './job-queue.js';
+import type { JobState } from './job-state.js';
+import type { JobStore } from './job-store.js';
+import { watchJob } from './job-watch.js';
+import type {
+  Activation,
+  Initializer,
+  LabelKind,
+  Loss,
+  Optimizer,
+  OptimizerDraft,
+  SpecDraft,
+  TrainingSpec,
+} from './training-spec.js';
+
+const jobName = new ResourceName('trainingJobs/{job}');
+
+/** `millrace.v1.TrainingService` on a store and the queue that runs it. */
+export function trainingService(
+  store: JobStore,
+  queue: JobQueue,
+  creation: JobCreationDependencies,
+): ImplementedContract {
+  return implement(contracts.training, {
+    async CreateTrainingJob({ spec, requestId }, { signal }) {
+      const job = await createJob(creation, toDraft(spec), requestId || null, signal);
+      queue.wake();
+      return toJobMessage(job);
+    },
+    async GetTrainingJob({ name }) {
+      return toJobMessage(await store.get(jobName.parse(name, 'name').job));
+    },
+    async ListTrainingJobs({ pageSize: requested, pageToken }) {
+      const size = pageSize(requested);
+      const rows = await store.list(size + 1, decodePageToken(pageToken, 'number'));
+      const [jobs, nextPageToken] = toPage(rows, size, ({ number }) => number);
+      return { trainingJobs: jobs.map(toJobMessage), nextPageToken };
+    },
+    async CancelTrainingJob({ name }) {
+      return toJobMessage(await queue.cancel(jobName.parse(name, 'name').job));
+    },
+    async *WatchTrainingJob({ name, afterSequence }, { signal, stopping }) {
+      const { job } = jobName.parse(name, 'name');
+      let sequence = afterSequence;
+      let ended = false;
+      for await (const event of watchJob(store, job, afterSequence, AbortSignal.any([signal, stopping]))) {
+        yield toEventMessage(event);
+        sequence = event.sequence;
+        ended = isLastEvent(event);
+      }
+      if (stopping.aborted && !ended) {
+        const message = `The training service is stopping. Watch again from sequence ${sequence} once it is back.`;
+        throw new ServiceError('UNAVAILABLE', 'STOPPING', message);
+      }
+    },
+  });
+}
+
+const activationNames = {
+  linear: 'ACTIVATION_LINEAR',
+  sigmoid: 'ACTIVATION_SIGMOID',
+  tanh: 'ACTIVATION_TANH',
+  relu: 'ACTIVATION_RELU',
+  softmax: 'ACTIVATION_SOFTMAX',
+} as const satisfies Record<Activation, string>;
+
+const initializerNames = {
+  glorotUniform: 'INITIALIZER_GLOROT_UNIFORM',
+  glorotNormal: 'INITIALIZER_GLOROT_NORMAL',
+  heUniform: 'INITIALIZER_HE_UNIFORM',
+  heNormal: 'INITIALIZER_HE_NORMAL',
+  zeros: 'INITIALIZER_ZEROS',
+} as const satisfies Record<Initializer, string>;
+
+const lossNames = {
+  meanSquaredError: 'LOSS_MEAN_SQUARED_ERROR',
+  binaryCrossEntropy: 'LOSS_BINARY_CROSS_ENTROPY',
+  categoricalCrossEntropy: 'LOSS_CATEGORICAL_CROSS_ENTROPY',
+} as const satisfies Record<Loss, string>;
+
+const labelKindNames = {
+  classes: 'KIND_CLASSES',
+  binary: 'KIND_BINARY',
+  number: 'KIND_NUMBER',
+} as const satisfies Record<LabelKind, string>;
+
+const stateNames = {
+  queued: 'STATE_QUEUED',
+  preparing: 'STATE_PREPARING',
+  training: 'STATE_TRAINING',
+  testing: 'STATE_TESTING',
+  publishing: 'STATE_PUBLISHING',
+  succeeded: 'STATE_SUCCEEDED',
+  failed: 'STATE_FAILED',
+  cancelled: 'STATE_CANCELLED',
+} as const satisfies Record<JobState, StateName>;
+
+/** Our word for an enum's value on the wire; null for the unspecified one, and for a number that no name stands for. */
+function fromEnum<Word extends string>(names: Record<Word, string>, value: unknown): Word | null {
+  const words = Object.keys(names) as Word[];
+  return words.find((word) => names[word] === value) ?? null;
+}
+
+function toDraft(message: TrainingSpec__Output | null): SpecDraft {
+  const pipeline = message?.pipeline ?? null;
+  const split = message?.split ?? null;
+  return {
+    dataset: message?.dataset ?? '',
+    pipeline: pipeline && { labelKind: fromEnum(labelKindNames, pipeline.label?.kind), message: pipeline },
+    split: split && { message: split },
+    layers: (message?.network?.layers ?? []).map(({ units, activation, kernelInitializer }) => ({
+      units,
+      activation: fromEnum(activationNames, activation),
+      kernelInitializer: fromEnum(initializerNames, kernelInitializer),
+    })),
+    loss: fromEnum(lossNames, message?.loss),
+    optimizer: fromOptimizer(message?.optimizer ?? null),
+    batchSize: message?.batchSize ?? 0,
+    epochs: message?.epochs ?? 0,
+    seed: message?.seed ?? 0,
+    publish: message?.publish ?? null,
+  };
+}
+
+function fromOptimizer(message: Optimizer__Output | null): OptimizerDraft | null {
+  const { gradientDescent, sgd, adam } = message ?? {};
+  if (gradientDescent) {
+    return { type: 'gradientDescent', learningRate: gradientDescent.learningRate };
+  }
+  if (sgd) {
+    return { type: 'sgd', learningRate: sgd.learningRate, momentum: sgd.momentum, nesterov: sgd.nesterov };
+  }
+  if (adam) {
+    const { learningRate, beta1, beta2, epsilon } = adam;
+    return { type: 'adam', learningRate, beta1, beta2, epsilon };
+  }
+  return null;
+}
+
+/** A spec as it stands in a job and in the lineage of what the job made. */
+export function toSpecMessage(spec: TrainingSpec): SpecMessage {
+  return {
+    dataset: spec.dataset,
+    pipeline: spec.pipeline.message,
+    split: spec.split.message,
+    network: {
+      layers: spec.layers.map(({ units, activation, kernelInitializer }) => ({
+        units,
+        activation: activationNames[activation],
+        kernelInitializer: initializerNames[kernelInitializer],
+      })),
+    },
+    loss: lossNames[spec.loss],
+    optimizer: toOptimizer(spec.optimizer),
+    batchSize: spec.batchSize === 'full' ? 0 : spec.batchSize,
+    epochs: spec.epochs,
+    seed: spec.seed,
+    publish: spec.publish,
+  };
+}
+
+function toOptimizer({ type, ...settings }: Optimizer): SpecMessage['optimizer'] {
+  return { [type]: settings };
+}
+
+function toJobMessage(job: TrainingJob): JobMessage {
+  return {
+    name: jobName.format({ job: job.id }),
+    spec: toSpecMessage(job.spec),
+    state: stateNames[job.state],
+    epochsDone: job.epochsDone,
+    latestSequence: job.latestSequence,
+    createTime: toTimestamp(job.createTimeMs),
+    startTime: toTime(job.startTimeMs),
+    endTime: toTime(job.endTimeMs),
+    error: toStatus(job.error),
+    modelVersion: job.modelVersion ?? '',
+    latestEpoch: job.latestEpoch && toEpochMessage(job.latestEpoch),
+    test: job.test && { ...job.test, accuracy: job.test.accuracy ?? undefined },
+  };
+}
+
+function toTime(timeMs: number | null) {
+  return timeMs === null ? null : toTimestamp(timeMs);
+}
+
+function toStatus(error: JobError | null | undefined) {
+  return error ? { code: grpc.status[error.code], message: error.message } : null;
+}
+
+function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMessage {
+  const numbered = { sequence, time: toTimestamp(timeMs) };
+  switch (happening.kind) {
+    case 'stateChange': {
+      const { state, error, modelVersion } = happening;
+      return { ...numbered, stateChange: { state: stateNames[state], error: toStatus(error), modelVersion } };
+    }
+    case 'step':
+      return { ...numbered, step: { ...happening, accuracy: happening.accuracy ?? undefined } };
+    case 'epoch':
+      return { ...numbered, epoch: toEpochMessage(happening) };
+    case 'test':
+      return { ...numbered, test: { ...happening, accuracy: happening.accuracy ?? undefined } };
+    case 'resumed':
+      return { ...numbered, resumed: { epochsDone: happening.epochsDone } };
+  }
+}
+
+function toEpochMessage({ accuracy, validationLoss, validationAccuracy, ...metrics }: EpochMetrics): EpochMessage {
+  return {
+    ...metrics,
+    accuracy: accuracy ?? undefined,
+    validationLoss: validationLoss ?? undefined,
+    validationAccuracy: validationAccuracy ?? undefined,
+  };
+}

@@ -1,0 +1,64 @@
+import { totalmem } from 'node:os';
+import path from 'node:path';
+import { serviceAddress, servicePort } from '../platform/config.js';
+import { openDatabase } from '../platform/database.js';
+import { lockFolder } from '../platform/folder-lock.js';
+import type { Logger } from '../platform/log.js';
+import type { RunningService } from '../platform/main.js';
+import { startServer } from '../platform/server.js';
+import { Teardown } from '../platform/teardown.js';
+import { CheckpointStore } from './checkpoint-store.js';
+import type { TrainingConfig } from './config.js';
+import { JobQueue } from './job-queue.js';
+import { JobRunner } from './job-runner.js';
+import { JobStore } from './job-store.js';
+import { PreprocessingClient } from './preprocessing-client.js';
+import { RegistryClient } from './registry-client.js';
+import { trainingService } from './rpc.js';
+import { migrations, type Schema } from './schema.js';
+import { TrainingMetrics } from './training-metrics.js';
+
+/** Starts training on `<dataDir>/training`, which it holds for itself until it stops, and goes on with jobs left unfinished. */
+export async function startTraining(config: TrainingConfig, log: Logger): Promise<RunningService> {
+  const teardown = new Teardown();
+  try {
+    const folder = path.join(config.dataDir, 'training');
+    const lock = lockFolder(folder);
+    teardown.add(() => lock.release());
+    const database = await openDatabase<Schema>(path.join(folder, 'training.db'), migrations);
+    teardown.add(() => database.destroy());
+    const store = new JobStore(database);
+    const checkpoints = await CheckpointStore.open(path.join(folder, 'checkpoints'));
+    await checkpoints.keepOnly(await store.unfinishedIds());
+    const preprocessing = new PreprocessingClient(serviceAddress(config, config.preprocessingAddress, 'preprocessing'));
+    teardown.add(() => preprocessing.close());
+    const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
+    teardown.add(() => registry.close());
+    const metrics = new TrainingMetrics(() => store.countByState());
+    const runner = new JobRunner(store, { preprocessing, registry, checkpoints, metrics, log });
+    const queue = new JobQueue(store, runner, log);
+    const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
+    const server = await startServer({
+      host: config.host,
+      port: servicePort(config, 'training'),
+      log,
+      metrics,
+      implementations: [trainingService(store, queue, creation)],
+    });
+    teardown.add(() => server.stop(config.stopGraceMs));
+    queue.start();
+    // Before the server's stop: the engine is told first, and watchers see that the job goes no further here.
+    teardown.add(() => queue.stop());
+    server.setServing(true);
+    return { port: server.port, stop: () => teardown.run() };
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+/** What a container may use, or the machine has. */
+function availableMemoryBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained && constrained < totalmem() ? constrained : totalmem();
+}

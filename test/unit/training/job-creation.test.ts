@@ -1,0 +1,112 @@
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type FieldViolation, RpcError, type StatusName } from '../../../proto/index.js';
+import { openDatabase } from '../../../services/platform/database.js';
+import { createJob } from '../../../services/training/job-creation.js';
+import { JobStore } from '../../../services/training/job-store.js';
+import { migrations, type Schema } from '../../../services/training/schema.js';
+import type { FittedPipeline, SpecDraft } from '../../../services/training/training-spec.js';
+import { tempFolder } from '../../support/temp-folder.js';
+import { fittedPipeline, validDraft } from './spec-draft.js';
+
+describe('createJob', () => {
+  let store: JobStore;
+  let answer: () => FittedPipeline;
+  let fits: number;
+
+  beforeEach(async () => {
+    const database = await openDatabase<Schema>(path.join(tempFolder(), 'training.db'), migrations);
+    store = new JobStore(database, () => 0);
+    answer = () => fittedPipeline();
+    fits = 0;
+    return () => database.destroy();
+  });
+
+  const create = (changes: Partial<SpecDraft> = {}, requestId: string | null = null) => {
+    const preprocessing = {
+      fit: async () => {
+        fits++;
+        return answer();
+      },
+    };
+    const dependencies = { store, preprocessing, memoryBytes: 2 ** 30 };
+    return createJob(dependencies, validDraft(changes), requestId, new AbortController().signal);
+  };
+  const refuse = (code: StatusName, message: string, fieldViolations: FieldViolation[] = []) => {
+    answer = () => {
+      throw new RpcError(code, message, { reason: '', fieldViolations });
+    };
+  };
+
+  it('tells what preprocessing refuses together with its own violations', async () => {
+    refuse('INVALID_ARGUMENT', '', [
+      { field: 'spec.columns[0].column', description: 'Expected `spec.columns[0].column` to be there.' },
+      { field: 'split.seed', description: 'Expected `split.seed` to be another.' },
+    ]);
+    await expect(create({ epochs: 0 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      fieldViolations: [
+        { field: 'spec.epochs' },
+        {
+          field: 'spec.pipeline.columns[0].column',
+          description: 'Expected `spec.pipeline.columns[0].column` to be there.',
+        },
+        { field: 'spec.split.seed', description: 'Expected `spec.split.seed` to be another.' },
+      ],
+    });
+    expect(await store.list(10, null)).toEqual([]);
+  });
+
+  it('names the dataset that is not there', async () => {
+    refuse('NOT_FOUND', 'There is no dataset datasets/mnist.');
+    await expect(create()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      fieldViolations: [{ field: 'spec.dataset', description: 'There is no dataset datasets/mnist.' }],
+    });
+  });
+
+  it('says that preprocessing is away', async () => {
+    refuse('UNAVAILABLE', 'connection refused');
+    await expect(create()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'PREPROCESSING_UNAVAILABLE' });
+  });
+
+  it('tells its own violations even when preprocessing is away', async () => {
+    refuse('UNAVAILABLE', 'connection refused');
+    await expect(create({ seed: -1 })).rejects.toMatchObject({ fieldViolations: [{ field: 'spec.seed' }] });
+  });
+
+  it('refuses a network that does not fit the classes', async () => {
+    answer = () => fittedPipeline({ classes: ['cat', 'dog'] });
+    await expect(create()).rejects.toMatchObject({ fieldViolations: [{ field: 'spec.network.layers[1].units' }] });
+  });
+
+  it('refuses a request id of 101 characters', async () => {
+    await expect(create({}, 'x'.repeat(101))).rejects.toMatchObject({ fieldViolations: [{ field: 'request_id' }] });
+  });
+
+  it('refuses a request id that stands for another spec', async () => {
+    await create({}, 'r1');
+    await expect(create({ seed: 2 }, 'r1')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  });
+
+  it('answers a repeated request without asking preprocessing again', async () => {
+    const job = await create({}, 'r1');
+    refuse('UNAVAILABLE', 'connection refused');
+    expect(await create({}, 'r1')).toEqual(job);
+    expect(fits).toBe(1);
+  });
+
+  it('gives a repeated request the dataset version of the first time', async () => {
+    const job = await create({}, 'r1');
+    answer = () => fittedPipeline({ datasetVersion: 'datasets/mnist/versions/4' });
+    expect((await create({}, 'r1')).spec.dataset).toBe(job.spec.dataset);
+  });
+
+  it('queues a job with its defaults filled in and its dataset pinned', async () => {
+    const job = await create();
+    expect(job.spec).toMatchObject({ dataset: 'datasets/mnist/versions/3', batchSize: 32 });
+    expect(job).toMatchObject({ state: 'queued', latestSequence: 1 });
+    expect(job.id).toMatch(/^mnist-[a-z0-9]{8}$/);
+    expect(await store.get(job.id)).toEqual(job);
+  });
+});

@@ -1,0 +1,163 @@
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type Kysely, openDatabase } from '../../../services/platform/database.js';
+import { ServiceError } from '../../../services/platform/errors.js';
+import type { Happening } from '../../../services/training/job.js';
+import { JobStore } from '../../../services/training/job-store.js';
+import { migrations, type Schema } from '../../../services/training/schema.js';
+import { resolveSpec } from '../../../services/training/training-spec.js';
+import { tempFolder } from '../../support/temp-folder.js';
+import { fittedPipeline, validDraft } from './spec-draft.js';
+
+const epoch = (number: number): Happening => ({
+  ...{ kind: 'epoch', epoch: number, epochs: 5, loss: 0.5, accuracy: 0.9 },
+  ...{ validationLoss: null, validationAccuracy: null, seconds: 1, examplesPerSecond: 10, remainingSeconds: 3 },
+});
+const state = (entered: 'preparing' | 'training' | 'succeeded' | 'failed'): Happening => ({
+  kind: 'stateChange',
+  state: entered,
+});
+
+describe('JobStore', () => {
+  let database: Kysely<Schema>;
+  let store: JobStore;
+  let time = 0;
+
+  const create = (id: string, requestId: string | null = null, requestDigest = 'd') =>
+    store.create({ id, requestId, requestDigest, spec: resolveSpec(validDraft()), pipeline: fittedPipeline() });
+  const sequences = async (job: number) => (await store.events(job, 0, 100)).map(({ sequence }) => sequence);
+
+  beforeEach(async () => {
+    time = 0;
+    database = await openDatabase<Schema>(path.join(tempFolder(), 'training.db'), migrations);
+    store = new JobStore(database, () => ++time);
+    return () => database.destroy();
+  });
+
+  it('says that a job is not there', async () => {
+    await expect(store.get('nothing')).rejects.toMatchObject({ code: 'NOT_FOUND', reason: 'TRAINING_JOB_NOT_FOUND' });
+  });
+
+  it('refuses a request id with another spec', async () => {
+    await create('a', 'r1', 'one');
+    await expect(create('b', 'r1', 'two')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    await expect(store.findRequested('r1', 'two')).rejects.toBeInstanceOf(ServiceError);
+  });
+
+  it('answers the first job to a repeated request', async () => {
+    const first = await create('a', 'r1');
+    expect(await create('b', 'r1')).toEqual(first);
+    expect(await store.findRequested('r1', 'd')).toEqual(first);
+    expect(await store.list(10, null)).toHaveLength(1);
+  });
+
+  it('makes two jobs of two requests without id', async () => {
+    await create('a');
+    await create('b');
+    expect((await store.list(10, null)).map(({ id }) => id)).toEqual(['b', 'a']);
+  });
+
+  it('begins a job with the event of its queueing', async () => {
+    const job = await create('a');
+    expect(job).toMatchObject({ state: 'queued', latestSequence: 1, createTimeMs: 1 });
+    expect(await store.events(job.number, 0, 10)).toEqual([
+      { sequence: 1, timeMs: 1, happening: { kind: 'stateChange', state: 'queued' } },
+    ]);
+  });
+
+  it('numbers the events of each job without gaps', async () => {
+    const [a, b] = [await create('a'), await create('b')];
+    await store.append(a.number, [state('preparing'), state('training')]);
+    await store.append(b.number, [state('preparing')]);
+    await store.append(a.number, [epoch(1)]);
+    expect(await sequences(a.number)).toEqual([1, 2, 3, 4]);
+    expect(await sequences(b.number)).toEqual([1, 2]);
+  });
+
+  it('keeps nothing of a batch with an impossible state', async () => {
+    const job = await create('a');
+    await expect(store.append(job.number, [epoch(1), state('succeeded')])).rejects.toThrow('from queued to succeeded');
+    expect(await store.get('a')).toEqual(job);
+    expect(await sequences(job.number)).toEqual([1]);
+  });
+
+  it('derives the job from its events', async () => {
+    const { number } = await create('a');
+    await store.append(number, [state('preparing'), state('training'), epoch(1), epoch(2)]);
+    await store.append(number, [{ kind: 'resumed', epochsDone: 1 }]);
+    expect(await store.get('a')).toMatchObject({ state: 'training', epochsDone: 1, startTimeMs: 2, endTimeMs: null });
+    const error = { code: 'INTERNAL' as const, message: 'why' };
+    await store.append(number, [{ kind: 'stateChange', state: 'failed', error }]);
+    expect(await store.get('a')).toMatchObject({ state: 'failed', error, startTimeMs: 2, endTimeMs: 7 });
+  });
+
+  it('pages through jobs, newest first', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      await create(id);
+    }
+    const [newest] = await store.list(1, null);
+    expect(newest?.id).toBe('c');
+    expect((await store.list(10, newest!.number)).map(({ id }) => id)).toEqual(['b', 'a']);
+  });
+
+  it('claims jobs first in, first out', async () => {
+    const a = await create('a');
+    await create('b');
+    const claimed = await store.claimNext();
+    expect(claimed).toMatchObject({ interrupted: false, job: { id: 'a', state: 'preparing' } });
+    expect(claimed?.job.pipeline).toEqual(fittedPipeline());
+    await store.append(a.number, [state('failed')]);
+    expect((await store.claimNext())?.job.id).toBe('b');
+  });
+
+  it('claims a job that an earlier process began before any other', async () => {
+    await create('a');
+    await create('b');
+    await store.claimNext();
+    expect(await store.claimNext()).toMatchObject({ interrupted: true, job: { id: 'a', state: 'preparing' } });
+  });
+
+  it('has nothing to claim when all jobs have ended', async () => {
+    const { number } = await create('a');
+    await store.append(number, [state('failed')]);
+    expect(await store.claimNext()).toBeNull();
+    expect(await store.unfinishedIds()).toEqual(new Set());
+  });
+
+  it('refuses to cancel a job that has ended', async () => {
+    const { number } = await create('a');
+    await store.append(number, [state('failed')]);
+    await expect(store.requestCancel('a')).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'JOB_ENDED' });
+  });
+
+  it('cancels a queued job at once', async () => {
+    await create('a');
+    expect(await store.requestCancel('a')).toMatchObject({ state: 'cancelled', latestSequence: 2 });
+    expect(await store.claimNext()).toBeNull();
+  });
+
+  it('keeps the wish to cancel a running job', async () => {
+    const { number } = await create('a');
+    await store.claimNext();
+    expect(await store.requestCancel('a')).toMatchObject({ state: 'preparing', cancelRequested: true });
+    expect(await store.isCancelRequested(number)).toBe(true);
+  });
+
+  it('tells of events once they are committed', async () => {
+    const told: number[] = [];
+    const stop = store.onEvents((number) => told.push(number));
+    const { number } = await create('a');
+    await store.append(number, [state('preparing')]);
+    await store.append(number, [state('succeeded')]).catch(() => undefined);
+    stop();
+    await store.append(number, [state('training')]);
+    expect(told).toEqual([number, number]);
+  });
+
+  it('counts jobs by state', async () => {
+    await create('a');
+    await create('b');
+    await store.claimNext();
+    expect(await store.countByState()).toMatchObject({ queued: 1, preparing: 1, training: 0 });
+  });
+});

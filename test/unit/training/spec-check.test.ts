@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { type ServiceError, Violations } from '../../../services/platform/errors.js';
+import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
+import { type FittedPipeline, resolveSpec, type SpecDraft } from '../../../services/training/training-spec.js';
+import { fittedPipeline, validDraft } from './spec-draft.js';
+
+/** Fields refused, with their descriptions. */
+function refusals(check: (violations: Violations) => void): Record<string, string> {
+  const violations = new Violations();
+  check(violations);
+  try {
+    violations.throwIfAny();
+    return {};
+  } catch (error) {
+    const found = (error as ServiceError).fieldViolations;
+    return Object.fromEntries(found.map(({ field, description }) => [field, description]));
+  }
+}
+
+const refused = (changes: Partial<SpecDraft>) => refusals((violations) => checkSpec(validDraft(changes), violations));
+
+describe('checkSpec', () => {
+  const nan = Number.NaN;
+  const layer = (units: number, activation: 'relu' | 'softmax' | null) => ({
+    units,
+    activation,
+    kernelInitializer: null,
+  });
+
+  it.each<[string, Partial<SpecDraft>, string]>([
+    ['a dataset without a name', { dataset: '' }, 'spec.dataset'],
+    ['a dataset version 0', { dataset: 'datasets/mnist/versions/0' }, 'spec.dataset'],
+    ['a missing pipeline', { pipeline: null }, 'spec.pipeline'],
+    ['no layers', { layers: [] }, 'spec.network.layers'],
+    [
+      '1,001 layers',
+      { layers: [...new Array(1_000).fill(layer(1, 'relu')), layer(10, 'softmax')] },
+      'spec.network.layers',
+    ],
+    ['a layer of 0 units', { layers: [layer(0, 'relu'), layer(10, 'softmax')] }, 'spec.network.layers[0].units'],
+    ['a layer of -3 units', { layers: [layer(8, 'relu'), layer(-3, 'softmax')] }, 'spec.network.layers[1].units'],
+    [
+      'a layer of 1,000,001 units',
+      { layers: [layer(1_000_001, 'relu'), layer(10, 'softmax')] },
+      'spec.network.layers[0].units',
+    ],
+    [
+      'a layer without activation',
+      { layers: [layer(8, null), layer(10, 'softmax')] },
+      'spec.network.layers[0].activation',
+    ],
+    [
+      'softmax before the end',
+      { layers: [layer(8, 'softmax'), layer(10, 'softmax')] },
+      'spec.network.layers[0].activation',
+    ],
+    ['a missing loss', { loss: null }, 'spec.loss'],
+    ['binary cross-entropy with classes', { loss: 'binaryCrossEntropy' }, 'spec.loss'],
+    ['mean squared error with classes', { loss: 'meanSquaredError' }, 'spec.loss'],
+    [
+      'categorical cross-entropy with a number',
+      { pipeline: { labelKind: 'number', message: {} }, layers: [{ ...layer(1, null), activation: 'linear' }] },
+      'spec.loss',
+    ],
+    ['a last layer that does not fit the label', { layers: [layer(10, 'relu')] }, 'spec.network.layers[0].activation'],
+    ['a missing optimizer', { optimizer: null }, 'spec.optimizer'],
+    ['a learning rate of 0', { optimizer: { type: 'adam', learningRate: 0 } }, 'spec.optimizer.adam.learning_rate'],
+    ['a negative learning rate', { optimizer: { type: 'sgd', learningRate: -1 } }, 'spec.optimizer.sgd.learning_rate'],
+    [
+      'a learning rate that is not a number',
+      { optimizer: { type: 'gradientDescent', learningRate: nan } },
+      'spec.optimizer.gradient_descent.learning_rate',
+    ],
+    [
+      'a learning rate that is 0 in float32',
+      { optimizer: { type: 'adam', learningRate: 1e-60 } },
+      'spec.optimizer.adam.learning_rate',
+    ],
+    ['a momentum of 1', { optimizer: { type: 'sgd', momentum: 1 } }, 'spec.optimizer.sgd.momentum'],
+    ['a beta1 of 1', { optimizer: { type: 'adam', beta1: 1 } }, 'spec.optimizer.adam.beta1'],
+    ['a beta2 below 0', { optimizer: { type: 'adam', beta2: -0.1 } }, 'spec.optimizer.adam.beta2'],
+    ['an epsilon of 0', { optimizer: { type: 'adam', epsilon: 0 } }, 'spec.optimizer.adam.epsilon'],
+    ['a negative batch size', { batchSize: -3 }, 'spec.batch_size'],
+    [
+      'a batch size with gradient descent',
+      { optimizer: { type: 'gradientDescent' }, batchSize: 32 },
+      'spec.batch_size',
+    ],
+    ['0 epochs', { epochs: 0 }, 'spec.epochs'],
+    ['1,000,001 epochs', { epochs: 1_000_001 }, 'spec.epochs'],
+    ['a negative seed', { seed: -1 }, 'spec.seed'],
+    ['a seed of 2^53', { seed: 2 ** 53 }, 'spec.seed'],
+    ['nowhere to publish', { publish: null }, 'spec.publish.model'],
+    ['a model name in capitals', { publish: { model: 'models/MNIST', aliases: [] } }, 'spec.publish.model'],
+    ['an empty alias', { publish: { model: 'models/mnist', aliases: [''] } }, 'spec.publish.aliases[0]'],
+    ['an alias named twice', { publish: { model: 'models/mnist', aliases: ['a', 'a'] } }, 'spec.publish.aliases[1]'],
+  ])('refuses %s', (_, changes, field) => {
+    expect(Object.keys(refused(changes))).toEqual([field]);
+  });
+
+  it('names all violations at once', () => {
+    const fields = Object.keys(
+      refused({ epochs: 0, seed: -1, batchSize: -1, loss: null, optimizer: null, layers: [] }),
+    );
+    expect(fields.sort()).toEqual([
+      'spec.batch_size',
+      'spec.epochs',
+      'spec.loss',
+      'spec.network.layers',
+      'spec.optimizer',
+      'spec.seed',
+    ]);
+  });
+
+  it('says what was received and what is allowed', () => {
+    expect(refused({ batchSize: -3 })['spec.batch_size']).toBe(
+      'Expected `spec.batch_size` to be a positive integer but received -3.',
+    );
+  });
+
+  it('accepts every fitting pair of label and loss', () => {
+    expect(refused({})).toEqual({});
+    expect(refused({ dataset: 'datasets/mnist/versions/2' })).toEqual({});
+    const one = (activation: 'linear' | 'sigmoid') => [{ units: 1, activation, kernelInitializer: null }];
+    const binary = { labelKind: 'binary' as const, message: {} };
+    expect(refused({ pipeline: binary, loss: 'binaryCrossEntropy', layers: one('sigmoid') })).toEqual({});
+    expect(refused({ pipeline: binary, loss: 'meanSquaredError', layers: one('sigmoid') })).toEqual({});
+    const number = { labelKind: 'number' as const, message: {} };
+    expect(refused({ pipeline: number, loss: 'meanSquaredError', layers: one('linear') })).toEqual({});
+  });
+});
+
+describe('checkAgainstPipeline', () => {
+  const memoryBytes = 2 ** 30;
+  const against = (draft: SpecDraft, pipeline: Partial<FittedPipeline>, memory = memoryBytes) =>
+    refusals((violations) => checkAgainstPipeline(draft, fittedPipeline(pipeline), memory, violations));
+
+  it('refuses a last layer with other units than classes', () => {
+    const found = against(validDraft(), { classes: ['cat', 'dog'] });
+    expect(found['spec.network.layers[1].units']).toContain(
+      'to be 2, one for each class of the label, but received 10.',
+    );
+  });
+
+  it('refuses more than one unit for a number', () => {
+    const draft = validDraft({ pipeline: { labelKind: 'number', message: {} } });
+    expect(Object.keys(against(draft, { classes: [] }))).toEqual(['spec.network.layers[1].units']);
+  });
+
+  it('refuses a split without training rows', () => {
+    const found = against(validDraft(), { rowCounts: { train: 0, validation: 0, test: 3 } });
+    expect(Object.keys(found)).toEqual(['spec.split']);
+  });
+
+  it('refuses a network beyond the memory', () => {
+    expect(against(validDraft(), {}, 1_000)['spec.network.layers']).toContain('memory');
+  });
+
+  it('accepts a network that fits', () => {
+    expect(against(validDraft(), {})).toEqual({});
+  });
+});
+
+describe('resolveSpec', () => {
+  it('fills in every default', () => {
+    expect(resolveSpec(validDraft())).toMatchObject({
+      batchSize: 32,
+      optimizer: { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+      layers: [{ kernelInitializer: 'glorotUniform' }, { kernelInitializer: 'glorotUniform' }],
+    });
+  });
+
+  it('keeps what was given', () => {
+    const optimizer = { type: 'sgd', learningRate: 0.5, momentum: 0.9, nesterov: true } as const;
+    expect(resolveSpec(validDraft({ optimizer, batchSize: 7 }))).toMatchObject({ optimizer, batchSize: 7 });
+  });
+
+  it('takes all rows at once with gradient descent', () => {
+    expect(resolveSpec(validDraft({ optimizer: { type: 'gradientDescent' } })).batchSize).toBe('full');
+  });
+
+  it('refuses a draft that was not checked', () => {
+    expect(() => resolveSpec(validDraft({ loss: null }))).toThrow('not checked');
+  });
+});
