@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module';
+import { EngineError } from './engine-error.js';
+import type { EngineInfo, Examples, NetworkSpec, TrainerOptions } from './spec.js';
+
+/** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
+export interface Addon {
+  initialize(errorClass: typeof EngineError): void;
+  NetworkHandle: new (spec: NetworkSpec, seed: number) => NetworkHandle;
+  TrainerHandle: new (network: NetworkHandle, options: TrainerOptions) => TrainerHandle;
+  engineInfo(): Omit<EngineInfo, 'version'>;
+  measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;
+}
+
+/** Flat arrays hold, layer by layer, the kernel [in, units] row-major and then the bias [units]. */
+export interface NetworkHandle {
+  parameterCount(): number;
+  parameters(): Float32Array;
+  setParameters(flat: Float32Array): void;
+  predict(input: Float32Array, rows: number): Float32Array;
+  predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface EpochTotals {
+  step: number;
+  steps: number;
+  examples: number;
+  loss: number;
+  accuracy: number;
+  seconds: number;
+}
+
+export interface TrainerHandle {
+  step(): number;
+  threads(): number;
+  trainEpoch(
+    examples: Examples,
+    epoch: number,
+    progressIntervalMs: number,
+    onProgress: ((totals: EpochTotals) => void) | null,
+    check: boolean,
+  ): Promise<EpochTotals>;
+  cancel(): void;
+  evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null; confusion: Int32Array | null }>;
+  gradients(examples: Examples): Promise<{ loss: number; parameters: Float32Array; inputs: Float32Array }>;
+  moments(): Float32Array[];
+  restore(step: number, parameters: Float32Array, moments: Float32Array[]): void;
+  dispose(): void;
+}
+
+/**
+ * `#addon` and `#package` are defined by the project's package.json. This folder has one of its own (cmake-js wants it),
+ * which would be asked instead if resolution started here; the same step up is right below dist/.
+ */
+export const parentFolder = new URL('../', import.meta.url);
+
+function load(): Addon {
+  const require = createRequire(parentFolder);
+  try {
+    const addon = require('#addon') as Addon;
+    addon.initialize(EngineError);
+    return addon;
+  } catch (cause) {
+    throw new Error('The native engine could not be loaded; build it with `npm run build:native`.', { cause });
+  }
+}
+
+export const addon: Addon = load();

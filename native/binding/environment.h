@@ -1,0 +1,27 @@
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+
+#include "engine/error.h"
+
+namespace millrace::binding {
+
+/// What the addon keeps per JavaScript environment (main thread or worker): never a global.
+struct Environment {
+  Napi::FunctionReference error_class;
+  Napi::FunctionReference network_class;
+  Napi::FunctionReference trainer_class;
+
+  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+};
+
+/// The JavaScript error for an engine error: `new EngineError(code, field, message)` with the class that index.ts handed
+/// over at load.
+Napi::Value to_javascript(Napi::Env, const Error&);
+
+/// Runs `body` and turns every C++ exception into a JavaScript one of the right class.
+Napi::Value guarded(Napi::Env, const std::function<Napi::Value()>& body);
+
+}  // namespace millrace::binding

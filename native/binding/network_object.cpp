@@ -1,0 +1,164 @@
+#include "network_object.h"
+
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "engine/error.h"
+#include "environment.h"
+
+namespace millrace::binding {
+namespace {
+
+constexpr napi_type_tag kNetworkTag = {0x6d696c6c72616365, 0x6e6574776f726b31};
+constexpr std::uint64_t kRowsMax = std::numeric_limits<std::uint32_t>::max();
+
+/// Prediction on libuv's pool: short, and several at once are wanted.
+class PredictWorker : public Napi::AsyncWorker {
+ public:
+  PredictWorker(Napi::Env env, std::shared_ptr<NetworkState> state, std::vector<float> input, std::size_t rows)
+      : Napi::AsyncWorker(env),
+        deferred_(env),
+        state_(std::move(state)),
+        network_(state_->network),
+        input_(std::move(input)),
+        rows_(rows),
+        output_(rows * network_->outputs()) {
+    ++state_->readers;
+  }
+  ~PredictWorker() override { --state_->readers; }
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { Predictor().predict(*network_, input_, rows_, output_); }
+
+  void OnOK() override {
+    Napi::Float32Array result = Napi::Float32Array::New(Env(), output_.size());
+    std::copy(output_.begin(), output_.end(), result.Data());
+    deferred_.Resolve(result);
+  }
+
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_javascript(Env(), Error(ErrorCode::kInternal, "", error.Message())));
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::shared_ptr<NetworkState> state_;
+  std::shared_ptr<const Network> network_;
+  std::vector<float> input_;
+  std::size_t rows_;
+  std::vector<float> output_;
+};
+
+[[noreturn]] void refuse_state(const std::string& message) {
+  throw Error(ErrorCode::kFailedPrecondition, "network", message);
+}
+
+}  // namespace
+
+Network& NetworkState::for_reading() const {
+  if (!network) refuse_state("The network has been disposed of.");
+  if (training) refuse_state("The network is being trained; wait for the epoch to end.");
+  return *network;
+}
+
+Network& NetworkState::for_writing() const {
+  Network& result = for_reading();
+  if (readers > 0) refuse_state("The network is in use by a prediction or evaluation; wait for it to end.");
+  return result;
+}
+
+Napi::Function NetworkObject::define(Napi::Env env) {
+  return DefineClass(env, "NetworkHandle",
+                     {InstanceMethod<&NetworkObject::parameter_count>("parameterCount"),
+                      InstanceMethod<&NetworkObject::parameters>("parameters"),
+                      InstanceMethod<&NetworkObject::set_parameters>("setParameters"),
+                      InstanceMethod<&NetworkObject::predict>("predict"),
+                      InstanceMethod<&NetworkObject::predict_async>("predictAsync"),
+                      InstanceMethod<&NetworkObject::dispose>("dispose")});
+}
+
+std::shared_ptr<NetworkState> NetworkObject::state_of(const Napi::Value& value) {
+  bool tagged = false;
+  if (value.IsObject()) napi_check_object_type_tag(value.Env(), value, &kNetworkTag, &tagged);
+  if (!tagged) refuse("network", "Expected `network` to be a Network but received " + received(value) + ".");
+  return Unwrap(value.As<Napi::Object>())->state_;
+}
+
+NetworkObject::NetworkObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetworkObject>(info) {
+  guarded(info.Env(), [&]() -> Napi::Value {
+    napi_type_tag_object(info.Env(), info.This(), &kNetworkTag);
+    state_ = std::make_shared<NetworkState>();
+    const std::uint64_t seed = to_integer(info[1], "seed", 0, kSafeInteger);
+    state_->network = std::make_shared<Network>(to_network_spec(info[0]));
+    state_->network->initialize(seed);
+    return {};
+  });
+}
+
+Napi::Value NetworkObject::parameter_count(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) state_->for_reading();
+    return Napi::Number::New(info.Env(), static_cast<double>(state_->network->parameter_count()));
+  });
+}
+
+Napi::Value NetworkObject::parameters(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Network& network = state_->for_reading();
+    Napi::Float32Array flat = Napi::Float32Array::New(info.Env(), network.parameter_count());
+    network.unpack(network.parameters(), {flat.Data(), flat.ElementLength()});
+    return flat;
+  });
+}
+
+Napi::Value NetworkObject::set_parameters(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Network& network = state_->for_writing();
+    const Napi::Float32Array flat = to_floats(info[0], "parameters", network.parameter_count());
+    network.pack({flat.Data(), flat.ElementLength()}, network.parameters());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Network& network = state_->for_reading();
+    const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
+    const Napi::Float32Array input = to_floats(info[0], "input", rows * network.inputs());
+    Napi::Float32Array output = Napi::Float32Array::New(info.Env(), rows * network.outputs());
+    predictor_.predict(network, {input.Data(), input.ElementLength()}, rows, {output.Data(), output.ElementLength()});
+    return output;
+  });
+}
+
+Napi::Value NetworkObject::predict_async(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Network& network = state_->for_reading();
+    const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
+    const Napi::Float32Array input = to_floats(info[0], "input", rows * network.inputs());
+    // A copy, since the caller may change or transfer its array as soon as this returns.
+    std::vector<float> copy(input.Data(), input.Data() + input.ElementLength());
+    auto worker = std::make_unique<PredictWorker>(info.Env(), state_, std::move(copy), rows);
+    const Napi::Promise promise = worker->promise();
+    worker->Queue();
+    worker.release();  // It deletes itself when it has answered.
+    return promise;
+  });
+}
+
+Napi::Value NetworkObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) return info.Env().Undefined();
+    state_->for_writing();
+    state_->network.reset();
+    predictor_ = Predictor();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace millrace::binding

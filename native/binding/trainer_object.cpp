@@ -1,0 +1,217 @@
+#include "trainer_object.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "arguments.h"
+#include "engine/error.h"
+#include "environment.h"
+#include "job.h"
+
+namespace millrace::binding {
+namespace {
+
+Napi::Float32Array to_floats(Napi::Env env, const Network& network, const float* block) {
+  Napi::Float32Array flat = Napi::Float32Array::New(env, network.parameter_count());
+  network.unpack(block, {flat.Data(), flat.ElementLength()});
+  return flat;
+}
+
+Napi::Value accuracy_of(Napi::Env env, Loss loss, double accuracy) {
+  return has_accuracy(loss) ? Napi::Number::New(env, accuracy) : env.Null();
+}
+
+}  // namespace
+
+Napi::Function TrainerObject::define(Napi::Env env) {
+  return DefineClass(env, "TrainerHandle",
+                     {InstanceMethod<&TrainerObject::step>("step"), InstanceMethod<&TrainerObject::threads>("threads"),
+                      InstanceMethod<&TrainerObject::train_epoch>("trainEpoch"),
+                      InstanceMethod<&TrainerObject::cancel>("cancel"),
+                      InstanceMethod<&TrainerObject::evaluate>("evaluate"),
+                      InstanceMethod<&TrainerObject::gradients>("gradients"),
+                      InstanceMethod<&TrainerObject::moments>("moments"),
+                      InstanceMethod<&TrainerObject::restore>("restore"),
+                      InstanceMethod<&TrainerObject::dispose>("dispose")});
+}
+
+TrainerObject::TrainerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerObject>(info) {
+  guarded(info.Env(), [&]() -> Napi::Value {
+    network_ = NetworkObject::state_of(info[0]);
+    network_->for_reading();
+    trainer_ = std::make_shared<Trainer>(network_->network, to_trainer_options(info[1]));
+    return {};
+  });
+}
+
+Trainer& TrainerObject::idle() const {
+  if (!trainer_) throw Error(ErrorCode::kFailedPrecondition, "trainer", "The trainer has been disposed of.");
+  if (*busy_) throw Error(ErrorCode::kFailedPrecondition, "trainer", "The trainer is at work; wait for it to end.");
+  return *trainer_;
+}
+
+Napi::Value TrainerObject::step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), static_cast<double>(idle().step()));
+  });
+}
+
+Napi::Value TrainerObject::threads(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&]() -> Napi::Value { return Napi::Number::New(info.Env(), idle().threads()); });
+}
+
+Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    network_->for_writing();
+    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
+    const auto epoch =
+        static_cast<std::uint32_t>(to_integer(info[1], "epoch", 0, std::numeric_limits<std::uint32_t>::max()));
+    const auto interval_ms = static_cast<double>(
+        to_integer(info[2], "progressIntervalMs", 0, std::numeric_limits<std::uint32_t>::max()));
+    const bool check = info[4].ToBoolean();
+    const bool listened = info[3].IsFunction();
+    cancelled_->store(false);
+    network_->training = true;
+    *busy_ = true;
+    auto totals = std::make_shared<EpochTotals>();
+    Job::Plan plan;
+    plan.work = [trainer = trainer_, examples = argument.examples, cancelled = cancelled_, totals, epoch, interval_ms,
+                 check, listened](Job& job) {
+      if (check) expect_trainable(examples, trainer->network(), trainer->options().loss);
+      std::function<void(const EpochTotals&)> report;
+      if (listened) report = [&job](const EpochTotals& progress) { job.report(progress); };
+      *totals = trainer->train_epoch(examples, {epoch, interval_ms / 1000.0, report, cancelled.get()});
+    };
+    plan.result = [totals](Napi::Env env) { return binding::to_javascript(env, *totals); };
+    plan.finished = [network = network_, busy = busy_] {
+      network->training = false;
+      *busy = false;
+    };
+    plan.on_progress = info[3];
+    plan.kept = {info.This(), argument.features, argument.targets};
+    return Job::start(info.Env(), std::move(plan), cancelled_);
+  });
+}
+
+Napi::Value TrainerObject::cancel(const Napi::CallbackInfo& info) {
+  cancelled_->store(true);
+  return info.Env().Undefined();
+}
+
+Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    network_->for_reading();
+    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
+    *busy_ = true;
+    ++network_->readers;
+    auto evaluation = std::make_shared<Evaluation>();
+    Job::Plan plan;
+    plan.work = [trainer = trainer_, examples = argument.examples, evaluation](Job&) {
+      expect_trainable(examples, trainer->network(), trainer->options().loss);
+      *evaluation = trainer->evaluate(examples);
+    };
+    plan.result = [evaluation, loss = trainer.options().loss](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("loss", evaluation->loss);
+      result.Set("accuracy", accuracy_of(env, loss, evaluation->accuracy));
+      result.Set("confusion", env.Null());
+      if (!evaluation->confusion.empty()) {
+        Napi::Int32Array confusion = Napi::Int32Array::New(env, evaluation->confusion.size());
+        std::copy(evaluation->confusion.begin(), evaluation->confusion.end(), confusion.Data());
+        result.Set("confusion", confusion);
+      }
+      return result;
+    };
+    plan.finished = [network = network_, busy = busy_] {
+      --network->readers;
+      *busy = false;
+    };
+    plan.kept = {info.This(), argument.features, argument.targets};
+    return Job::start(info.Env(), std::move(plan), nullptr);
+  });
+}
+
+Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    network_->for_reading();
+    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
+    *busy_ = true;
+    ++network_->readers;
+    auto gradients = std::make_shared<Gradients>();
+    Job::Plan plan;
+    plan.work = [trainer = trainer_, examples = argument.examples, gradients](Job&) {
+      expect_trainable(examples, trainer->network(), trainer->options().loss);
+      *gradients = trainer->gradients(examples);
+    };
+    plan.result = [trainer = trainer_, gradients](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      Napi::Float32Array inputs = Napi::Float32Array::New(env, gradients->inputs.size());
+      std::copy(gradients->inputs.begin(), gradients->inputs.end(), inputs.Data());
+      result.Set("loss", gradients->loss);
+      result.Set("parameters", to_floats(env, trainer->network(), gradients->parameters.data()));
+      result.Set("inputs", inputs);
+      return result;
+    };
+    plan.finished = [network = network_, busy = busy_] {
+      --network->readers;
+      *busy = false;
+    };
+    plan.kept = {info.This(), argument.features, argument.targets};
+    return Job::start(info.Env(), std::move(plan), nullptr);
+  });
+}
+
+Napi::Value TrainerObject::moments(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    Napi::Array result = Napi::Array::New(info.Env());
+    for (int index = 0; index < trainer.optimizer().moment_count(); ++index) {
+      result.Set(static_cast<std::uint32_t>(index),
+                 to_floats(info.Env(), trainer.network(), trainer.moment(index).data()));
+    }
+    return result;
+  });
+}
+
+Napi::Value TrainerObject::restore(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    Network& network = network_->for_writing();
+    const std::uint64_t step = to_integer(info[0], "step", 0, kSafeInteger);
+    const Napi::Float32Array parameters = binding::to_floats(info[1], "parameters", network.parameter_count());
+    const auto count = static_cast<std::uint32_t>(trainer.optimizer().moment_count());
+    if (!info[2].IsArray() || info[2].As<Napi::Array>().Length() != count) {
+      refuse("moments", "Expected `moments` to be an array of " + std::to_string(count) + " arrays.");
+    }
+    std::vector<Napi::Float32Array> moments;
+    for (std::uint32_t index = 0; index < count; ++index) {
+      moments.push_back(
+          binding::to_floats(info[2].As<Napi::Array>().Get(index), "moments", network.parameter_count()));
+    }
+    network.pack({parameters.Data(), parameters.ElementLength()}, network.parameters());
+    for (std::uint32_t index = 0; index < count; ++index) {
+      network.pack({moments[index].Data(), moments[index].ElementLength()},
+                   trainer.moment(static_cast<int>(index)).data());
+    }
+    trainer.set_step(step);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value TrainerObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!trainer_) return info.Env().Undefined();
+    idle();
+    trainer_.reset();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace millrace::binding

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace millrace {
+
+enum class Activation { kLinear, kSigmoid, kTanh, kRelu, kSoftmax };
+
+}  // namespace millrace

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "activation.h"
+#include "instruction_set.h"
+#include "update.h"
+
+namespace millrace {
+
+/// A half-open range of rows or panels.
+struct Range {
+  std::size_t begin;
+  std::size_t end;
+};
+
+/// One dense product and what follows it while the result is still in registers.
+///   output[rows, outer] = epilogue(input[rows, inner] * weights[inner, outer] + bias[outer])
+/// All matrices in panels (see panel.h). Forward: the epilogue is `activation`. Backward (weights transposed, no bias):
+/// the epilogue multiplies by the slope of `activation` at `slope_at`, the activation's own output.
+struct DenseProduct {
+  const float* input;
+  std::size_t input_rows;
+  std::size_t inner;
+  const float* weights;
+  const float* bias;
+  float* output;
+  std::size_t output_rows;
+  const float* slope_at;
+  Activation activation;
+};
+
+/// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.
+/// `mode` says what becomes of a gradient tile while it is in registers.
+struct WeightGradient {
+  const float* input;
+  std::size_t input_rows;
+  std::size_t inner;
+  const float* error;
+  std::size_t error_rows;
+  std::size_t rows;
+  enum class Mode { kStore, kAdd, kUpdate } mode;
+  /// Blocks of one layer: kernel panels [inner][16], and bias [padded(outer)]. `gradient` unused by kUpdate.
+  ParameterBlocks kernel;
+  ParameterBlocks bias;
+  Update update;
+};
+
+/// Rows of a dataset to be turned into panels: element = float(source[row, column]) * scale + offset.
+struct Gather {
+  const void* source;
+  bool bytes;  // uint8 when true, float32 otherwise
+  std::size_t columns;
+  const std::uint32_t* order;  // source row of each output row; null for `first_row` onwards
+  std::size_t first_row;
+  float scale;
+  float offset;
+  float* output;
+  std::size_t output_rows;
+};
+
+/// The hot loops, once per instruction set. Every element is one chain of multiply-adds over the inner dimension in
+/// ascending order, whatever the tile it falls in, so results do not depend on how work is divided.
+struct Kernels {
+  const char* name;
+  void (*dense)(const DenseProduct&, Range rows, Range panels);
+  void (*weight_gradient)(const WeightGradient&, Range inner_panels, Range panels);
+  /// One pass over `count` parameters (a multiple of 16) with a gradient already in memory.
+  void (*update)(const ParameterBlocks&, const Update&, std::size_t count);
+  /// output[outer, inner] = weights[inner, outer]^T for the given panels of output.
+  void (*transpose)(const float* weights, std::size_t inner, std::size_t outer, float* output, Range panels);
+  void (*gather)(const Gather&, Range rows);
+  /// output = activation(input) row by row; may be in place. Needed for softmax, and where no product comes before.
+  void (*activate)(Activation, const float* input, float* output, std::size_t matrix_rows, std::size_t columns,
+                   Range rows);
+  /// error = error * d activation / d logits, given the activation's output; in place.
+  void (*slope)(Activation, const float* output, float* error, std::size_t matrix_rows, std::size_t columns, Range rows);
+};
+
+/// The kernels for an instruction set; it must be one this processor and this build have.
+const Kernels& kernels_for(InstructionSet);
+/// The kernels for the best instruction set of this processor.
+const Kernels& kernels();
+
+}  // namespace millrace

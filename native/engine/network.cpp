@@ -1,0 +1,98 @@
+#include "network.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "error.h"
+#include "panel.h"
+#include "random.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kUnitsMax = std::size_t{1} << 20;
+constexpr std::size_t kParametersMax = std::size_t{1} << 31;
+
+// Deviation of a unit normal cut at two deviations; dividing by it restores the variance asked for.
+constexpr double kTruncatedDeviation = 0.87962566103423978;
+
+void expect_size(const std::string& field, std::size_t value) {
+  if (value >= 1 && value <= kUnitsMax) return;
+  refuse(field, "Expected `" + field + "` to be between 1 and " + std::to_string(kUnitsMax) + " but received " +
+                    std::to_string(value) + ".");
+}
+
+void draw_kernel(const Layer& layer, Initializer initializer, std::uint64_t seed, std::uint32_t index, float* kernel) {
+  if (initializer == Initializer::kZeros) return;
+  const double fan_in = static_cast<double>(layer.inner);
+  const double fan_out = static_cast<double>(layer.outer);
+  const bool he = initializer == Initializer::kHeUniform || initializer == Initializer::kHeNormal;
+  const double variance = he ? 2.0 / fan_in : 2.0 / (fan_in + fan_out);
+  const bool uniform = initializer == Initializer::kGlorotUniform || initializer == Initializer::kHeUniform;
+  const float limit = static_cast<float>(std::sqrt(3.0 * variance));
+  const float deviation = static_cast<float>(std::sqrt(variance) / kTruncatedDeviation);
+  Random random(seed, RandomPurpose::kInitialWeights, index);
+  for (std::size_t row = 0; row < layer.inner; ++row) {
+    for (std::size_t column = 0; column < layer.outer; ++column) {
+      kernel[panel_offset(layer.inner, row, column)] =
+          uniform ? (2.0f * random.unit() - 1.0f) * limit : random.truncated_normal() * deviation;
+    }
+  }
+}
+
+}  // namespace
+
+Network::Network(NetworkSpec spec) : spec_(std::move(spec)) {
+  expect_size("inputs", spec_.inputs);
+  if (spec_.layers.empty()) refuse("layers", "Expected `layers` to hold at least one layer but received none.");
+  std::size_t inner = spec_.inputs;
+  for (std::size_t index = 0; index < spec_.layers.size(); ++index) {
+    const LayerSpec& layer = spec_.layers[index];
+    expect_size("layers[" + std::to_string(index) + "].units", layer.units);
+    const std::size_t kernel = block_size_;
+    const std::size_t bias = kernel + panel_size(inner, layer.units);
+    layers_.push_back({inner, layer.units, layer.activation, kernel, bias});
+    block_size_ = bias + padded(layer.units);
+    parameter_count_ += (inner + 1) * layer.units;
+    inner = layer.units;
+    if (block_size_ > kParametersMax) {
+      refuse("layers", "Expected `layers` to have at most 2147483648 parameters but received more.");
+    }
+  }
+  parameters_.resize(block_size_);
+}
+
+void Network::initialize(std::uint64_t seed) {
+  parameters_.assign(block_size_, 0.0f);
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
+    draw_kernel(layers_[index], spec_.layers[index].initializer, seed, static_cast<std::uint32_t>(index),
+                parameters_.data() + layers_[index].kernel);
+  }
+}
+
+void Network::unpack(const float* block, std::span<float> flat) const {
+  std::size_t next = 0;
+  for (const Layer& layer : layers_) {
+    for (std::size_t row = 0; row < layer.inner; ++row) {
+      for (std::size_t column = 0; column < layer.outer; ++column) {
+        flat[next++] = block[layer.kernel + panel_offset(layer.inner, row, column)];
+      }
+    }
+    for (std::size_t column = 0; column < layer.outer; ++column) flat[next++] = block[layer.bias + column];
+  }
+}
+
+void Network::pack(std::span<const float> flat, float* block) const {
+  std::size_t next = 0;
+  for (const Layer& layer : layers_) {
+    for (std::size_t row = 0; row < layer.inner; ++row) {
+      for (std::size_t column = 0; column < layer.outer; ++column) {
+        block[layer.kernel + panel_offset(layer.inner, row, column)] = flat[next++];
+      }
+    }
+    for (std::size_t column = 0; column < layer.outer; ++column) block[layer.bias + column] = flat[next++];
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "activation.h"
+#include "aligned_buffer.h"
+
+namespace millrace {
+
+enum class Initializer { kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal, kZeros };
+
+struct LayerSpec {
+  std::size_t units;
+  Activation activation;
+  Initializer initializer;
+};
+
+struct NetworkSpec {
+  std::size_t inputs;
+  std::vector<LayerSpec> layers;
+};
+
+/// Where one dense layer lies in the flat parameter block: `kernel` panels [inner][16] over its outputs, then `bias`.
+struct Layer {
+  std::size_t inner;
+  std::size_t outer;
+  Activation activation;
+  std::size_t kernel;  // offset in floats, on a cache line
+  std::size_t bias;    // offset in floats, on a cache line
+};
+
+/// A stack of dense layers, and one flat block with all their parameters in panels (see panel.h). Optimizers keep their
+/// moments in blocks of the same layout, so that an update is one pass over parallel arrays.
+class Network {
+ public:
+  /// Refuses a spec without layers, with a zero size, or of more than 2^31 parameters.
+  explicit Network(NetworkSpec spec);
+
+  /// Draws kernels layer by layer from (seed, layer), in row-major order of the kernel; biases are zero.
+  /// Limits: Glorot and Bengio 2010 (fan in + fan out), He et al. 2015 (fan in). Normals are cut at two deviations and
+  /// rescaled to keep their variance, as Keras does.
+  void initialize(std::uint64_t seed);
+
+  const NetworkSpec& spec() const { return spec_; }
+  const std::vector<Layer>& layers() const { return layers_; }
+  std::size_t inputs() const { return spec_.inputs; }
+  std::size_t outputs() const { return spec_.layers.back().units; }
+  /// Trainable numbers, without padding.
+  std::size_t parameter_count() const { return parameter_count_; }
+  /// Floats in the flat block, with padding.
+  std::size_t block_size() const { return block_size_; }
+  float* parameters() { return parameters_.data(); }
+  const float* parameters() const { return parameters_.data(); }
+
+  /// Copies a block of this network's layout to `parameter_count()` floats in the order of the files:
+  /// per layer the kernel, row-major [inner, outer], then the bias.
+  void unpack(const float* block, std::span<float> flat) const;
+  void pack(std::span<const float> flat, float* block) const;
+
+ private:
+  NetworkSpec spec_;
+  std::vector<Layer> layers_;
+  std::size_t parameter_count_ = 0;
+  std::size_t block_size_ = 0;
+  AlignedBuffer<float> parameters_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "aligned_buffer.h"
+#include "kernels.h"
+#include "network.h"
+
+namespace millrace {
+
+/// A forward pass on the calling thread, with its own scratch memory. A row's outputs have the same bits whatever other
+/// rows are computed with it.
+class Predictor {
+ public:
+  /// Rows that pass through the layers together: large enough to reuse weights, small enough to stay in L2.
+  static constexpr std::size_t kRowsAtOnce = 64;
+
+  /// Makes room for `rows` rows, so that later calls with as many allocate nothing.
+  void reserve(const Network&, std::size_t rows);
+
+  /// Logits and outputs of up to kRowsAtOnce rows, in panels of `rows` rows; valid until the next call.
+  struct Result {
+    const float* logits;
+    const float* outputs;
+  };
+  Result forward(const Network&, const Gather& source, std::size_t rows);
+
+  /// input: row-major [rows, inputs]; output: row-major [rows, outputs].
+  void predict(const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
+
+ private:
+  Result through_layers(const Network&, const float* input, std::size_t rows);
+
+  AlignedBuffer<float> input_;
+  AlignedBuffer<float> hidden_[2];
+  AlignedBuffer<float> outputs_;
+};
+
+}  // namespace millrace

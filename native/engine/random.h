@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace millrace {
+
+/// What a stream of random numbers is for. Two purposes never share numbers, whatever their indices.
+enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2 };
+
+/// Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/// The n-th number of a stream is a pure function of (seed, purpose, index, n): there is no state to save, and every
+/// library and machine gives the same numbers, which `std::shuffle` and the distributions of <random> do not.
+class Random {
+ public:
+  Random(std::uint64_t seed, RandomPurpose purpose, std::uint32_t index);
+
+  std::uint32_t next();
+  /// Uniform in [0, bound), without bias (Lemire 2019, "Fast random integer generation in an interval"). bound >= 1.
+  std::uint32_t below(std::uint32_t bound);
+  /// Uniform in [0, 1), 24 bits.
+  float unit();
+  /// Normal with mean 0 and deviation 1 (Marsaglia's polar method), cut at two deviations as Keras does.
+  float truncated_normal();
+
+ private:
+  void refill();
+
+  std::array<std::uint32_t, 2> key_;
+  std::array<std::uint32_t, 4> counter_;
+  std::array<std::uint32_t, 4> block_{};
+  unsigned used_ = 4;
+};
+
+/// Fills `order` with a permutation of 0..size-1 that depends only on (seed, epoch): Fisher and Yates's shuffle.
+void shuffle(std::span<std::uint32_t> order, std::uint64_t seed, std::uint32_t epoch);
+
+}  // namespace millrace

@@ -1,0 +1,254 @@
+#include "trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "cpu_quota.h"
+#include "error.h"
+#include "panel.h"
+#include "random.h"
+
+namespace millrace {
+
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr unsigned kThreadsMax = 256;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+unsigned chosen_threads(unsigned asked) {
+  if (asked > kThreadsMax) {
+    refuse("threads", "Expected `threads` to be at most " + std::to_string(kThreadsMax) + " but received " +
+                          std::to_string(asked) + ".");
+  }
+  return asked == 0 ? std::min(usable_processors(), kThreadsMax) : asked;
+}
+
+}  // namespace
+
+/// What the members of the team share during one epoch. Slices are numbered; a step is one or more slices.
+struct Trainer::Run {
+  const Examples& examples;
+  const EpochRequest& request;
+  std::size_t batch_rows;
+  const Update* updates;
+  Clock::time_point start;
+  Clock::time_point reported;
+  EpochTotals totals;
+  double loss_sum = 0.0;
+  std::uint64_t correct = 0;
+  // Written by member 0 before a barrier, read by all after it.
+  bool stop = false;
+  bool diverged = false;
+
+  std::size_t slices_per_step() const { return (batch_rows + kSliceRows - 1) / kSliceRows; }
+};
+
+Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
+    : network_(std::move(network)),
+      options_(options),
+      optimizer_(options.optimizer),
+      threads_(chosen_threads(options.threads)) {
+  expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
+  for (int moment = 0; moment < optimizer_.moment_count(); ++moment) {
+    moments_.emplace_back(network_->block_size());
+  }
+}
+
+void Trainer::prepare(std::size_t batch_rows) {
+  if (!pool_) pool_ = std::make_unique<ThreadPool>(threads_);
+  const std::size_t rows = std::min(batch_rows, kSliceRows);
+  if (!propagation_ || propagation_rows_ < rows) {
+    propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false);
+    propagation_rows_ = rows;
+  }
+  if (batch_rows > kSliceRows && gradient_.empty()) gradient_.resize(network_->block_size());
+  propagation_->attach(gradient_.empty() ? nullptr : gradient_.data(),
+                       moments_.empty() ? nullptr : moments_[0].data(),
+                       moments_.size() < 2 ? nullptr : moments_[1].data());
+}
+
+EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& request) {
+  const std::size_t batch_rows =
+      options_.batch_size == 0 ? examples.rows : std::min(options_.batch_size, examples.rows);
+  prepare(batch_rows);
+  const Clock::time_point start = Clock::now();
+  order_.resize(examples.rows);
+  shuffle(order_, options_.seed, request.epoch);
+  Run run{examples, request, batch_rows, nullptr, start, start, {}, 0.0, 0, false, false};
+  run.totals.steps = (examples.rows + batch_rows - 1) / batch_rows;
+  pool_->run([&](unsigned member) { run_member(member, run); });
+  run.totals.seconds = seconds_since(start);
+  if (run.diverged) {
+    throw Error(ErrorCode::kDiverged, "",
+                "The loss is no longer a finite number in epoch " + std::to_string(request.epoch) + ", step " +
+                    std::to_string(run.totals.step + 1) + " of " + std::to_string(run.totals.steps) +
+                    "; lower the learning rate or check the data.");
+  }
+  if (run.stop) {
+    throw Error(ErrorCode::kCancelled, "",
+                "The training was cancelled in epoch " + std::to_string(request.epoch) + " after step " +
+                    std::to_string(run.totals.step) + " of " + std::to_string(run.totals.steps) + ".");
+  }
+  return run.totals;
+}
+
+namespace {
+
+/// The slices of an epoch in order: batch by batch, each batch in parts of at most kSliceRows.
+class Slices {
+ public:
+  Slices(const std::uint32_t* order, std::size_t rows, std::size_t batch_rows)
+      : order_(order), rows_(rows), batch_rows_(batch_rows) {}
+
+  bool done() const { return begin_ >= rows_; }
+  std::size_t batch_end() const { return std::min(batch_begin_ + batch_rows_, rows_); }
+  bool first_of_batch() const { return begin_ == batch_begin_; }
+  bool last_of_batch() const { return begin_ + count() == batch_end(); }
+  Slice slice() const {
+    return {order_ + begin_, 0, count(), 1.0f / static_cast<float>(batch_end() - batch_begin_)};
+  }
+  void advance() {
+    begin_ += count();
+    if (begin_ == batch_end()) batch_begin_ = begin_;
+  }
+
+ private:
+  std::size_t count() const { return std::min(Trainer::kSliceRows, batch_end() - begin_); }
+
+  const std::uint32_t* order_;
+  std::size_t rows_;
+  std::size_t batch_rows_;
+  std::size_t begin_ = 0;
+  std::size_t batch_begin_ = 0;
+};
+
+}  // namespace
+
+void Trainer::run_member(unsigned member, Run& run) {
+  Propagation& pass = *propagation_;
+  Slices slices(order_.data(), run.examples.rows, run.batch_rows);
+  std::uint64_t step = step_;
+  unsigned buffer = 0;
+  pass.gather(member, run.examples, slices.slice(), buffer);
+  pool_->synchronize();
+  double batch_loss = 0.0;
+  std::uint64_t batch_correct = 0;
+  std::size_t batch_rows = 0;
+  while (!slices.done()) {
+    const Slice slice = slices.slice();
+    const bool first = slices.first_of_batch();
+    const bool last = slices.last_of_batch();
+    slices.advance();
+    pass.forward(member, slice, buffer, first);
+    pass.finish(member, run.examples, slice, buffer);
+    if (member == 0) run.stop = run.request.cancelled != nullptr && run.request.cancelled->load();
+    pool_->synchronize();
+    // Every member adds the rows' losses itself, in the same order, and so comes to the same decision.
+    for (std::size_t row = 0; row < slice.rows; ++row) batch_loss += pass.row_loss()[row];
+    for (std::size_t row = 0; row < slice.rows; ++row) batch_correct += pass.row_correct()[row];
+    batch_rows += slice.rows;
+    if (!std::isfinite(batch_loss)) {
+      if (member == 0) run.diverged = true;
+      break;
+    }
+    if (run.stop) break;
+    const Slice next = slices.done() ? Slice{} : slices.slice();
+    const auto mode = first && last ? WeightGradient::Mode::kUpdate
+                      : first       ? WeightGradient::Mode::kStore
+                                    : WeightGradient::Mode::kAdd;
+    const Update update = optimizer_.update_at(step + 1);
+    backward(member, run, slice, slices.done() ? nullptr : &next, buffer, mode, update);
+    buffer ^= 1;
+    if (!last) continue;
+    if (mode != WeightGradient::Mode::kUpdate) {
+      pool_->synchronize();
+      const Range lines = share_of(network_->block_size() / kPanelWidth, member, pool_->size());
+      kernels().update(pass.blocks_at(lines.begin * kPanelWidth), update, (lines.end - lines.begin) * kPanelWidth);
+      pool_->synchronize();
+    }
+    ++step;
+    if (member == 0) {
+      run.loss_sum += batch_loss;
+      run.correct += batch_correct;
+      run.totals.examples += batch_rows;
+      ++run.totals.step;
+      step_ = step;
+      report(run, slices.done());
+    }
+    batch_loss = 0.0;
+    batch_correct = 0;
+    batch_rows = 0;
+  }
+}
+
+void Trainer::backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
+                       WeightGradient::Mode mode, const Update& update) {
+  Propagation& pass = *propagation_;
+  const std::size_t last = network_->layers().size() - 1;
+  if (next != nullptr) pass.gather(member, run.examples, *next, buffer ^ 1);
+  for (std::size_t layer = last; layer > 0; --layer) {
+    // `finish` has already brought the error one layer further, row by row.
+    if (layer < last) pass.propagate(member, layer, slice);
+    pass.weigh(member, layer, slice, buffer, mode, update);
+    pool_->synchronize();
+  }
+  pass.weigh(member, 0, slice, buffer, mode, update);
+  // The next slice begins with the first layer. Where each member computes exactly the columns whose weights it has
+  // just updated, nobody has to be waited for.
+  if (last == 0 || !pass.by_panels(0)) pool_->synchronize();
+}
+
+void Trainer::report(Run& run, bool force) {
+  const double answers = static_cast<double>(run.totals.examples) *
+                         static_cast<double>(answers_per_row(options_.loss, network_->outputs()));
+  const Clock::time_point now = Clock::now();
+  const bool due = run.request.on_progress &&
+                   std::chrono::duration<double>(now - run.reported).count() >= run.request.progress_interval_seconds;
+  if (!force && !due) return;
+  run.totals.loss = run.loss_sum / static_cast<double>(run.totals.examples);
+  run.totals.accuracy = static_cast<double>(run.correct) / answers;
+  run.totals.seconds = std::chrono::duration<double>(now - run.start).count();
+  run.reported = now;
+  if (run.request.on_progress) run.request.on_progress(run.totals);
+}
+
+Gradients Trainer::gradients(const Examples& examples) {
+  // On the calling thread alone: the bits are the same for every team.
+  ThreadPool alone(1);
+  const std::size_t inputs = network_->inputs();
+  Gradients result{0.0, AlignedBuffer<float>(network_->block_size()), std::vector<float>(examples.rows * inputs)};
+  Propagation pass(*network_, options_.loss, alone, std::min(examples.rows, kSliceRows), true);
+  pass.attach(result.parameters.data(), nullptr, nullptr);
+  const std::size_t last = network_->layers().size() - 1;
+  alone.run([&](unsigned member) {
+    for (std::size_t first = 0; first < examples.rows; first += kSliceRows) {
+      const Slice slice{nullptr, first, std::min(kSliceRows, examples.rows - first),
+                        1.0f / static_cast<float>(examples.rows)};
+      pass.gather(member, examples, slice, 0);
+      pass.forward(member, slice, 0, true);
+      pass.finish(member, examples, slice, 0);
+      const auto mode = first == 0 ? WeightGradient::Mode::kStore : WeightGradient::Mode::kAdd;
+      for (std::size_t layer = last + 1; layer-- > 0;) {
+        if (layer < last || layer == 0) pass.propagate(member, layer, slice);
+        pass.weigh(member, layer, slice, 0, mode, Update{});
+      }
+      for (std::size_t row = 0; row < slice.rows; ++row) {
+        result.loss += pass.row_loss()[row];
+        for (std::size_t column = 0; column < inputs; ++column) {
+          result.inputs[(first + row) * inputs + column] =
+              pass.input_error()[panel_offset(slice.rows, row, column)];
+        }
+      }
+    }
+  });
+  result.loss /= static_cast<double>(examples.rows);
+  return result;
+}
+
+}  // namespace millrace

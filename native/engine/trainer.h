@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "examples.h"
+#include "loss.h"
+#include "network.h"
+#include "optimizer.h"
+#include "propagation.h"
+#include "thread_pool.h"
+
+namespace millrace {
+
+struct TrainerOptions {
+  Loss loss;
+  OptimizerSpec optimizer;
+  std::size_t batch_size;  // 0: all examples, one step an epoch
+  std::uint64_t seed;
+  unsigned threads;  // 0: as many as the process may use
+};
+
+/// Sums over the examples seen so far in an epoch. `accuracy` is only meaningful where the loss has one.
+struct EpochTotals {
+  std::uint64_t step = 0;   // steps done in this epoch
+  std::uint64_t steps = 0;  // steps an epoch has
+  std::uint64_t examples = 0;
+  double loss = 0.0;      // mean
+  double accuracy = 0.0;  // share of right answers, as the weights were when each batch came
+  double seconds = 0.0;
+};
+
+struct EpochRequest {
+  std::uint32_t epoch;  // its shuffle depends on the trainer's seed and this number only
+  double progress_interval_seconds;
+  std::function<void(const EpochTotals&)> on_progress;  // on the training thread; may be empty
+  const std::atomic<bool>* cancelled;
+};
+
+struct Evaluation {
+  double loss;
+  double accuracy;
+  std::vector<std::int32_t> confusion;  // [classes, classes], row = truth; empty where the loss has no labels
+};
+
+struct Gradients {
+  double loss;
+  AlignedBuffer<float> parameters;  // in the layout of the network's block
+  std::vector<float> inputs;        // row-major [rows, inputs]
+};
+
+/// Owns the epoch loop: shuffles, gathers, propagates, updates. Not for use by two threads at once.
+class Trainer {
+ public:
+  /// Rows that pass through the network at once. A larger batch is done in parts whose gradients are added, so that the
+  /// memory for activations does not grow with it. Part of the result's definition: changing it changes bits.
+  static constexpr std::size_t kSliceRows = 256;
+
+  Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
+
+  /// One pass over all examples in a seeded order. Throws kCancelled or kDiverged with the weights as they were after
+  /// the last full step.
+  EpochTotals train_epoch(const Examples&, const EpochRequest&);
+  /// Loss and accuracy over all examples, in their order; weights are not changed.
+  Evaluation evaluate(const Examples&);
+  /// The gradient of the mean loss over all examples as one batch, with respect to parameters and inputs.
+  Gradients gradients(const Examples&);
+
+  Network& network() { return *network_; }
+  const Optimizer& optimizer() const { return optimizer_; }
+  const TrainerOptions& options() const { return options_; }
+  unsigned threads() const { return threads_; }
+  std::uint64_t step() const { return step_; }
+  void set_step(std::uint64_t step) { step_ = step; }
+  /// Moment 0 or 1, in the layout of the network's block.
+  AlignedBuffer<float>& moment(int index) { return moments_[static_cast<std::size_t>(index)]; }
+
+ private:
+  struct Run;
+
+  void prepare(std::size_t batch_rows);
+  void run_member(unsigned member, Run& run);
+  void backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
+                WeightGradient::Mode mode, const Update& update);
+  void report(Run& run, bool force);
+
+  std::shared_ptr<Network> network_;
+  TrainerOptions options_;
+  Optimizer optimizer_;
+  unsigned threads_;
+  std::uint64_t step_ = 0;
+  std::vector<AlignedBuffer<float>> moments_;
+  // Made by the first epoch: a trainer that only evaluates or waits holds no threads.
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Propagation> propagation_;
+  std::size_t propagation_rows_ = 0;
+  AlignedBuffer<float> gradient_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace millrace

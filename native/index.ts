@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module';
+import { addon, parentFolder } from './addon.js';
+import type { EngineInfo } from './spec.js';
+
+export { EngineError, type EngineErrorCode } from './engine-error.js';
+export { Network } from './network.js';
+export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
+export type * from './spec.js';
+export { type EpochOptions, Trainer } from './trainer.js';
+
+const { version } = createRequire(parentFolder)('#package') as { version: string };
+
+/** Loads the BLAS library on the first call, which takes some milliseconds. */
+export function engineInfo(): EngineInfo {
+  return { version, ...addon.engineInfo() };
+}
+
+/** The engine's own speed on a large dense product; `threads` 0 takes all that the process may use. */
+export async function measureGflops(options: { threads: number; seconds: number }): Promise<number> {
+  return addon.measureGflops(options.threads, options.seconds, false);
+}
+
+/** The same product through the machine's BLAS, on one thread; 0 where none could be loaded. */
+export async function measureBlasGflops(options: { seconds: number }): Promise<number> {
+  return addon.measureGflops(1, options.seconds, true);
+}

@@ -1,0 +1,87 @@
+import { addon, type NetworkHandle } from './addon.js';
+import { invalidArgument } from './engine-error.js';
+import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+import type { NetworkSpec } from './spec.js';
+
+let handleOf: (network: Network) => NetworkHandle;
+
+/** For trainer.ts only. */
+export function networkHandle(network: Network): NetworkHandle {
+  return handleOf(network);
+}
+
+/**
+ * A stack of dense layers with its weights. Every method throws EngineError: INVALID_ARGUMENT for a wrong argument,
+ * FAILED_PRECONDITION after `dispose` or while a training is writing the weights.
+ */
+export class Network {
+  readonly spec: NetworkSpec;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly parameterCount: number;
+  readonly #handle: NetworkHandle;
+
+  static {
+    handleOf = (network) => Network.#of(network);
+  }
+
+  private constructor(spec: NetworkSpec, seed: number) {
+    this.#handle = new addon.NetworkHandle(spec, seed);
+    this.spec = copyOf(spec);
+    this.inputs = spec.inputs;
+    this.outputs = spec.layers.at(-1)!.units;
+    this.parameterCount = this.#handle.parameterCount();
+  }
+
+  /** Draws the kernels from `seed` (0 to 2^53 - 1): the same numbers on every machine. Biases are 0. */
+  static create(spec: NetworkSpec, seed: number): Network {
+    return new Network(spec, seed);
+  }
+
+  /** Refuses wrong shapes and types, truncated files and numbers that are not finite, naming tensor and position. */
+  static fromSafetensors(spec: NetworkSpec, bytes: Uint8Array): Network {
+    const { tensors } = readSafetensors(bytes);
+    const network = new Network(spec, 0);
+    try {
+      expectNoOthers(spec, tensors, ['']);
+      network.#handle.setParameters(fromTensors(spec, tensors, ''));
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+    return network;
+  }
+
+  /** Tensors `layers.0.kernel` [in, units], `layers.0.bias` [units] and so on. Equal networks give equal bytes. */
+  toSafetensors(metadata: Record<string, string>): Uint8Array {
+    return writeSafetensors(toTensors(this.spec, Network.#of(this).parameters(), ''), metadata);
+  }
+
+  /** input [rows, inputs] to [rows, outputs], on the spot. A row's answer does not depend on the rows beside it. */
+  predict(input: Float32Array, rows: number): Float32Array {
+    return Network.#of(this).predict(input, rows);
+  }
+
+  /** The same off the event loop. `input` is copied before this returns. */
+  async predictAsync(input: Float32Array, rows: number): Promise<Float32Array> {
+    return Network.#of(this).predictAsync(input, rows);
+  }
+
+  /** Frees the weights now rather than at the next garbage collection. A second call does nothing. */
+  dispose(): void {
+    Network.#of(this).dispose();
+  }
+
+  static #of(network: Network): NetworkHandle {
+    if (typeof network === 'object' && network !== null && #handle in network) return network.#handle;
+    throw invalidArgument('network', 'Expected a Network.');
+  }
+}
+
+function copyOf(spec: NetworkSpec): NetworkSpec {
+  const layers = spec.layers.map(({ units, activation, kernelInitializer }) =>
+    Object.freeze({ units, activation, kernelInitializer }),
+  );
+  return Object.freeze({ inputs: spec.inputs, layers: Object.freeze(layers) as typeof layers });
+}

@@ -1,0 +1,177 @@
+import { markAsUntransferable } from 'node:worker_threads';
+import { addon, type EpochTotals, type TrainerHandle } from './addon.js';
+import { EngineError, invalidArgument } from './engine-error.js';
+import { type Network, networkHandle } from './network.js';
+import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+import type {
+  EpochProgress,
+  EpochResult,
+  Evaluation,
+  Examples,
+  Gradients,
+  NetworkSpec,
+  TrainerOptions,
+} from './spec.js';
+
+export interface EpochOptions {
+  /** From 0 on. Fixes the order of the examples together with the trainer's seed. */
+  epoch: number;
+  /** At most one call of `onProgress` in this time, and one at the end of the epoch. */
+  progressIntervalMs: number;
+  onProgress: ((progress: EpochProgress) => void) | null;
+  signal: AbortSignal | null;
+}
+
+const stateFormat = 'millrace.trainer.1';
+const momentNames = ['optimizer.firstMoment.', 'optimizer.secondMoment.'];
+
+/**
+ * Trains one network. One call at a time: a second one before the first has settled, a use after `dispose`, and a
+ * network that something else is using are refused with FAILED_PRECONDITION.
+ */
+export class Trainer {
+  readonly #handle: TrainerHandle;
+  readonly #spec: NetworkSpec;
+  readonly #options: TrainerOptions;
+  readonly #network: Network;
+  /** Features already found finite, with the targets they were checked with: not scanned again every epoch. */
+  readonly #checked = new WeakMap<object, object>();
+  #step = 0;
+
+  constructor(network: Network, options: TrainerOptions) {
+    this.#handle = new addon.TrainerHandle(networkHandle(network), options);
+    this.#network = network;
+    this.#spec = network.spec;
+    this.#options = structuredClone(options);
+  }
+
+  /** Optimizer steps so far, over all epochs. */
+  get step(): number {
+    return Trainer.#of(this).#step;
+  }
+
+  /**
+   * One pass over all examples on the engine's own threads.
+   * Rejects with CANCELLED when `signal` is aborted (within one step) and with DIVERGED when the loss is no longer a
+   * finite number; the weights are then those after the last full step. An error that `onProgress` throws cancels the
+   * epoch and rejects it.
+   */
+  async trainEpoch(examples: Examples, options: EpochOptions): Promise<EpochResult> {
+    const trainer = Trainer.#of(this);
+    const { epoch, progressIntervalMs, onProgress, signal } = options;
+    if (signal?.aborted) throw new EngineError('CANCELLED', null, `Epoch ${epoch} was cancelled before it began.`);
+    keepInPlace(examples);
+    let failure: { error: unknown } | null = null;
+    const listener =
+      onProgress === null
+        ? null
+        : (totals: EpochTotals) => {
+            if (failure !== null || signal?.aborted) return;
+            try {
+              onProgress(trainer.#progress(epoch, totals));
+            } catch (error) {
+              failure = { error };
+              trainer.#handle.cancel();
+            }
+          };
+    const check = trainer.#checked.get(examples.features) !== examples.targets;
+    const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check);
+    const cancel = () => trainer.#handle.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const totals = await running;
+      trainer.#checked.set(examples.features, examples.targets);
+      if (failure !== null) throw (failure as { error: unknown }).error;
+      const { steps, examples: count, loss, seconds } = totals;
+      return { epoch, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
+    } catch (error) {
+      throw failure === null ? error : (failure as { error: unknown }).error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      trainer.#step = trainer.#handle.step();
+    }
+  }
+
+  /** Loss, accuracy and confusion over all examples, on the engine's threads. Weights are not changed. */
+  async evaluate(examples: Examples): Promise<Evaluation> {
+    const trainer = Trainer.#of(this);
+    keepInPlace(examples);
+    return trainer.#handle.evaluate(examples);
+  }
+
+  /** The gradients of the mean loss over all examples as one batch. Weights are not changed. */
+  async gradients(examples: Examples): Promise<Gradients> {
+    const trainer = Trainer.#of(this);
+    keepInPlace(examples);
+    const { loss, parameters, inputs } = await trainer.#handle.gradients(examples);
+    const tensors = toTensors(trainer.#spec, parameters, '');
+    return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
+  }
+
+  /** A checkpoint as safetensors: weights, optimizer state, step. */
+  saveState(): Uint8Array {
+    const trainer = Trainer.#of(this);
+    const moments = trainer.#handle.moments();
+    const tensors = toTensors(trainer.#spec, networkHandle(trainer.#network).parameters(), '');
+    for (const [index, flat] of moments.entries()) {
+      for (const [name, tensor] of toTensors(trainer.#spec, flat, momentNames[index]!)) tensors.set(name, tensor);
+    }
+    return writeSafetensors(tensors, {
+      format: stateFormat,
+      optimizer: trainer.#options.optimizer.type,
+      step: String(trainer.#step),
+    });
+  }
+
+  /** Goes on exactly where `saveState` was called. Refuses another network's or another optimizer's checkpoint. */
+  loadState(bytes: Uint8Array): void {
+    const trainer = Trainer.#of(this);
+    const { tensors, metadata } = readSafetensors(bytes);
+    const { type } = trainer.#options.optimizer;
+    if (metadata.format !== stateFormat || metadata.optimizer !== type || !/^\d{1,15}$/.test(metadata.step ?? '')) {
+      throw invalidArgument(
+        '__metadata__',
+        `Expected a checkpoint (${stateFormat}) of optimizer ${type} but received ${JSON.stringify(metadata)}.`,
+      );
+    }
+    const prefixes = momentNames.slice(0, trainer.#handle.moments().length);
+    expectNoOthers(trainer.#spec, tensors, ['', ...prefixes]);
+    const moments = prefixes.map((prefix) => fromTensors(trainer.#spec, tensors, prefix));
+    trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#spec, tensors, ''), moments);
+    trainer.#step = Number(metadata.step);
+  }
+
+  /** Ends the engine's threads and frees the optimizer's state. The network stays. A second call does nothing. */
+  dispose(): void {
+    Trainer.#of(this).#handle.dispose();
+  }
+
+  #accuracy(totals: EpochTotals): number | null {
+    return this.#options.loss === 'meanSquaredError' ? null : totals.accuracy;
+  }
+
+  #progress(epoch: number, totals: EpochTotals): EpochProgress {
+    const { step, steps, examples, loss, seconds } = totals;
+    const examplesPerSecond = seconds > 0 ? examples / seconds : 0;
+    return { epoch, step, steps, examples, loss, accuracy: this.#accuracy(totals), examplesPerSecond, seconds };
+  }
+
+  static #of(trainer: Trainer): Trainer {
+    if (typeof trainer === 'object' && trainer !== null && #handle in trainer) return trainer;
+    throw invalidArgument('trainer', 'Expected a Trainer.');
+  }
+}
+
+/** The engine reads the arrays from its own threads: their memory must neither move nor shrink under it. */
+function keepInPlace(examples: Examples): void {
+  for (const field of ['features', 'targets'] as const) {
+    const array: unknown = examples?.[field];
+    if (!ArrayBuffer.isView(array)) continue;
+    const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
+    if (buffer.resizable || buffer.growable) {
+      throw invalidArgument(field, `Expected \`${field}\` to have a buffer of fixed length.`);
+    }
+    if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
+  }
+}
