@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../../native/index.js';
-import { RpcError, type StatusName } from '../../proto/index.js';
+import { RpcError } from '../../proto/index.js';
 import { isDiskFull, ServiceError } from '../platform/errors.js';
 import { EventWriter } from './event-writer.js';
 import type { Happening, JobError, RunnableJob } from './job.js';
@@ -83,8 +83,11 @@ export class JobRunner {
     if (error instanceof ServiceError || error instanceof RpcError) {
       return { code: error.code, message: error.message };
     }
-    if (error instanceof EngineError) {
-      return { code: engineStatuses[error.code] ?? 'INTERNAL', message: error.message };
+    if (error instanceof EngineError && error.code === 'DIVERGED') {
+      return { code: 'FAILED_PRECONDITION', message: `Training diverged. ${error.message}` };
+    }
+    if (error instanceof EngineError && error.code === 'INVALID_ARGUMENT') {
+      return { code: 'INVALID_ARGUMENT', message: error.message };
     }
     if (isDiskFull(error)) {
       const message = 'The disk is full. Free space in the data folder, then create the job again.';
@@ -94,9 +97,3 @@ export class JobRunner {
     return { code: 'INTERNAL', message: `Internal error (job ${job.id}).` };
   }
 }
-
-const engineStatuses: Record<string, StatusName> = {
-  DIVERGED: 'FAILED_PRECONDITION',
-  OUT_OF_MEMORY: 'RESOURCE_EXHAUSTED',
-  INVALID_ARGUMENT: 'INVALID_ARGUMENT',
-};

@@ -18,7 +18,7 @@ export interface Pace {
 }
 
 /** Rows a second; 0 when no time has passed. */
-export function examplesPerSecond(examples: number, seconds: number): number {
+export function rate(examples: number, seconds: number): number {
   return seconds > 0 ? examples / seconds : 0;
 }
 

@@ -6,7 +6,7 @@ import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
 import type { EventWriter } from './event-writer.js';
 import type { EpochMetrics, Happening, RunnableJob, TestMetrics } from './job.js';
 import type { JobState } from './job-state.js';
-import { examplesPerSecond, remainingSeconds } from './progress.js';
+import { rate, remainingSeconds } from './progress.js';
 import type { Publication } from './registry-client.js';
 import { retryWhileUnavailable } from './retry.js';
 import type { Tensors } from './tensor-decoder.js';
@@ -41,6 +41,7 @@ export class TrainingRun {
   readonly #trainer: Trainer;
   readonly #epochs: EpochMetrics[] = [];
   #test: TestMetrics | null = null;
+  #validationSeconds = 0;
   /** The checkpoint being written while the next epoch runs. */
   #writing: Promise<void> = Promise.resolve();
   /** Aborted when something that runs beside the training fails. */
@@ -81,6 +82,8 @@ export class TrainingRun {
       // A failed write has aborted the run already; here only its end is waited for.
       await this.#writing.catch(() => undefined);
       this.dependencies.metrics.examplesPerSecond.set(0);
+      this.#trainer.dispose();
+      this.#network.dispose();
     }
   }
 
@@ -161,18 +164,17 @@ export class TrainingRun {
     const epoch = this.#epochs.length + 1;
     const epochs = this.job.spec.epochs;
     const position = { epoch, epochs, examplesPerEpoch: train.rows };
-    let pace = { examplesPerSecond: 0, validationSeconds: this.#validationSeconds };
     const result = await this.#trainer.trainEpoch(train, {
       epoch,
       progressIntervalMs,
       signal: this.#signal,
-      onProgress: ({ step, steps, examples, loss, accuracy, seconds }) => {
-        pace = { ...pace, examplesPerSecond: examplesPerSecond(examples, seconds) };
-        metrics.examplesPerSecond.set(pace.examplesPerSecond);
+      onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond }) => {
+        const pace = { examplesPerSecond, validationSeconds: this.#validationSeconds };
+        metrics.examplesPerSecond.set(examplesPerSecond);
         const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
         this.#emit({
           ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
-          ...{ examplesPerSecond: pace.examplesPerSecond, remainingSeconds: remaining },
+          ...{ examplesPerSecond, remainingSeconds: remaining },
         });
       },
     });
@@ -180,7 +182,7 @@ export class TrainingRun {
     const validated = validation && (await this.#evaluate(validation));
     this.#validationSeconds = validation ? (performance.now() - begin) / 1_000 : 0;
     const { loss, seconds, examples } = result;
-    pace = { examplesPerSecond: examplesPerSecond(examples, seconds), validationSeconds: this.#validationSeconds };
+    const pace = { examplesPerSecond: rate(examples, seconds), validationSeconds: this.#validationSeconds };
     this.#epochs.push({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
@@ -192,8 +194,6 @@ export class TrainingRun {
     metrics.epochs.inc();
     metrics.examples.inc(examples);
   }
-
-  #validationSeconds = 0;
 
   /** Tells of the epoch that has ended, and has its checkpoint written while the next one runs. */
   async #keep(): Promise<void> {

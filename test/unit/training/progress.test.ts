@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { examplesPerSecond, remainingSeconds } from '../../../services/training/progress.js';
+import { rate, remainingSeconds } from '../../../services/training/progress.js';
 
-describe('examplesPerSecond', () => {
+describe('rate', () => {
   it('is 0 before any time has passed', () => {
-    expect(examplesPerSecond(32, 0)).toBe(0);
+    expect(rate(32, 0)).toBe(0);
   });
 
   it('divides', () => {
-    expect(examplesPerSecond(100, 0.5)).toBe(200);
+    expect(rate(100, 0.5)).toBe(200);
   });
 });
 
