@@ -1,0 +1,276 @@
+import { quote, ServiceError, Violations } from '../platform/errors.js';
+import type { FittedPipeline, PreparedColumn } from './fitted-pipeline.js';
+import { decodeImage, ImageError } from './image.js';
+import {
+  type ColumnValues,
+  type FeatureMatrix,
+  toNetworkInput,
+  UnusableValueError,
+  writeFeatures,
+} from './transform.js';
+
+/** One raw value; null: missing. */
+export type RawValue = null | number | string | boolean | Uint8Array | readonly number[];
+
+/** A raw example: values by column name. */
+export type RawRecord = Readonly<Record<string, RawValue>>;
+
+const violationsMax = 20;
+
+/**
+ * The network's input for raw records: float32, row-major [records, featureCount], the same bits that training got from
+ * the same values. Images that come as PNG or JPEG are decoded first.
+ * @param field name of the list of records in the request, for messages
+ * @throws ServiceError naming every record and column that cannot be used (the first 20)
+ */
+export async function transformRecords(
+  pipeline: FittedPipeline,
+  records: readonly RawRecord[],
+  field = 'records',
+): Promise<Float32Array> {
+  const problems = new Problems(field);
+  refuseUnknownColumns(pipeline, records, problems);
+  if (pipeline.featureType === 'uint8') {
+    const column = pipeline.columns[0]!;
+    const pixels = new Uint8Array(records.length * column.outputWidth);
+    await readLists(column, records, pixels, null, problems);
+    problems.throwIfAny();
+    return toNetworkInput(pipeline, pixels);
+  }
+  const matrix = { values: new Float32Array(records.length * pipeline.featureCount), rowWidth: pipeline.featureCount };
+  for (const column of pipeline.columns) {
+    const values = await readColumn(column, records, problems);
+    if (problems.count === 0) {
+      writeColumn(column, values, matrix, problems);
+    }
+  }
+  problems.throwIfAny();
+  return matrix.values;
+}
+
+/** Violations by record and column; past a bound they are no longer gathered. */
+class Problems {
+  readonly #violations = new Violations();
+  count = 0;
+
+  constructor(private readonly field: string) {}
+
+  add(record: number, column: string, problem: string): void {
+    this.count++;
+    if (this.count <= violationsMax) {
+      const field = `${this.field}[${record}].values[${JSON.stringify(column)}]`;
+      this.#violations.add(field, `Expected \`${field}\` to be ${problem}.`);
+    }
+  }
+
+  throwIfAny(): void {
+    this.#violations.throwIfAny();
+  }
+}
+
+function refuseUnknownColumns(pipeline: FittedPipeline, records: readonly RawRecord[], problems: Problems): void {
+  const { columns } = pipeline;
+  let names: Set<string> | null = null;
+  for (const [i, record] of records.entries()) {
+    const given = Object.keys(record);
+    if (given.length === columns.length && columns.every(({ column }) => Object.hasOwn(record, column))) {
+      continue;
+    }
+    names ??= new Set(columns.map(({ column }) => column));
+    for (const name of given) {
+      if (!names.has(name)) {
+        problems.add(i, name, `left out: the pipeline has no such column; it has ${listNames(columns)}`);
+      }
+    }
+    for (const { column } of columns) {
+      if (!Object.hasOwn(record, column)) {
+        problems.add(
+          i,
+          column,
+          'given: the pipeline needs this column (a missing value is sent as a value that is unset)',
+        );
+      }
+    }
+  }
+}
+
+function listNames(columns: PreparedColumn[]): string {
+  const names = columns.slice(0, 20).map(({ column }) => JSON.stringify(column));
+  return names.join(', ') + (columns.length > names.length ? ` and ${columns.length - names.length} more` : '');
+}
+
+function readColumn(
+  column: PreparedColumn,
+  records: readonly RawRecord[],
+  problems: Problems,
+): ColumnValues | Promise<ColumnValues> {
+  if (column.type === 'text') {
+    return { kind: 'texts', values: readTexts(column, records, problems) };
+  }
+  return column.width === null ? readNumbers(column, records, problems) : readListColumn(column, records, problems);
+}
+
+function readTexts({ column }: PreparedColumn, records: readonly RawRecord[], problems: Problems): (string | null)[] {
+  return records.map((record, i) => {
+    const value = record[column];
+    if (value === undefined || value === null) {
+      return null;
+    }
+    if (typeof value !== 'string') {
+      problems.add(i, column, `text but received ${describe(value)}`);
+      return null;
+    }
+    return value;
+  });
+}
+
+function readNumbers(
+  { column, type }: PreparedColumn,
+  records: readonly RawRecord[],
+  problems: Problems,
+): ColumnValues {
+  const values = new Float64Array(records.length);
+  let missing: Uint8Array | null = null;
+  for (let i = 0; i < records.length; i++) {
+    const value = records[i]![column];
+    if (value === undefined || value === null) {
+      missing ??= new Uint8Array(records.length);
+      missing[i] = 1;
+    } else if (type === 'boolean') {
+      if (typeof value !== 'boolean') {
+        problems.add(i, column, `true or false but received ${describe(value)}`);
+      }
+      values[i] = value ? 1 : 0;
+    } else if (typeof value !== 'number' || !Number.isFinite(value)) {
+      problems.add(i, column, `a finite number but received ${describe(value)}`);
+    } else {
+      // The table that was trained on had no finer values.
+      values[i] = type === 'float32' ? Math.fround(value) : value;
+    }
+  }
+  return { kind: 'numbers', values, missing };
+}
+
+async function readListColumn(
+  column: PreparedColumn,
+  records: readonly RawRecord[],
+  problems: Problems,
+): Promise<ColumnValues> {
+  const values = new Float64Array(records.length * column.width!);
+  const missing = new Uint8Array(records.length);
+  await readLists(column, records, values, missing, problems);
+  return { kind: 'numbers', values, missing: missing.includes(1) ? missing : null };
+}
+
+/** Fills `target` with the lists of all records. `missing` null: a missing value is refused. */
+async function readLists(
+  column: PreparedColumn,
+  records: readonly RawRecord[],
+  target: Uint8Array | Float64Array,
+  missing: Uint8Array | null,
+  problems: Problems,
+): Promise<void> {
+  const { column: name, type } = column;
+  const width = column.width!;
+  for (const [i, record] of records.entries()) {
+    const value = Object.hasOwn(record, name) ? record[name]! : null;
+    if (value === null) {
+      if (missing) {
+        missing[i] = 1;
+      } else if (Object.hasOwn(record, name)) {
+        problems.add(i, name, 'given: the pipeline fills no missing value in this column');
+      }
+    } else if (value instanceof Uint8Array) {
+      const pixels = await readContent(column, value, (problem) => problems.add(i, name, problem));
+      target.set(pixels ?? [], i * width);
+    } else if (!Array.isArray(value) || value.length !== width) {
+      const received = Array.isArray(value) ? `${value.length}` : describe(value);
+      problems.add(i, name, `a list of ${width} numbers${contentHint(column)} but received ${received}`);
+    } else {
+      readList(value as number[], type === 'float32', target, i * width, (problem) => problems.add(i, name, problem));
+    }
+  }
+}
+
+function readList(
+  list: readonly number[],
+  isFloat32: boolean,
+  target: Uint8Array | Float64Array,
+  at: number,
+  refuse: (problem: string) => void,
+): void {
+  const isBytes = target instanceof Uint8Array;
+  for (let k = 0; k < list.length; k++) {
+    const value = list[k]!;
+    if (!Number.isFinite(value) || (isBytes && (value < 0 || value > 255 || !Number.isInteger(value)))) {
+      const expected = isBytes ? 'integers from 0 to 255' : 'finite numbers';
+      refuse(`a list of ${expected} but received ${describe(value)} at index ${k}`);
+      return;
+    }
+    target[at + k] = isFloat32 ? Math.fround(value) : value;
+  }
+}
+
+function contentHint({ type }: PreparedColumn): string {
+  return type === 'uint8' ? ' or their bytes' : '';
+}
+
+/** Exactly as many bytes as the column is wide are the pixels themselves; anything else must be an image of its shape. */
+async function readContent(
+  { type, width, shape }: PreparedColumn,
+  content: Uint8Array,
+  refuse: (problem: string) => void,
+): Promise<Uint8Array | null> {
+  if (type !== 'uint8') {
+    refuse(`a list of ${width} numbers but received ${content.length} bytes`);
+    return null;
+  }
+  if (content.length === width) {
+    return content;
+  }
+  if (shape.length < 2) {
+    refuse(`${width} bytes but received ${content.length}`);
+    return null;
+  }
+  try {
+    return await decodeImage(content, shape);
+  } catch (error) {
+    if (error instanceof ImageError) {
+      refuse(`${width} bytes of pixels, or ${error.expected} but received ${error.received}`);
+      return null;
+    }
+    throw error;
+  }
+}
+
+function writeColumn(column: PreparedColumn, values: ColumnValues, matrix: FeatureMatrix, problems: Problems): void {
+  try {
+    writeFeatures(column, values, matrix, 0);
+  } catch (error) {
+    if (!(error instanceof UnusableValueError)) {
+      throw error;
+    }
+    const problem =
+      error.problem === 'missing'
+        ? 'given: the pipeline fills no missing value in this column'
+        : 'small enough for float32 once it is scaled';
+    problems.add(error.row, column.column, problem);
+  }
+}
+
+function describe(value: RawValue): string {
+  if (value instanceof Uint8Array) {
+    return `${value.length} bytes`;
+  }
+  return Array.isArray(value) ? `a list of ${value.length} numbers` : quote(value);
+}
+
+/** Bounds how many records one call may bring. */
+export function checkRecordCount(count: number, max: number, field = 'records'): void {
+  if (count < 1 || count > max) {
+    const message = `Expected \`${field}\` to hold 1 to ${max} records but received ${count}.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_FIELD', message, {
+      fieldViolations: [{ field, description: message }],
+    });
+  }
+}
