@@ -151,7 +151,7 @@ step('npm packages', ['package-lock.json'], 'node_modules/.package-lock.json', (
 });
 const nativeSources = listFiles('native').filter((file) => !file.endsWith('.ts') && !file.endsWith('.md'));
 step('native addon', [...nativeSources, 'package-lock.json'], addon, buildNative);
-const sources = ['proto', 'native', 'services', 'clients', 'test']
+const sources = ['proto', 'native', 'services', 'clients', 'test/bench', 'test/support']
   .flatMap(listFiles)
   .filter((file) => /\.(ts|proto)$/.test(file));
-step('TypeScript', [...sources, 'package-lock.json', 'package.json', 'tsconfig.json'], entry, buildTypeScript);
+step('TypeScript', [...sources, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'], entry, buildTypeScript);
