@@ -1,0 +1,20 @@
+import { address, baseSettings, integer, loadConfig } from '../platform/config.js';
+
+const settings = {
+  ...baseSettings,
+  /** host:port of the services that stand behind. Default: the same machine, by port base. */
+  inferenceAddress: address,
+  registryAddress: address,
+  trainingAddress: address,
+  preprocessingAddress: address,
+  /** Longest wait for an inference, ms. */
+  inferTimeoutMs: integer(1, 3_600_000).default(60_000),
+  /** Longest wait for the metrics of one service, ms. */
+  metricsTimeoutMs: integer(1, 60_000).default(1_000),
+};
+
+export type GatewayConfig = ReturnType<typeof readConfig>;
+
+export function readConfig(args: string[], env: Record<string, string | undefined>) {
+  return loadConfig(settings, args, env);
+}

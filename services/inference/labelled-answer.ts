@@ -1,0 +1,38 @@
+import { ServiceError } from '../platform/errors.js';
+import type { Signature } from './model-files.js';
+
+export interface ClassScore {
+  label: string;
+  probability: number;
+}
+
+/** What a model says about one record: classes with their probabilities, likeliest first, or a number. */
+export type LabelledAnswer = { scores: ClassScore[] } | { number: number };
+
+/** Reads a network's output, `rows` times its width, as answers in the words of the training data. */
+export function labelAnswers(output: Float32Array, rows: number, signature: Signature): LabelledAnswer[] {
+  const { classes } = signature;
+  const { width } = signature.output;
+  if (!classes && width !== 1) {
+    const message = `The model has ${width} outputs without names, which have no meaning as a label. Ask for them by ModelInfer.`;
+    throw new ServiceError('FAILED_PRECONDITION', 'NOT_LABELLED', message);
+  }
+  const answers: LabelledAnswer[] = [];
+  for (let row = 0; row < rows; row++) {
+    const numbers = output.subarray(row * width, (row + 1) * width);
+    if (!numbers.every(Number.isFinite)) {
+      const message = `The answer to \`records[${row}]\` is too large for the model's numbers. Check its values.`;
+      throw new ServiceError('OUT_OF_RANGE', 'ANSWER_NOT_FINITE', message);
+    }
+    answers.push(classes ? { scores: toScores(numbers, classes) } : { number: numbers[0]! });
+  }
+  return answers;
+}
+
+function toScores(numbers: Float32Array, classes: readonly string[]): ClassScore[] {
+  // A single output is the probability of the second class.
+  const probabilities = numbers.length === 1 ? [1 - numbers[0]!, numbers[0]!] : numbers;
+  return classes
+    .map((label, i) => ({ label, probability: probabilities[i]! }))
+    .sort((a, b) => b.probability - a.probability);
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+
+/** Activations and losses by the names that `native/index.ts` gives them. */
+const activations = ['linear', 'sigmoid', 'tanh', 'relu', 'softmax'] as const;
+const initializers = ['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'zeros'] as const;
+const losses = ['meanSquaredError', 'binaryCrossEntropy', 'categoricalCrossEntropy'] as const;
+
+const widthMax = 1_000_000;
+const layersMax = 1_000;
+const width = z.number().int().min(1).max(widthMax);
+
+const networkFile = z.strictObject({
+  format: z.literal('millrace.network/1'),
+  inputs: width,
+  layers: z
+    .array(z.strictObject({ units: width, activation: z.enum(activations), kernelInitializer: z.enum(initializers) }))
+    .min(1)
+    .max(layersMax),
+  loss: z.enum(losses),
+});
+
+const tensor = z.strictObject({
+  name: z.string().min(1),
+  datatype: z.literal('FP32'),
+  shape: z.tuple([z.literal(-1), width]),
+});
+
+const signatureFile = z.strictObject({
+  format: z.literal('millrace.signature/1'),
+  inputs: z.tuple([tensor]),
+  outputs: z.tuple([tensor]),
+  /** In the order of the output's columns; two with a single output, the probability of the second. None: a number. */
+  classes: z.array(z.string()).default([]),
+});
+
+export type NetworkFile = z.output<typeof networkFile>;
+
+/** A tensor of a model; the first dimension is the batch. */
+export interface TensorSignature {
+  name: string;
+  width: number;
+}
+
+/** What goes into a model and what comes out. */
+export interface Signature {
+  input: TensorSignature;
+  output: TensorSignature;
+  /** Null: the outputs are numbers. */
+  classes: string[] | null;
+}
+
+/** An artifact that cannot be used, with the reason in words. */
+export class BrokenArtifact extends Error {
+  override readonly name = 'BrokenArtifact';
+}
+
+export function parseNetworkFile(bytes: Uint8Array): NetworkFile {
+  return parseFile('network.json', bytes, networkFile);
+}
+
+/** Reads `signature.json`, which must fit the network. */
+export function parseSignature(bytes: Uint8Array, network: NetworkFile): Signature {
+  const { inputs, outputs, classes } = parseFile('signature.json', bytes, signatureFile);
+  const [input, output] = [toTensor(inputs[0]), toTensor(outputs[0])];
+  const units = network.layers.at(-1)!.units;
+  checkWidth('input', input.width, network.inputs);
+  checkWidth('output', output.width, units);
+  const classCount = units === 1 ? 2 : units;
+  if (classes.length > 0 && classes.length !== classCount) {
+    throw new BrokenArtifact(
+      `signature.json names ${classes.length} classes, but a network of ${units} outputs tells ${classCount} apart`,
+    );
+  }
+  return { input, output, classes: classes.length > 0 ? classes : null };
+}
+
+function toTensor({ name, shape }: z.output<typeof tensor>): TensorSignature {
+  return { name, width: shape[1] };
+}
+
+function checkWidth(tensorKind: string, given: number, expected: number): void {
+  if (given !== expected) {
+    throw new BrokenArtifact(`signature.json has an ${tensorKind} of width ${given}, but the network has ${expected}`);
+  }
+}
+
+function parseFile<T extends z.ZodType>(name: string, bytes: Uint8Array, schema: T): z.output<T> {
+  let content: unknown;
+  try {
+    content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new BrokenArtifact(`${name} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  const result = schema.safeParse(content);
+  if (!result.success) {
+    const reasons = result.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
+    throw new BrokenArtifact(`${name} is not what it should be: ${reasons.join('; ')}`);
+  }
+  return result.data;
+}

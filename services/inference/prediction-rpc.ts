@@ -1,0 +1,55 @@
+import type { Prediction } from '../../proto/gen/millrace/v1/Prediction.js';
+import type { Record__Output as RecordMessage } from '../../proto/gen/millrace/v1/Record.js';
+import type { Value__Output as ValueMessage } from '../../proto/gen/millrace/v1/Value.js';
+import { contracts } from '../../proto/index.js';
+import { invalidField, quote } from '../platform/errors.js';
+import { type ImplementedContract, implement } from '../platform/handler.js';
+import { ResourceName } from '../platform/resource-name.js';
+import type { Inference } from './inference.js';
+import type { LabelledAnswer } from './labelled-answer.js';
+import type { RawRecord, RawValue } from './record-pipeline.js';
+
+const modelName = new ResourceName('models/{model}');
+const versionName = new ResourceName('models/{model}/versions/{version}');
+const aliasName = new ResourceName('models/{model}/aliases/{alias}');
+
+/** Predictions from raw records. */
+export function predictionService(inference: Inference): ImplementedContract {
+  return implement(contracts.prediction, {
+    Predict: async (request, { signal }) => {
+      const [model, asked] = parseModel(request.model);
+      const records = request.records.map(toRecord);
+      const { version, answers } = await inference.predict(model, asked, records, signal);
+      return {
+        modelVersion: versionName.format({ model: version.model, version: String(version.number) }),
+        predictions: answers.map(toPrediction),
+      };
+    },
+  });
+}
+
+/** Name of the model, and what is asked of it: nothing, a number or an alias. */
+function parseModel(name: string): [model: string, asked: string] {
+  const [bare, versioned, aliased] = [modelName.match(name), versionName.match(name), aliasName.match(name)];
+  const model = (bare ?? versioned ?? aliased)?.model;
+  if (model === undefined) {
+    const forms = [modelName, versionName, aliasName].map(({ pattern }) => pattern).join(', ');
+    throw invalidField('model', `Expected \`model\` to be like one of ${forms} but received ${quote(name)}.`);
+  }
+  return [model, versioned?.version ?? aliased?.alias ?? ''];
+}
+
+function toRecord({ values }: RecordMessage): RawRecord {
+  return Object.fromEntries(Object.entries(values).map(([column, value]) => [column, toValue(value)]));
+}
+
+function toValue(value: ValueMessage): RawValue {
+  if (value.kind === undefined) {
+    return null;
+  }
+  return value.kind === 'numbers' ? value.numbers!.values : value[value.kind]!;
+}
+
+function toPrediction(answer: LabelledAnswer): Prediction {
+  return 'number' in answer ? { number: answer.number } : { label: answer.scores[0]!.label, scores: answer.scores };
+}

@@ -1,0 +1,111 @@
+import { contracts, createClient, type RpcClient, RpcError, type StatusName } from '../../proto/index.js';
+import { ResourceName } from '../platform/resource-name.js';
+import {
+  type ModelSnapshot,
+  type Registry,
+  type RegistryEvent,
+  RegistryUnavailable,
+  type VersionDescriptor,
+} from './registry.js';
+
+type Client = RpcClient<(typeof contracts.registry)['clientType']>;
+type Version = Awaited<ReturnType<Client['getModelVersion']>>;
+type Model = Awaited<ReturnType<Client['getModel']>>;
+
+const modelName = new ResourceName('models/{model}');
+const versionName = new ResourceName('models/{model}/versions/{version}');
+
+/** Statuses after which the same call may succeed. */
+const transient = new Set<StatusName>([
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'CANCELLED',
+  'ABORTED',
+  'UNKNOWN',
+]);
+
+/** The registry behind its contract. */
+export class RegistryClient implements Registry {
+  readonly #client: Client;
+
+  /** @param address host:port */
+  constructor(address: string) {
+    this.#client = createClient(contracts.registry, address);
+  }
+
+  async *watch(signal: AbortSignal): AsyncIterable<RegistryEvent> {
+    try {
+      for await (const event of this.#client.watchModels({}, { signal })) {
+        if (event.model) {
+          yield { kind: 'model', model: toSnapshot(event.model) };
+        } else if (event.deletedModel) {
+          yield { kind: 'deleted', name: modelName.parse(event.deletedModel, 'deleted_model').model };
+        } else if (event.synced) {
+          yield { kind: 'synced' };
+        }
+      }
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  async newestVersions(model: string, count: number, signal: AbortSignal): Promise<VersionDescriptor[]> {
+    const parent = modelName.format({ model });
+    const page = await orNull(this.#client.listModelVersions({ parent, pageSize: count }, { signal }));
+    return page?.modelVersions.map(toDescriptor) ?? [];
+  }
+
+  async findVersion(model: string, number: number, signal: AbortSignal): Promise<VersionDescriptor | null> {
+    const name = versionName.format({ model, version: String(number) });
+    const version = await orNull(this.#client.getModelVersion({ name }, { signal }));
+    return version && toDescriptor(version);
+  }
+
+  async *download(digest: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    try {
+      for await (const { chunk } of this.#client.downloadBlob({ digest }, { signal })) {
+        yield chunk;
+      }
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** The answer, or null for NOT_FOUND. */
+async function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof RpcError && error.code === 'NOT_FOUND') {
+      return null;
+    }
+    throw translate(error);
+  }
+}
+
+function translate(error: unknown): unknown {
+  return error instanceof RpcError && transient.has(error.code)
+    ? new RegistryUnavailable(`The registry answered ${error.code}: ${error.message}`, { cause: error })
+    : error;
+}
+
+function toSnapshot(model: Model): ModelSnapshot {
+  return {
+    name: modelName.parse(model.name, 'model.name').model,
+    aliases: new Map(Object.entries(model.aliases)),
+  };
+}
+
+function toDescriptor(version: Version): VersionDescriptor {
+  return {
+    number: Number(versionName.parse(version.name, 'model_version.name').version),
+    digest: version.digest,
+    artifacts: new Map(version.artifacts.map(({ path, digest, sizeBytes }) => [path, { digest, sizeBytes }])),
+  };
+}

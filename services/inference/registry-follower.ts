@@ -1,0 +1,102 @@
+import type { Logger } from '../platform/log.js';
+import { Backoff } from './backoff.js';
+import { ModelFollower } from './model-follower.js';
+import type { ModelRepository } from './model-repository.js';
+import type { Registry } from './registry.js';
+import type { VersionLoader } from './version-loader.js';
+
+export interface FollowerOptions {
+  registry: Registry;
+  repository: ModelRepository;
+  loader: VersionLoader;
+  loadedVersionsMax: number;
+  log: Logger;
+  /** Called once, when everything that the first sync told of has been loaded or found broken. */
+  onReady: () => void;
+}
+
+/**
+ * Keeps the repository the same as the registry. While the registry is away, what is loaded keeps serving; when it is back,
+ * its whole state is told anew and compared with what is here.
+ */
+export class RegistryFollower {
+  readonly #stop = new AbortController();
+  readonly #followers = new Map<string, ModelFollower>();
+  #running: Promise<void> | null = null;
+
+  constructor(private readonly options: FollowerOptions) {}
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const backoff = new Backoff();
+    for (let session = 1; !signal.aborted; session++) {
+      try {
+        await this.#follow(session, backoff);
+      } catch (error) {
+        if (!signal.aborted) {
+          this.options.log.warn({ err: error }, 'lost the registry, still serving what is loaded');
+        }
+      }
+      await backoff.wait(signal);
+    }
+  }
+
+  async #follow(session: number, backoff: Backoff): Promise<void> {
+    const seen = new Set<string>();
+    for await (const event of this.options.registry.watch(this.#stop.signal)) {
+      if (event.kind === 'model') {
+        seen.add(event.model.name);
+        this.#open(event.model.name).update(event.model, session);
+      } else if (event.kind === 'deleted') {
+        this.#remove(event.name);
+      } else {
+        backoff.reset();
+        this.#afterSync(seen);
+      }
+    }
+  }
+
+  #afterSync(seen: ReadonlySet<string>): void {
+    for (const name of [...this.#followers.keys()]) {
+      if (!seen.has(name)) {
+        this.#remove(name);
+      }
+    }
+    const { repository, log, onReady } = this.options;
+    if (!repository.isReady) {
+      void Promise.all([...this.#followers.values()].map((follower) => follower.settled())).then(() => {
+        if (!repository.isReady && !this.#stop.signal.aborted) {
+          repository.setReady(true);
+          log.info({ models: repository.names.length }, 'first sync with the registry is done');
+          onReady();
+        }
+      });
+    }
+  }
+
+  #open(name: string): ModelFollower {
+    let follower = this.#followers.get(name);
+    if (!follower) {
+      follower = new ModelFollower(this.options.repository.open(name), this.options);
+      this.#followers.set(name, follower);
+    }
+    return follower;
+  }
+
+  #remove(name: string): void {
+    // Its last steps find a model that no longer wants anything.
+    void this.#followers.get(name)?.stop();
+    this.#followers.delete(name);
+    this.options.repository.remove(name);
+  }
+}
