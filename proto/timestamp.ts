@@ -7,7 +7,7 @@ export interface Timestamp {
 /** @param timeMs milliseconds since 1970, UTC */
 export function toTimestamp(timeMs: number): Timestamp {
   const seconds = Math.floor(timeMs / 1000);
-  return { seconds, nanos: Math.floor((timeMs - seconds * 1000) * 1e6) };
+  return { seconds, nanos: Math.min(Math.floor((timeMs - seconds * 1000) * 1e6), 999_999_999) };
 }
 
 /** Milliseconds since 1970, UTC. */

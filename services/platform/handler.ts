@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import {
   type Contract,
@@ -120,11 +121,16 @@ function wellFormed(message: unknown): unknown {
   return message;
 }
 
-/** Messages in order. Leaving the loop early must not destroy the call, which has a status to send yet. */
-async function* incoming(call: AnyCall): AsyncGenerator<unknown, void> {
+/**
+ * Messages in order. Leaving the loop early must not destroy the call, which has a status to send yet. A caller who goes
+ * halfway ends the loop with an error: grpc-js ends the stream then as if all had been sent, and says `cancelled` after.
+ */
+async function* incoming(call: AnyCall, signal: AbortSignal): AsyncGenerator<unknown, void> {
   for await (const message of call.iterator({ destroyOnReturn: false })) {
     yield wellFormed(message);
   }
+  await setImmediate();
+  signal.throwIfAborted();
 }
 
 function toHandler(
@@ -137,7 +143,7 @@ function toHandler(
     const [context, settle] = createContext(call, host);
     let code: StatusName = 'OK';
     try {
-      const argument = requestStream ? incoming(call) : wellFormed(call.request);
+      const argument = requestStream ? incoming(call, context.signal) : wellFormed(call.request);
       if (callback) {
         const response = await method(argument, context);
         settle();

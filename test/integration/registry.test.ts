@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { contracts, createClient, type RpcClient, RpcError } from '../../proto/index.js';
+import { contracts, createClient, type RpcClient } from '../../proto/index.js';
 import { readConfig } from '../../services/registry/config.js';
 import { startRegistry } from '../../services/registry/service.js';
+import { rpcFailure } from '../support/rpc-failure.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 type Client = RpcClient<typeof contracts.registry.clientType>;
@@ -33,16 +34,6 @@ beforeEach(async () => {
   await start();
 });
 afterEach(() => stop());
-
-/** The error that a call ends in. */
-async function failure(call: Promise<unknown>): Promise<RpcError> {
-  const error = await call.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(RpcError);
-  return error as RpcError;
-}
 
 function upload(bytes: Buffer, announced = { digest: digest(bytes), sizeBytes: bytes.length }, chunkBytes = 1 << 20) {
   async function* parts() {
@@ -83,14 +74,14 @@ function storedFiles(): string[] {
 
 describe('models', () => {
   it.each(['', 'Mnist', '1a', 'a_b', `a${'b'.repeat(63)}`])('refuses the model id %j', async (modelId) => {
-    const error = await failure(client.createModel({ modelId }));
+    const error = await rpcFailure(client.createModel({ modelId }));
     expect(error.code).toBe('INVALID_ARGUMENT');
     expect(error.details.fieldViolations).toMatchObject([{ field: 'model_id' }]);
   });
 
   it('refuses a second model of the same name', async () => {
     await client.createModel({ modelId: 'mnist' });
-    expect(await failure(client.createModel({ modelId: 'mnist' }))).toMatchObject({
+    expect(await rpcFailure(client.createModel({ modelId: 'mnist' }))).toMatchObject({
       code: 'ALREADY_EXISTS',
       details: { reason: 'MODEL_EXISTS' },
     });
@@ -110,7 +101,7 @@ describe('models', () => {
       client.createModelVersion({ parent: 'models/none', modelVersion: { artifacts: [artifact(weights)] } }),
     ];
     for (const call of calls) {
-      expect(await failure(call)).toMatchObject({ code: 'NOT_FOUND', details: { reason: 'MODEL_NOT_FOUND' } });
+      expect(await rpcFailure(call)).toMatchObject({ code: 'NOT_FOUND', details: { reason: 'MODEL_NOT_FOUND' } });
     }
   });
 
@@ -130,9 +121,9 @@ describe('models', () => {
   });
 
   it('refuses a page size or a page token out of range', async () => {
-    expect(await failure(client.listModels({ pageSize: -1 }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failure(client.listModels({ pageSize: 1_001 }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failure(client.listModels({ pageToken: 'nonsense' }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await rpcFailure(client.listModels({ pageSize: -1 }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await rpcFailure(client.listModels({ pageSize: 1_001 }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await rpcFailure(client.listModels({ pageToken: 'nonsense' }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
   it('deletes a model with its versions and aliases, and never reuses their numbers', async () => {
@@ -140,7 +131,7 @@ describe('models', () => {
     await client.createModel({ modelId: 'mnist' });
     await createVersion({ aliases: ['champion'] });
     await client.deleteModel({ name: 'models/mnist' });
-    expect((await failure(client.getModel({ name: 'models/mnist' }))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(client.getModel({ name: 'models/mnist' }))).code).toBe('NOT_FOUND');
     await client.createModel({ modelId: 'mnist' });
     expect(await client.getModel({ name: 'models/mnist' })).toMatchObject({ latestVersion: 0, aliases: {} });
     expect(await createVersion()).toMatchObject({ name: 'models/mnist/versions/2' });
@@ -155,7 +146,7 @@ describe('versions', () => {
   });
 
   it('names every violation at once', async () => {
-    const error = await failure(
+    const error = await rpcFailure(
       client.createModelVersion({
         parent: 'models/mnist',
         modelVersion: {
@@ -188,14 +179,22 @@ describe('versions', () => {
     expect(await client.getModel({ name: 'models/mnist' })).toMatchObject({ latestVersion: 0 });
   });
 
+  it('answers a thousand violations with as many as fit into a status', async () => {
+    const artifacts = Array.from({ length: 1_000 }, (_, i) => ({ path: `\u{1f680}/${i}`, digest: 'x'.repeat(500) }));
+    const error = await rpcFailure(createVersion({ artifacts }));
+    expect(error.code).toBe('INVALID_ARGUMENT');
+    expect(error.message).toContain('And 1995 more.');
+    expect(error.details.fieldViolations.length).toBeGreaterThan(2);
+  });
+
   it('refuses a version without artifacts', async () => {
-    const error = await failure(client.createModelVersion({ parent: 'models/mnist' }));
+    const error = await rpcFailure(client.createModelVersion({ parent: 'models/mnist' }));
     expect(error.details.fieldViolations).toMatchObject([{ field: 'model_version.artifacts' }]);
   });
 
   it('refuses an artifact whose blob is missing, and names it', async () => {
     const absent = digest('absent');
-    const error = await failure(
+    const error = await rpcFailure(
       createVersion({ artifacts: [artifact(weights), { path: 'network.json', digest: absent }] }),
     );
     expect(error).toMatchObject({ code: 'FAILED_PRECONDITION', details: { reason: 'BLOB_MISSING' } });
@@ -240,14 +239,16 @@ describe('versions', () => {
     expect(made.lineage?.spec?.optimizer?.adam?.beta1).toBeUndefined();
     expect(await client.getModelVersion({ name: 'models/mnist/versions/1' })).toEqual(made);
     expect(await client.getModelVersion({ name: 'models/mnist/aliases/champion' })).toEqual(made);
-    expect((await failure(client.getModelVersion({ name: 'models/mnist/aliases/none' }))).code).toBe('NOT_FOUND');
-    expect((await failure(client.getModelVersion({ name: 'models/mnist/versions/0' }))).code).toBe('INVALID_ARGUMENT');
+    expect((await rpcFailure(client.getModelVersion({ name: 'models/mnist/aliases/none' }))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(client.getModelVersion({ name: 'models/mnist/versions/0' }))).code).toBe(
+      'INVALID_ARGUMENT',
+    );
   });
 
   it('numbers concurrent creates without gaps', async () => {
     await createVersion();
     const failing = Array.from({ length: 5 }, () =>
-      failure(createVersion({ artifacts: [artifact(weights), { path: 'x', digest: digest('absent') }] })),
+      rpcFailure(createVersion({ artifacts: [artifact(weights), { path: 'x', digest: digest('absent') }] })),
     );
     const made = await Promise.all(Array.from({ length: 20 }, () => createVersion()));
     await Promise.all(failing);
@@ -270,7 +271,7 @@ describe('versions', () => {
 
   it('refuses a repeated request id with other artifacts', async () => {
     await createVersion({ requestId: 'job-1' });
-    expect(await failure(createVersion({ requestId: 'job-1', artifacts: [artifact(network)] }))).toMatchObject({
+    expect(await rpcFailure(createVersion({ requestId: 'job-1', artifacts: [artifact(network)] }))).toMatchObject({
       code: 'ALREADY_EXISTS',
       details: { reason: 'REQUEST_ID_USED' },
     });
@@ -301,11 +302,11 @@ describe('versions', () => {
 
   it('refuses to delete a version that has an alias; deletes it afterwards and does not reuse its number', async () => {
     await createVersion({ aliases: ['champion'] });
-    const error = await failure(client.deleteModelVersion({ name: 'models/mnist/versions/1' }));
+    const error = await rpcFailure(client.deleteModelVersion({ name: 'models/mnist/versions/1' }));
     expect(error).toMatchObject({ code: 'FAILED_PRECONDITION', details: { reason: 'VERSION_HAS_ALIAS' } });
     await client.deleteModelAlias({ name: 'models/mnist', alias: 'champion' });
     await client.deleteModelVersion({ name: 'models/mnist/versions/1' });
-    expect((await failure(client.getModelVersion({ name: 'models/mnist/versions/1' }))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(client.getModelVersion({ name: 'models/mnist/versions/1' }))).code).toBe('NOT_FOUND');
     expect(await client.getModel({ name: 'models/mnist' })).toMatchObject({ latestVersion: 0 });
     expect(await createVersion()).toMatchObject({ name: 'models/mnist/versions/2' });
   });
@@ -320,11 +321,11 @@ describe('versions', () => {
       INVALID_ARGUMENT: client.setModelAlias({ name: 'models/mnist', alias: 'champion', version: 0 }),
     };
     for (const [code, call] of Object.entries(calls)) {
-      expect((await failure(call)).code).toBe(code);
+      expect((await rpcFailure(call)).code).toBe(code);
     }
     expect((await client.getModel({ name: 'models/mnist' })).aliases).toEqual({ champion: 1 });
     const absent = client.deleteModelAlias({ name: 'models/mnist', alias: 'candidate' });
-    expect(await failure(absent)).toMatchObject({ code: 'NOT_FOUND', details: { reason: 'ALIAS_NOT_FOUND' } });
+    expect(await rpcFailure(absent)).toMatchObject({ code: 'NOT_FOUND', details: { reason: 'ALIAS_NOT_FOUND' } });
   });
 
   it('finds everything again after a restart', async () => {
@@ -351,7 +352,7 @@ describe('blobs', () => {
       'chunk',
     ],
   ])('refuses an upload with %s', async (_, parts, field) => {
-    const error = await failure(client.uploadBlob(parts));
+    const error = await rpcFailure(client.uploadBlob(parts));
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', details: { fieldViolations: [{ field }] } });
     expect(storedFiles()).toEqual([]);
   });
@@ -361,31 +362,31 @@ describe('blobs', () => {
     ['fewer bytes than announced', { digest: digest(weights), sizeBytes: weights.length + 1 }],
     ['more bytes than announced', { digest: digest(weights), sizeBytes: weights.length - 1 }],
   ])('refuses an upload with %s and keeps nothing', async (_, announced) => {
-    const error = await failure(upload(weights, announced));
+    const error = await rpcFailure(upload(weights, announced));
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', details: { reason: 'BLOB_MISMATCH' } });
     expect(storedFiles()).toEqual([]);
   });
 
   it('keeps nothing of an upload that its client gives up', async () => {
+    const drafts = path.join(dataDir, 'registry', 'blobs', 'drafts');
     const controller = new AbortController();
     async function* parts() {
       yield { blob: { digest: digest(weights), sizeBytes: weights.length } };
       yield { chunk: weights.subarray(0, 3) };
+      await expect.poll(() => readdirSync(drafts)).toHaveLength(1);
       controller.abort();
       await new Promise(() => {});
     }
-    expect((await failure(client.uploadBlob(parts(), { signal: controller.signal }))).code).toBe('CANCELLED');
-    await stop();
-    expect(storedFiles()).toEqual([]);
-    await start();
+    expect((await rpcFailure(client.uploadBlob(parts(), { signal: controller.signal }))).code).toBe('CANCELLED');
+    await expect.poll(storedFiles).toEqual([]);
   });
 
   it('answers NOT_FOUND for an unknown blob and INVALID_ARGUMENT for a bad digest', async () => {
     const unknown = digest('unknown');
-    expect((await failure(client.getBlob({ digest: unknown }))).code).toBe('NOT_FOUND');
-    expect((await failure(collect(client.downloadBlob({ digest: unknown })))).code).toBe('NOT_FOUND');
-    expect((await failure(client.getBlob({ digest: '../x' }))).code).toBe('INVALID_ARGUMENT');
-    expect((await failure(collect(client.downloadBlob({ digest: '../x' })))).code).toBe('INVALID_ARGUMENT');
+    expect((await rpcFailure(client.getBlob({ digest: unknown }))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(collect(client.downloadBlob({ digest: unknown })))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(client.getBlob({ digest: '../x' }))).code).toBe('INVALID_ARGUMENT');
+    expect((await rpcFailure(collect(client.downloadBlob({ digest: '../x' })))).code).toBe('INVALID_ARGUMENT');
   });
 
   it.each([0, 1, 1 << 20, 5_000_001])('gives back %d bytes as they came', async (length) => {
@@ -399,7 +400,7 @@ describe('blobs', () => {
   it('answers a blob that is there already without its bytes, and refuses another size for it', async () => {
     const blob = await upload(weights);
     expect(await client.uploadBlob([{ blob }])).toEqual(blob);
-    const error = await failure(client.uploadBlob([{ blob: { ...blob, sizeBytes: 8 } }]));
+    const error = await rpcFailure(client.uploadBlob([{ blob: { ...blob, sizeBytes: 8 } }]));
     expect(error.details.reason).toBe('BLOB_MISMATCH');
     expect(storedFiles()).toHaveLength(1);
   });
@@ -451,7 +452,7 @@ describe('watching', () => {
   it('ends with UNAVAILABLE when the registry stops', async () => {
     const events = client.watchModels({});
     expect((await events.next()).value).toMatchObject({ event: 'synced' });
-    const end = failure(events.next());
+    const end = rpcFailure(events.next());
     await stop();
     expect(await end).toMatchObject({ code: 'UNAVAILABLE', details: { reason: 'STOPPING' } });
     await start();
