@@ -46,7 +46,9 @@ export class CheckpointStore {
     }
     const headerEnd = lengthBytes + bytes.readUInt32LE(0);
     const { epochs } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as { epochs: EpochMetrics[] };
-    return { epochs, trainerState: bytes.subarray(headerEnd) };
+    // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
+    const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
+    return { epochs, trainerState };
   }
 
   async remove(jobId: string): Promise<void> {

@@ -21,7 +21,7 @@ describe('CheckpointStore', () => {
     const folder = path.join(tempFolder(), 'checkpoints');
     const store = await CheckpointStore.open(folder);
     await store.write('a', { epochs: [epoch(1)], trainerState: Buffer.from([1]) });
-    const trainerState = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const trainerState = Uint8Array.from({ length: 256 }, (_, i) => i);
     await store.write('a', { epochs: [epoch(1), epoch(2)], trainerState });
     const again = await CheckpointStore.open(folder);
     expect(await again.read('a')).toEqual({ epochs: [epoch(1), epoch(2)], trainerState });

@@ -1,0 +1,186 @@
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { RpcError } from '../../../proto/index.js';
+import { type Kysely, openDatabase } from '../../../services/platform/database.js';
+import { createLog } from '../../../services/platform/log.js';
+import { CheckpointStore } from '../../../services/training/checkpoint-store.js';
+import type { Happening, TrainingEvent } from '../../../services/training/job.js';
+import { JobRunner } from '../../../services/training/job-runner.js';
+import { JobStore } from '../../../services/training/job-store.js';
+import type { Publication } from '../../../services/training/registry-client.js';
+import { migrations, type Schema } from '../../../services/training/schema.js';
+import { TrainingMetrics } from '../../../services/training/training-metrics.js';
+import type { ModelPublisher, TensorSource } from '../../../services/training/training-run.js';
+import { resolveSpec, type SpecDraft } from '../../../services/training/training-spec.js';
+import { tempFolder } from '../../support/temp-folder.js';
+import { fittedPipeline, validDraft } from './spec-draft.js';
+
+const rowCounts = { train: 64, validation: 16, test: 16 };
+const log = createLog('test', 'silent');
+const diskFull = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+
+/** Two classes: a row is of class 1 when its first value is the larger one. */
+const twoClasses: TensorSource = {
+  tensors: async (pipeline, _, split) => {
+    const rows = pipeline.rowCounts[split];
+    const features = Float32Array.from({ length: rows * 2 }, (_value, i) => ((i * 7_919) % 101) / 101);
+    const targets = Int32Array.from({ length: rows }, (_value, i) => (features[2 * i]! > features[2 * i + 1]! ? 1 : 0));
+    return { rows, features, targets };
+  },
+};
+
+describe('JobRunner', () => {
+  let database: Kysely<Schema>;
+  let store: JobStore;
+  let checkpoints: CheckpointStore;
+  let published: Publication[];
+  let registry: ModelPublisher;
+  let preprocessing: TensorSource;
+  let cancelled: AbortController;
+  let stopping: AbortController;
+
+  beforeEach(async () => {
+    const folder = tempFolder();
+    database = await openDatabase<Schema>(path.join(folder, 'training.db'), migrations);
+    store = new JobStore(database, () => 0);
+    checkpoints = await CheckpointStore.open(path.join(folder, 'checkpoints'));
+    published = [];
+    registry = {
+      publish: async (publication) => {
+        published.push(publication);
+        return 'models/m/versions/1';
+      },
+    };
+    preprocessing = twoClasses;
+    cancelled = new AbortController();
+    stopping = new AbortController();
+    return () => database.destroy();
+  });
+
+  async function create(changes: Partial<SpecDraft> = {}, rows = rowCounts): Promise<void> {
+    const layers = [{ units: 2, activation: 'softmax' as const, kernelInitializer: null }];
+    const spec = resolveSpec(validDraft({ layers, epochs: 3, ...changes }));
+    const numbers = { featureCount: 2, featureScale: 1, featureOffset: 0, featureType: 'float32' } as const;
+    const pipeline = fittedPipeline({ ...numbers, classes: ['0', '1'], rowCounts: rows });
+    await store.create({ id: 'a', requestId: null, requestDigest: '', spec, pipeline });
+  }
+
+  /** Claims and runs the job; answers what happened to it, first to last. */
+  async function run(): Promise<Happening[]> {
+    const claimed = (await store.claimNext())!;
+    const metrics = new TrainingMetrics(() => store.countByState());
+    const runner = new JobRunner(store, { preprocessing, registry, checkpoints, metrics, log });
+    const signals = { cancelled: cancelled.signal, stopping: stopping.signal };
+    await runner.run(claimed.job, claimed.interrupted, signals);
+    return (await store.events(claimed.job.number, 0, 1_000)).map(({ happening }: TrainingEvent) => happening);
+  }
+
+  const kinds = (happenings: Happening[]) =>
+    happenings
+      .filter(({ kind }) => kind !== 'step')
+      .map((happening) => (happening.kind === 'stateChange' ? happening.state : happening.kind));
+
+  it('fails with the reason when the disk is full', async () => {
+    await create();
+    checkpoints.write = () => Promise.reject(diskFull);
+    expect((await run()).at(-1)).toMatchObject({
+      state: 'failed',
+      error: { code: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('disk is full') },
+    });
+    expect(published).toEqual([]);
+  });
+
+  it('fails with what another service refuses', async () => {
+    await create();
+    registry.publish = () => Promise.reject(new RpcError('NOT_FOUND', 'gone', { reason: '', fieldViolations: [] }));
+    expect((await run()).at(-1)).toMatchObject({ state: 'failed', error: { code: 'NOT_FOUND', message: 'gone' } });
+  });
+
+  it('tells nobody the words of an unforeseen error', async () => {
+    await create();
+    preprocessing = { tensors: () => Promise.reject(new Error('secret')) };
+    const error = { code: 'INTERNAL', message: 'Internal error (job a).' };
+    expect((await run()).at(-1)).toMatchObject({ state: 'failed', error });
+  });
+
+  it('fails on a label outside of the classes', async () => {
+    await create();
+    preprocessing = {
+      tensors: async (...asked) => ({ ...(await twoClasses.tensors(...asked)), targets: new Int32Array(64).fill(2) }),
+    };
+    expect((await run()).at(-1)).toMatchObject({ state: 'failed', error: { code: 'INVALID_ARGUMENT' } });
+  });
+
+  it('begins nothing that was cancelled before', async () => {
+    await create();
+    cancelled.abort();
+    expect(kinds(await run())).toEqual(['queued', 'preparing', 'cancelled']);
+  });
+
+  it('leaves a job as it is when the service stops', async () => {
+    await create();
+    stopping.abort();
+    expect(kinds(await run())).toEqual(['queued', 'preparing']);
+  });
+
+  it('removes the checkpoint of an ended job', async () => {
+    await create();
+    await run();
+    expect(await checkpoints.read('a')).toBeNull();
+  });
+
+  it('goes on from the checkpoint, and then publishes the very same files', async () => {
+    await create();
+    registry.publish = async (publication) => {
+      published.push(publication);
+      stopping.abort();
+      throw new RpcError('UNAVAILABLE', 'away', { reason: '', fieldViolations: [] });
+    };
+    expect(kinds(await run()).at(-1)).toBe('publishing');
+    stopping = new AbortController();
+    registry.publish = async (publication) => {
+      published.push(publication);
+      return 'models/m/versions/1';
+    };
+    preprocessing = { tensors: () => Promise.reject(new Error('not needed any more')) };
+    expect(kinds(await run()).slice(-4)).toEqual(['resumed', 'preparing', 'publishing', 'succeeded']);
+    expect(published[1]).toEqual(published[0]);
+  });
+
+  it('starts over when the checkpoint is of another engine', async () => {
+    await create();
+    await store.claimNext();
+    await checkpoints.write('a', { epochs: [], trainerState: Uint8Array.of(1, 2, 3) });
+    const happenings = await run();
+    expect(happenings).toContainEqual({ kind: 'resumed', epochsDone: 0 });
+    expect(kinds(happenings).at(-1)).toBe('succeeded');
+  });
+
+  it('needs neither validation nor test rows', async () => {
+    await create({}, { train: 64, validation: 0, test: 0 });
+    const happenings = await run();
+    const epochs = ['epoch', 'epoch', 'epoch'];
+    expect(kinds(happenings)).toEqual(['queued', 'preparing', 'training', ...epochs, 'publishing', 'succeeded']);
+    expect(happenings.find(({ kind }) => kind === 'epoch')).toMatchObject({ validationLoss: null });
+    expect(Object.keys(published[0]!.metrics).sort()).toEqual(['train_accuracy', 'train_loss']);
+  });
+
+  it('measures no accuracy of a number', async () => {
+    await create({
+      pipeline: { labelKind: 'number', message: {} },
+      layers: [{ units: 1, activation: 'linear', kernelInitializer: null }],
+      loss: 'meanSquaredError',
+      optimizer: { type: 'gradientDescent' },
+    });
+    preprocessing = {
+      tensors: async (...asked) => {
+        const { rows, features } = await twoClasses.tensors(...asked);
+        return { rows, features, targets: Float32Array.from({ length: rows }, (_, i) => features[2 * i]!) };
+      },
+    };
+    const happenings = await run();
+    expect(kinds(happenings).at(-1)).toBe('succeeded');
+    const measured = happenings.filter(({ kind }) => ['step', 'epoch', 'test'].includes(kind));
+    expect(measured.every((happening) => (happening as { accuracy: unknown }).accuracy === null)).toBe(true);
+  });
+});
