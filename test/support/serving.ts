@@ -29,7 +29,10 @@ export class Serving {
 
   /** @param settings of the inference service, for example `--max-in-flight=2` */
   static async start(dataDir: string, ...settings: string[]): Promise<Serving> {
-    const registryService = await runRegistry(dataDir, 0);
+    return Serving.#follow(dataDir, await runRegistry(dataDir, 0), settings);
+  }
+
+  static async #follow(dataDir: string, registryService: RunningService, settings: string[]): Promise<Serving> {
     const args = ['--port=0', '--metrics-port=0', `--registry-address=127.0.0.1:${registryService.port}`, ...settings];
     const service = await startInference(inferenceConfig(args, {}), silentLog);
     const address = `127.0.0.1:${service.port}`;
@@ -43,6 +46,13 @@ export class Serving {
     );
   }
 
+  /** An inference service that has never seen its registry, until `startRegistry`. */
+  static async startAlone(dataDir: string): Promise<Serving> {
+    const reserved = await runRegistry(dataDir, 0);
+    await reserved.stop();
+    return Serving.#follow(dataDir, reserved, []);
+  }
+
   /** Ends the registry; `startRegistry` brings it back on the same port. */
   async stopRegistry(): Promise<void> {
     this.registry.close();
@@ -52,6 +62,15 @@ export class Serving {
   async startRegistry(): Promise<void> {
     this.registryService = await runRegistry(this.dataDir, this.registryService.port);
     this.registry = registryClient(this.registryService.port);
+  }
+
+  /** The same registry on a port that nobody follows: what it changes is not seen as it happens. */
+  async changeUnseen(change: (registry: RegistryClient) => Promise<void>): Promise<void> {
+    const service = await runRegistry(this.dataDir, 0);
+    const registry = registryClient(service.port);
+    await change(registry);
+    registry.close();
+    await service.stop();
   }
 
   /** Waits until the version that answers to `asked` is `number`. */
