@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type RunningService, readyPrefix } from '../../services/platform/main.js';
+import build from '../support/build.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { startTensorServer, type TensorServer } from '../support/tensor-server.js';
+import {
+  type Event,
+  isUnavailable,
+  numbersFrom,
+  pointsSpec,
+  type RegistryClient,
+  registryClientAt,
+  startRegistryAt,
+  statesOf,
+  type TrainingClient,
+  trainingClientAt,
+  weightsOf,
+} from '../support/training-fixture.js';
+
+const main = path.join(
+  path.dirname(createRequire(import.meta.url).resolve('#package')),
+  'dist/services/training/main.js',
+);
+
+/** The training service as a process of its own. */
+class TrainingProcess {
+  private constructor(
+    readonly client: TrainingClient,
+    private readonly child: ChildProcess,
+    private readonly ended: Promise<unknown>,
+  ) {}
+
+  static async start(args: string[]): Promise<TrainingProcess> {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    for await (const line of createInterface({ input: child.stdout! })) {
+      if (line.startsWith(readyPrefix)) {
+        const { port } = JSON.parse(line.slice(readyPrefix.length)) as { port: number };
+        return new TrainingProcess(trainingClientAt(port), child, ended);
+      }
+    }
+    throw new Error('the training service did not start');
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
+    this.client.close();
+  }
+}
+
+let preprocessing: TensorServer;
+let registryService: RunningService;
+let registry: RegistryClient;
+let args: string[];
+
+beforeAll(build);
+
+beforeEach(async () => {
+  const dataDir = tempFolder();
+  preprocessing = await startTensorServer();
+  registryService = await startRegistryAt(dataDir);
+  registry = registryClientAt(registryService.port);
+  args = [
+    ...['--data-dir', dataDir, '--port', '0', '--log-level', 'error'],
+    ...['--preprocessing-address', `127.0.0.1:${preprocessing.port}`],
+    ...['--registry-address', `127.0.0.1:${registryService.port}`],
+  ];
+});
+
+afterEach(async () => {
+  registry.close();
+  await registryService.stop();
+  await preprocessing.stop(0);
+});
+
+/** Watches until `count` more events have come, the job has ended, or the service has gone. */
+async function watch(client: TrainingClient, name: string, seen: Event[], count: number): Promise<void> {
+  const enough = seen.length + count;
+  try {
+    for await (const event of client.watchTrainingJob({ name, afterSequence: seen.length })) {
+      seen.push(event);
+      if (seen.length >= enough) {
+        return;
+      }
+    }
+  } catch (error) {
+    if (!isUnavailable(error)) {
+      throw error;
+    }
+  }
+}
+
+/** Each start of a process takes its time on a busy machine. */
+const timeout = 180_000;
+
+describe('kill -9', { timeout }, () => {
+  it('at random moments changes neither the numbers of the events nor one bit of the weights', async () => {
+    const spec = pointsSpec({ epochs: 12 });
+    let process = await TrainingProcess.start(args);
+    const undisturbed = await process.client.createTrainingJob({ spec });
+    await watch(process.client, undisturbed.name, [], Number.POSITIVE_INFINITY);
+    const { name } = await process.client.createTrainingJob({ spec });
+    const seen: Event[] = [];
+    const kills = 6;
+    for (let i = 0; i < kills; i++) {
+      // From the queueing to the publishing; a random number, since no moment may matter.
+      await watch(process.client, name, seen, 1 + Math.floor(Math.random() * 7));
+      await process.kill();
+      process = await TrainingProcess.start(args);
+    }
+    await watch(process.client, name, seen, Number.POSITIVE_INFINITY);
+    const job = await process.client.getTrainingJob({ name });
+    await process.kill();
+
+    expect(seen.map(({ sequence }) => sequence)).toEqual(numbersFrom(1, seen));
+    expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
+    expect(seen.some(({ resumed }) => resumed)).toBe(true);
+    expect(job).toMatchObject({ epochsDone: 12, latestSequence: seen.length });
+    expect(await weightsOf(registry, job.modelVersion)).toBe(await weightsOf(registry, 'models/points/versions/1'));
+    // However often publishing was begun, there is one version a job.
+    expect((await registry.getModel({ name: 'models/points' })).latestVersion).toBe(2);
+  });
+
+  it('right after the acknowledgement keeps the job', async () => {
+    const first = await TrainingProcess.start(args);
+    const { name } = await first.client.createTrainingJob({ spec: pointsSpec({ epochs: 1 }), requestId: 'r1' });
+    await first.kill();
+    const second = await TrainingProcess.start(args);
+    expect((await second.client.createTrainingJob({ spec: pointsSpec({ epochs: 1 }), requestId: 'r1' })).name).toBe(
+      name,
+    );
+    const seen: Event[] = [];
+    await watch(second.client, name, seen, Number.POSITIVE_INFINITY);
+    await second.kill();
+    expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
+  });
+});
