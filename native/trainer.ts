@@ -75,7 +75,7 @@ export class Trainer {
               trainer.#handle.cancel();
             }
           };
-    const check = trainer.#checked.get(examples.features) !== examples.targets;
+    const check = trainer.#checked.get(examples?.features) !== examples?.targets;
     const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check);
     const cancel = () => trainer.#handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });

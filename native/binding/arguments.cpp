@@ -70,9 +70,9 @@ std::string received(const Napi::Value& value) {
   return "an object";
 }
 
-Fields::Fields(const Napi::Value& value, std::string path) : path_(std::move(path)) {
+Fields::Fields(const Napi::Value& value, std::string path, const char* argument) : path_(std::move(path)) {
   if (!value.IsObject() || value.IsArray() || value.IsTypedArray() || value.IsFunction()) {
-    refuse_value(path_, "an object", value);
+    refuse_value(path_.empty() ? argument : path_, "an object", value);
   }
   object_ = value.As<Napi::Object>();
 }
@@ -125,7 +125,7 @@ Napi::Float32Array to_floats(const Napi::Value& value, const std::string& name, 
 
 NetworkSpec to_network_spec(const Napi::Value& value) {
   constexpr std::uint64_t kSizeMax = std::numeric_limits<std::uint32_t>::max();
-  const Fields fields(value, "");
+  const Fields fields(value, "", "spec");
   NetworkSpec spec{fields.integer("inputs", 0, kSizeMax), {}};
   const Napi::Value layers = fields.value("layers");
   if (!layers.IsArray()) refuse_value("layers", "an array", layers);
@@ -139,7 +139,7 @@ NetworkSpec to_network_spec(const Napi::Value& value) {
 }
 
 TrainerOptions to_trainer_options(const Napi::Value& value) {
-  const Fields fields(value, "");
+  const Fields fields(value, "", "options");
   const Fields optimizer(fields.value("optimizer"), "optimizer");
   TrainerOptions options{};
   options.loss = to_choice(fields, "loss", kLosses);
@@ -163,7 +163,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
 }
 
 ExamplesArgument to_examples(const Napi::Value& value, const Network& network, Loss loss) {
-  const Fields fields(value, "");
+  const Fields fields(value, "", "examples");
   Examples examples{};
   examples.rows = fields.integer("rows", 1, std::numeric_limits<std::uint32_t>::max());
   examples.columns = network.inputs();

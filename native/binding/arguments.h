@@ -17,8 +17,9 @@ std::string received(const Napi::Value&);
 /// Reads one plain object field by field; refuses a field of the wrong type by its full name.
 class Fields {
  public:
-  /// `path` names the object in messages, for example `layers[0]`; empty for an argument itself.
-  Fields(const Napi::Value& value, std::string path);
+  /// `path` goes before the names of fields, for example `layers[0]`; empty for an argument itself, whose own name is
+  /// then `argument`.
+  Fields(const Napi::Value& value, std::string path, const char* argument = "");
 
   double number(const char* name) const;
   std::uint64_t integer(const char* name, std::uint64_t lowest, std::uint64_t highest) const;
