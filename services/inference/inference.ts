@@ -5,7 +5,7 @@ import type { ModelRepository } from './model-repository.js';
 import type { RawRecord } from './record-pipeline.js';
 import type { ServingMetrics } from './serving-metrics.js';
 import { readInput, type TensorRequest } from './tensor-request.js';
-import type { WorkQueue } from './work-queue.js';
+import type { Caller, WorkQueue } from './work-queue.js';
 
 /** The rows that a version answered with: `rows` times `version.signature.output.width` numbers. */
 export interface TensorAnswer {
@@ -33,20 +33,15 @@ export class Inference {
    * Answers a few rows on the spot, without so much as a promise; more take their turn in the queue.
    *
    * @param asked version: empty, a number or an alias
-   * @param signal aborted when nobody waits for the answer any more
    */
-  infer(
-    model: string,
-    asked: string,
-    request: TensorRequest,
-    signal: AbortSignal,
-  ): TensorAnswer | Promise<TensorAnswer> {
+  infer(model: string, asked: string, request: TensorRequest, caller: Caller): TensorAnswer | Promise<TensorAnswer> {
     const begin = performance.now();
+    caller.throwIfGone();
     const version = this.repository.resolve(model, asked);
     try {
       const { values, rows } = readInput(request, version);
       if (!version.isSmall(rows)) {
-        return this.#inferAside(version, values, rows, begin, signal);
+        return this.#inferAside(version, values, rows, begin, caller);
       }
       const output = version.predict(values, rows);
       this.metrics.succeeded(version, rows, begin);
@@ -62,28 +57,23 @@ export class Inference {
     values: Float32Array,
     rows: number,
     begin: number,
-    signal: AbortSignal,
+    caller: Caller,
   ): Promise<TensorAnswer> {
-    return this.#aside(version, rows, begin, signal, async () => {
+    return this.#aside(version, rows, begin, caller, async () => {
       const output = await version.predictAside(values, rows);
       return { version, rows, output };
     });
   }
 
   /** Raw records through the version's pipeline and network, answered in the words of its label. */
-  async predict(
-    model: string,
-    asked: string,
-    records: readonly RawRecord[],
-    signal: AbortSignal,
-  ): Promise<RecordsAnswer> {
+  async predict(model: string, asked: string, records: readonly RawRecord[], caller: Caller): Promise<RecordsAnswer> {
     const begin = performance.now();
     const version = this.repository.resolve(model, asked);
     const rows = records.length;
-    return this.#aside(version, rows, begin, signal, async () => {
+    return this.#aside(version, rows, begin, caller, async () => {
       checkRecordCount(rows, Math.min(recordsMax, version.rowsMax));
       const values = await version.transform(records);
-      signal.throwIfAborted();
+      caller.throwIfGone();
       const output = version.isSmall(rows) ? version.predict(values, rows) : await version.predictAside(values, rows);
       return { version, answers: labelAnswers(output, rows, version.signature) };
     });
@@ -94,11 +84,11 @@ export class Inference {
     version: LoadedVersion,
     rows: number,
     begin: number,
-    signal: AbortSignal,
+    caller: Caller,
     work: () => Promise<T>,
   ): Promise<T> {
     try {
-      const answer = await version.use(() => this.queue.run(signal, work));
+      const answer = await version.use(() => this.queue.run(caller, work));
       this.metrics.succeeded(version, rows, begin);
       return answer;
     } catch (error) {

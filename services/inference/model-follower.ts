@@ -56,12 +56,13 @@ export class ModelFollower {
         await this.#approach(target);
         this.#reach(target);
       } catch (error) {
-        const details = { model: this.served.name, err: error };
+        const { log } = this.options;
+        const model = this.served.name;
         if (error instanceof RegistryUnavailable) {
-          this.options.log.warn(details, 'cannot follow the model, trying again');
+          log.warn({ model, reason: error.message }, 'cannot follow the model, trying again');
           await backoff.wait(signal);
         } else if (!signal.aborted) {
-          this.options.log.error(details, 'cannot follow the model until the registry tells of it again');
+          log.error({ model, err: error }, 'cannot follow the model until the registry tells of it again');
           this.#reach(target);
         }
       }

@@ -16,10 +16,10 @@ const aliasName = new ResourceName('models/{model}/aliases/{alias}');
 /** Predictions from raw records. */
 export function predictionService(inference: Inference): ImplementedContract {
   return implement(contracts.prediction, {
-    Predict: async (request, { signal }) => {
+    Predict: async (request, caller) => {
       const [model, asked] = parseModel(request.model);
       const records = request.records.map(toRecord);
-      const { version, answers } = await inference.predict(model, asked, records, signal);
+      const { version, answers } = await inference.predict(model, asked, records, caller);
       return {
         modelVersion: versionName.format({ model: version.model, version: String(version.number) }),
         predictions: answers.map(toPrediction),

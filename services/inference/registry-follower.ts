@@ -2,7 +2,7 @@ import type { Logger } from '../platform/log.js';
 import { Backoff } from './backoff.js';
 import { ModelFollower } from './model-follower.js';
 import type { ModelRepository } from './model-repository.js';
-import type { Registry } from './registry.js';
+import { type Registry, RegistryUnavailable } from './registry.js';
 import type { VersionLoader } from './version-loader.js';
 
 export interface FollowerOptions {
@@ -23,6 +23,7 @@ export class RegistryFollower {
   readonly #stop = new AbortController();
   readonly #followers = new Map<string, ModelFollower>();
   #running: Promise<void> | null = null;
+  #isConnected = true;
 
   constructor(private readonly options: FollowerOptions) {}
 
@@ -44,11 +45,22 @@ export class RegistryFollower {
         await this.#follow(session, backoff);
       } catch (error) {
         if (!signal.aborted) {
-          this.options.log.warn({ err: error }, 'lost the registry, still serving what is loaded');
+          this.#report(error);
         }
       }
       await backoff.wait(signal);
     }
+  }
+
+  /** An outage is told of once, not with every attempt. */
+  #report(error: unknown): void {
+    const { log } = this.options;
+    if (!(error instanceof RegistryUnavailable)) {
+      log.error({ err: error }, 'cannot follow the registry, still serving what is loaded');
+    } else if (this.#isConnected) {
+      log.warn({ reason: error.message }, 'the registry is away, still serving what is loaded');
+    }
+    this.#isConnected = false;
   }
 
   async #follow(session: number, backoff: Backoff): Promise<void> {
@@ -61,6 +73,7 @@ export class RegistryFollower {
         this.#remove(event.name);
       } else {
         backoff.reset();
+        this.#isConnected = true;
         this.#afterSync(seen);
       }
     }

@@ -35,9 +35,8 @@ export function inferenceService(inference: Inference, server: ServerDescription
     ModelConfig: async ({ name, version }) => ({
       config: toConfig(repository.resolve(name, version), server.loadedVersionsMax),
     }),
-    ModelInfer: (request, { signal }) => {
-      signal.throwIfAborted();
-      const answer = inference.infer(request.modelName, request.modelVersion, request, signal);
+    ModelInfer: (request, caller) => {
+      const answer = inference.infer(request.modelName, request.modelVersion, request, caller);
       return answer instanceof Promise
         ? answer.then((late) => toResponse(late, request.id))
         : toResponse(answer, request.id);

@@ -1,9 +1,15 @@
 import { ServiceError } from '../platform/errors.js';
 
+/** Whoever waits for an answer. */
+export interface Caller {
+  /** Throws when the caller no longer waits. */
+  throwIfGone(): void;
+}
+
 interface Waiting {
   start: () => void;
   drop: (reason: unknown) => void;
-  signal: AbortSignal;
+  caller: Caller;
 }
 
 /**
@@ -28,15 +34,14 @@ export class WorkQueue {
     return this.#inFlight;
   }
 
-  /** @param signal aborted when nobody waits for the answer any more */
-  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async run<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
     if (this.#inFlight >= this.inFlightMax) {
       const message = `The server is busy with ${this.#inFlight} requests and takes no more (setting maxInFlight). Try again later.`;
       throw new ServiceError('RESOURCE_EXHAUSTED', 'SERVER_BUSY', message);
     }
     this.#inFlight++;
     try {
-      await this.#turn(signal);
+      await this.#turn(caller);
       try {
         return await work();
       } finally {
@@ -48,19 +53,19 @@ export class WorkQueue {
     }
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #turn(caller: Caller): Promise<void> {
     if (this.#running >= this.runningMax) {
-      await new Promise<void>((start, drop) => this.#waiting.push({ start, drop, signal }));
+      await new Promise<void>((start, drop) => this.#waiting.push({ start, drop, caller }));
       return;
     }
-    signal.throwIfAborted();
+    caller.throwIfGone();
     this.#running++;
   }
 
   #startNext(): void {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       try {
-        next.signal.throwIfAborted();
+        next.caller.throwIfGone();
       } catch (error) {
         next.drop(error);
         continue;
