@@ -25,7 +25,17 @@ export const numberArrays = {
   float32: Float32Array,
   float64: Float64Array,
 };
-export type NumberArray = InstanceType<(typeof numberArrays)[NumberType]>;
+export type NumberArray =
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
 
 /** One bit a row, least significant first; 0: the value is missing. Null: none is. */
 export type Validity = Uint8Array | null;

@@ -1,0 +1,108 @@
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { type ColumnChunk, canonicalJson } from '../pipeline/index.js';
+import { digestOf } from '../platform/blob-store.js';
+import { syncFolder } from '../platform/durable-file.js';
+import { ServiceError } from '../platform/errors.js';
+import type { EncodedMessage } from './arrow-encoder.js';
+import type { Column } from './column.js';
+import { ColumnDigest } from './column-digest.js';
+
+export const dataFile = 'data.arrows';
+export const metadataFile = 'version.json';
+
+/** What is known of the rows once they are all written. */
+export interface DraftContent {
+  digest: string;
+  columns: Column[];
+  nullCounts: number[];
+  rowCount: number;
+  sizeBytes: number;
+}
+
+/** Rows on their way to a dataset version: an Arrow stream in a folder that no reader knows yet. */
+export class DatasetDraft {
+  readonly #digests: ColumnDigest[];
+  #rowCount = 0;
+  #sizeBytes = 0;
+
+  private constructor(
+    readonly folder: string,
+    private readonly file: FileHandle,
+    readonly columns: Column[],
+  ) {
+    this.#digests = columns.map((column) => new ColumnDigest(column));
+  }
+
+  static async create(folder: string, columns: Column[], schema: EncodedMessage): Promise<DatasetDraft> {
+    await mkdir(folder, { recursive: true });
+    const draft = new DatasetDraft(folder, await open(path.join(folder, dataFile), 'wx'), columns);
+    try {
+      await draft.#write(schema);
+      return draft;
+    } catch (error) {
+      await draft.discard();
+      throw error;
+    }
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Adds rows: the messages as they will be read again, and the values in them. */
+  async append(messages: readonly EncodedMessage[], chunks: readonly ColumnChunk[]): Promise<void> {
+    for (const message of messages) {
+      await this.#write(message);
+    }
+    for (const [i, chunk] of chunks.entries()) {
+      this.#digests[i]!.update(chunk);
+    }
+    this.#rowCount += chunks[0]?.length ?? 0;
+  }
+
+  /** Adds a message without rows: a dictionary. */
+  async appendDictionary(message: EncodedMessage): Promise<void> {
+    await this.#write(message);
+  }
+
+  /** Puts the bare flatbuffer into the envelope of Arrow's stream format. */
+  async #write({ header, body, bodyBytes }: EncodedMessage): Promise<void> {
+    const padding = -header.length & 7;
+    const prefix = new DataView(new ArrayBuffer(8));
+    prefix.setInt32(0, -1, true);
+    prefix.setInt32(4, header.length + padding, true);
+    const parts = [new Uint8Array(prefix.buffer), header, new Uint8Array(padding), ...body];
+    for (const part of parts) {
+      // Unlike a bare `write`, this goes on after a short write, as they come at the edge of a full disk.
+      await this.file.writeFile(part);
+    }
+    this.#sizeBytes += 8 + header.length + padding + bodyBytes;
+  }
+
+  /** Ends the stream and makes it safe on disk. */
+  async finish(): Promise<DraftContent> {
+    if (this.#rowCount === 0) {
+      throw new ServiceError('INVALID_ARGUMENT', 'NO_ROWS', 'Expected at least one row but received none.');
+    }
+    const end = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+    await this.file.writeFile(end);
+    await this.file.sync();
+    await this.file.close();
+    await syncFolder(this.folder);
+    const columnDigests = this.#digests.map((digest) => digest.finish());
+    return {
+      digest: digestOf(canonicalJson([this.#rowCount, columnDigests])),
+      columns: this.columns,
+      nullCounts: this.#digests.map(({ nullCount }) => nullCount),
+      rowCount: this.#rowCount,
+      sizeBytes: this.#sizeBytes + end.length,
+    };
+  }
+
+  /** Removes what was written; harmless once the draft has become a version. */
+  async discard(): Promise<void> {
+    await this.file.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

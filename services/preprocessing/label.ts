@@ -1,0 +1,79 @@
+import { type ColumnChunk, type FittedLabel, gatherValues } from '../pipeline/index.js';
+import { ServiceError } from '../platform/errors.js';
+
+export const classesMax = 10_000;
+
+/** The labels of some rows, none missing: numbers (booleans as 0 and 1) or texts. */
+export type LabelValues = Float64Array | readonly string[];
+
+/** @param firstRow rows of the table before the chunk */
+export function readLabels(column: string, chunk: ColumnChunk, rows: Int32Array, firstRow: number): LabelValues {
+  const gathered = gatherValues(chunk, rows);
+  const missing = gathered.kind === 'texts' ? gathered.values.indexOf(null) : (gathered.missing?.indexOf(1) ?? -1);
+  if (missing >= 0) {
+    throw invalidLabel(`Expected every row to have a label but ${where(column, firstRow + rows[missing]!)} has none.`);
+  }
+  return gathered.values as LabelValues;
+}
+
+export function where(column: string, row: number): string {
+  return `column ${JSON.stringify(column)} in row ${row + 1}`;
+}
+
+export function invalidLabel(message: string): ServiceError {
+  return new ServiceError('INVALID_ARGUMENT', 'INVALID_LABEL', message, {
+    fieldViolations: [{ field: 'spec.label', description: message }],
+  });
+}
+
+/** Name of a class. Booleans are called false and true. */
+export function className(value: number | string, isBoolean: boolean): string {
+  return isBoolean ? String(value === 1) : String(value);
+}
+
+/** Turns labels into targets. */
+export class TargetEncoder {
+  readonly #places = new Map<number | string, number>();
+  readonly #classes: string[] | null;
+
+  constructor(
+    private readonly label: FittedLabel,
+    private readonly isBoolean: boolean,
+  ) {
+    this.#classes = label.kind === 'number' ? null : label.classes;
+  }
+
+  /** Class indices, or the numbers themselves. @throws ServiceError for a label outside the classes */
+  encode(labels: LabelValues, rows: Int32Array, firstRow: number): Int32Array | Float32Array {
+    const { kind } = this.label;
+    const targets = kind === 'classes' ? new Int32Array(labels.length) : new Float32Array(labels.length);
+    for (let i = 0; i < labels.length; i++) {
+      const value = labels[i]!;
+      targets[i] = kind === 'number' ? (value as number) : this.#placeOf(value, firstRow + rows[i]!);
+    }
+    if (kind === 'number') {
+      const i = targets.findIndex((target) => !Number.isFinite(target));
+      if (i >= 0) {
+        const place = where(this.label.column, firstRow + rows[i]!);
+        throw invalidLabel(`Expected labels that fit into float32 but ${place} holds ${labels[i]}.`);
+      }
+    }
+    return targets;
+  }
+
+  #placeOf(value: number | string, row: number): number {
+    let place = this.#places.get(value);
+    if (place === undefined) {
+      place = this.#classes!.indexOf(className(value, this.isBoolean));
+      if (place < 0) {
+        const classes = this.#classes!.slice(0, 20).join(', ');
+        const received = JSON.stringify(className(value, this.isBoolean));
+        throw invalidLabel(
+          `Expected labels from the classes of the training split (${classes}) but ${where(this.label.column, row)} holds ${received}.`,
+        );
+      }
+      this.#places.set(value, place);
+    }
+    return place;
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  canonicalJson,
+  type FittedPipeline,
+  parseFittedPipeline,
+  type RawRecord,
+  serialisePipeline,
+  transformRecords,
+} from '../pipeline/index.js';
+import { digestOf } from '../platform/blob-store.js';
+import { ServiceError } from '../platform/errors.js';
+import type { EncodedMessage } from './arrow-encoder.js';
+import { versionNameOf } from './dataset.js';
+import type { DatasetStore } from './dataset-store.js';
+import { fitPipeline } from './fit.js';
+import type { PipelineSpec } from './pipeline-spec.js';
+import { type PipelineStore, pipelineName, type StoredPipeline } from './pipeline-store.js';
+import { assignSplits, type SplitName, type SplitSpec } from './split.js';
+import { encodeTensors } from './tensors.js';
+
+/** Fits pipelines on stored datasets, and prepares rows with them. */
+export class Preparation {
+  readonly #parsed = new Map<string, FittedPipeline>();
+
+  constructor(
+    readonly datasets: DatasetStore,
+    readonly pipelines: PipelineStore,
+  ) {}
+
+  /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N` */
+  async fit(dataset: string, spec: PipelineSpec, split: SplitSpec): Promise<StoredPipeline> {
+    const version = this.datasets.resolve(dataset, 'dataset');
+    const table = await this.datasets.openTable(version);
+    try {
+      const { definition, rowCounts } = await fitPipeline(spec, split, table);
+      const bytes = serialisePipeline(definition);
+      const digest = digestOf(bytes);
+      const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest]);
+      return await this.pipelines.add({
+        id: `p${digestOf(identity).slice('sha256:'.length, 'sha256:'.length + 31)}`,
+        digest,
+        dataset: version.dataset,
+        version: version.version,
+        datasetDigest: version.digest,
+        spec,
+        split,
+        definition: bytes.toString(),
+        rowCounts,
+      });
+    } finally {
+      await table.close();
+    }
+  }
+
+  parsed({ id, definition }: StoredPipeline): FittedPipeline {
+    let pipeline = this.#parsed.get(id);
+    if (!pipeline) {
+      pipeline = parseFittedPipeline(Buffer.from(definition));
+      this.#parsed.set(id, pipeline);
+    }
+    return pipeline;
+  }
+
+  async transform(
+    id: string,
+    records: readonly RawRecord[],
+  ): Promise<{ features: Float32Array; featureCount: number }> {
+    const pipeline = this.parsed(this.pipelines.get(id));
+    return { features: await transformRecords(pipeline, records), featureCount: pipeline.featureCount };
+  }
+
+  /** The tensors of one split of a pipeline's dataset version, as Arrow messages. */
+  async *tensors(id: string, split: SplitName): AsyncGenerator<EncodedMessage> {
+    const stored = this.pipelines.get(id);
+    const version = this.#versionOf(stored);
+    const table = await this.datasets.openTable(version);
+    try {
+      yield* encodeTensors(this.parsed(stored), table, await assignSplits(stored.split, table), split);
+    } finally {
+      await table.close();
+    }
+  }
+
+  /** The rows that a pipeline was fitted on; another dataset of that name does not count. */
+  #versionOf(stored: StoredPipeline) {
+    const name = versionNameOf(stored);
+    const version = this.datasets
+      .listDatasets()
+      .filter((dataset) => dataset.name === stored.dataset)
+      .flatMap((dataset) => this.datasets.listVersions(dataset.name))
+      .find((one) => one.version === stored.version && one.digest === stored.datasetDigest);
+    if (!version) {
+      const message = `The rows of ${pipelineName.format({ pipeline: stored.id })} are gone: ${name} was deleted. Import it again and fit anew.`;
+      throw new ServiceError('FAILED_PRECONDITION', 'ROWS_DELETED', message);
+    }
+    return version;
+  }
+}

@@ -1,0 +1,228 @@
+import type { Column as ColumnMessage } from '../../proto/gen/millrace/v1/Column.js';
+import type { Dataset as DatasetMessage } from '../../proto/gen/millrace/v1/Dataset.js';
+import type { DatasetVersion as DatasetVersionMessage } from '../../proto/gen/millrace/v1/DatasetVersion.js';
+import type { Pipeline as PipelineMessage } from '../../proto/gen/millrace/v1/Pipeline.js';
+import type {
+  PipelineSpec__Output,
+  PipelineSpec as PipelineSpecMessage,
+} from '../../proto/gen/millrace/v1/PipelineSpec.js';
+import type { Record__Output } from '../../proto/gen/millrace/v1/Record.js';
+import type { SplitSpec__Output } from '../../proto/gen/millrace/v1/SplitSpec.js';
+import type { Step__Output, Step as StepMessage } from '../../proto/gen/millrace/v1/Step.js';
+import type { Value__Output } from '../../proto/gen/millrace/v1/Value.js';
+import { contracts, toTimestamp } from '../../proto/index.js';
+import { checkRecordCount, type RawRecord, type RawValue } from '../pipeline/index.js';
+import { type ImplementedContract, implement } from '../platform/handler.js';
+import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
+import { typeName } from './column.js';
+import { type Dataset, type DatasetVersion, datasetName, versionNameOf } from './dataset.js';
+import { importDataset } from './import-dataset.js';
+import type { ImportFormat } from './import-file.js';
+import type { ImputeStrategy, LabelSpec, PipelineSpec, StepSpec } from './pipeline-spec.js';
+import { pipelineName, type StoredPipeline } from './pipeline-store.js';
+import type { Preparation } from './preparation.js';
+import type { SplitSpec } from './split.js';
+
+const recordsMax = 10_000;
+const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', FORMAT_CSV: 'csv' };
+
+/** `millrace.v1.PreprocessingService`. */
+export function preprocessingService(preparation: Preparation): ImplementedContract {
+  const { datasets, pipelines } = preparation;
+  return implement(contracts.preprocessing, {
+    async *ImportDataset({ dataset, paths, format }, { signal }) {
+      const request = {
+        dataset: datasetName.parse(dataset, 'dataset').dataset,
+        paths,
+        format: formats[format] ?? null,
+      };
+      for await (const event of importDataset(datasets, request, signal)) {
+        yield 'digest' in event ? { datasetVersion: toDatasetVersion(event) } : { progress: event };
+      }
+    },
+    async GetDataset({ name }) {
+      return toDataset(datasets.getDataset(datasetName.parse(name, 'name').dataset));
+    },
+    async ListDatasets({ pageSize: requested, pageToken }) {
+      const size = pageSize(requested);
+      const after = decodePageToken(pageToken, 'string') ?? '';
+      const rows = datasets.listDatasets().filter(({ name }) => name > after);
+      const [page, nextPageToken] = toPage(rows, size, ({ name }) => name);
+      return { datasets: page.map(toDataset), nextPageToken };
+    },
+    async DeleteDataset({ name }) {
+      await datasets.deleteDataset(datasetName.parse(name, 'name').dataset);
+      return {};
+    },
+    async GetDatasetVersion({ name }) {
+      return toDatasetVersion(datasets.resolve(name, 'name'));
+    },
+    async ListDatasetVersions({ parent, pageSize: requested, pageToken }) {
+      const size = pageSize(requested);
+      const before = decodePageToken(pageToken, 'number') ?? Number.POSITIVE_INFINITY;
+      const versions = datasets.listVersions(datasetName.parse(parent, 'parent').dataset);
+      const rows = versions.filter(({ version }) => version < before).reverse();
+      const [page, nextPageToken] = toPage(rows, size, ({ version }) => version);
+      return { datasetVersions: page.map(toDatasetVersion), nextPageToken };
+    },
+    async FitPipeline({ dataset, spec, split }) {
+      const fitted = await preparation.fit(dataset, fromPipelineSpec(spec), fromSplitSpec(split));
+      return toPipeline(fitted, preparation);
+    },
+    async GetPipeline({ name }) {
+      return toPipeline(pipelines.get(pipelineName.parse(name, 'name').pipeline), preparation);
+    },
+    async ListPipelines({ pageSize: requested, pageToken }) {
+      const size = pageSize(requested);
+      const before = decodePageToken(pageToken, 'number') ?? Number.POSITIVE_INFINITY;
+      const rows = pipelines.list().filter(({ createTimeMs }) => createTimeMs < before);
+      const [page, nextPageToken] = toPage(rows, size, ({ createTimeMs }) => createTimeMs);
+      return { pipelines: page.map((pipeline) => toPipeline(pipeline, preparation)), nextPageToken };
+    },
+    async TransformRecords({ pipeline, records }) {
+      checkRecordCount(records.length, recordsMax);
+      const { pipeline: id } = pipelineName.parse(pipeline, 'pipeline');
+      const { features, featureCount } = await preparation.transform(id, records.map(fromRecord));
+      return { features: Buffer.from(features.buffer, features.byteOffset, features.byteLength), featureCount };
+    },
+  });
+}
+
+function toDataset({ name, createTimeMs, latestVersion }: Dataset): DatasetMessage {
+  return { name: datasetName.format({ dataset: name }), createTime: toTimestamp(createTimeMs), latestVersion };
+}
+
+function toDatasetVersion(version: DatasetVersion): DatasetVersionMessage {
+  return {
+    name: versionNameOf(version),
+    digest: version.digest,
+    columns: version.columns.map(
+      ({ name, type, shape }, i): ColumnMessage => ({
+        name,
+        type: typeName(type),
+        shape,
+        nullCount: version.nullCounts[i]!,
+      }),
+    ),
+    rowCount: version.rowCount,
+    sizeBytes: version.sizeBytes,
+    createTime: toTimestamp(version.createTimeMs),
+    sources: version.sources,
+  };
+}
+
+const labelKinds = { KIND_CLASSES: 'classes', KIND_BINARY: 'binary', KIND_NUMBER: 'number' } as const;
+const strategies: Record<string, ImputeStrategy | undefined> = {
+  STRATEGY_MEAN: 'mean',
+  STRATEGY_MEDIAN: 'median',
+  STRATEGY_MOST_FREQUENT: 'mostFrequent',
+  STRATEGY_CONSTANT: 'constant',
+};
+
+function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
+  const label = spec?.label;
+  return {
+    columns: (spec?.columns ?? []).map(({ column, steps }) => ({ column, steps: steps.map(fromStep) })),
+    label: label ? { column: label.column, kind: labelKinds[label.kind as keyof typeof labelKinds] ?? null } : null,
+  };
+}
+
+function fromStep(step: Step__Output): StepSpec {
+  if (step.impute) {
+    const { strategy, number, text } = step.impute;
+    return { kind: 'impute', strategy: strategies[strategy] ?? null, number: number ?? null, text: text ?? null };
+  }
+  if (step.scale) {
+    const { minimum, maximum } = step.scale;
+    return { kind: 'scale', minimum: minimum ?? null, maximum: maximum ?? null };
+  }
+  if (step.standardise) {
+    return { kind: 'standardise' };
+  }
+  return step.oneHot ? { kind: 'oneHot', categoriesMax: step.oneHot.categoriesMax ?? null } : { kind: null };
+}
+
+function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
+  const { column = '', validationFraction = 0, testFraction = 0, seed = 0 } = split ?? {};
+  return { column, validationFraction, testFraction, seed };
+}
+
+function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineMessage {
+  const { featureCount, featureType, featureScale, featureOffset, label } = preparation.parsed(stored);
+  const { train, validation, test } = stored.rowCounts;
+  return {
+    name: pipelineName.format({ pipeline: stored.id }),
+    digest: stored.digest,
+    datasetVersion: versionNameOf(stored),
+    datasetDigest: stored.datasetDigest,
+    spec: toPipelineSpec(stored.spec),
+    split: stored.split,
+    definition: Buffer.from(stored.definition),
+    featureCount,
+    featureType: featureType === 'uint8' ? 'FEATURE_TYPE_UINT8' : 'FEATURE_TYPE_FLOAT32',
+    featureScale,
+    featureOffset,
+    classes: label.kind === 'classes' ? label.classes : [],
+    trainRowCount: train,
+    validationRowCount: validation,
+    testRowCount: test,
+    createTime: toTimestamp(stored.createTimeMs),
+  };
+}
+
+function toPipelineSpec({ columns, label }: PipelineSpec): PipelineSpecMessage {
+  return {
+    columns: columns.map(({ column, steps }) => ({ column, steps: steps.map(toStep) })),
+    label: label && toLabel(label),
+  };
+}
+
+function toLabel({ column, kind }: LabelSpec) {
+  const names = { classes: 'KIND_CLASSES', binary: 'KIND_BINARY', number: 'KIND_NUMBER' } as const;
+  return { column, kind: kind ? names[kind] : ('KIND_UNSPECIFIED' as const) };
+}
+
+function toStep(step: StepSpec): StepMessage {
+  const unset = <T>(value: T | null) => value ?? undefined;
+  switch (step.kind) {
+    case 'impute': {
+      const names = {
+        mean: 'STRATEGY_MEAN',
+        median: 'STRATEGY_MEDIAN',
+        mostFrequent: 'STRATEGY_MOST_FREQUENT',
+        constant: 'STRATEGY_CONSTANT',
+      } as const;
+      const { strategy, number, text } = step;
+      return { impute: { strategy: strategy ? names[strategy] : undefined, number: unset(number), text: unset(text) } };
+    }
+    case 'scale':
+      return { scale: { minimum: unset(step.minimum), maximum: unset(step.maximum) } };
+    case 'standardise':
+      return { standardise: {} };
+    case 'oneHot':
+      return { oneHot: { categoriesMax: unset(step.categoriesMax) } };
+    case null:
+      return {};
+  }
+}
+
+function fromRecord({ values }: Record__Output): RawRecord {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, fromValue(value)]));
+}
+
+function fromValue(value: Value__Output): RawValue {
+  switch (value.kind) {
+    case 'number':
+      return value.number!;
+    case 'text':
+      return value.text!;
+    case 'boolean':
+      return value.boolean!;
+    case 'content':
+      return value.content!;
+    case 'numbers':
+      return value.numbers!.values;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,104 @@
+import { ServiceError } from '../platform/errors.js';
+
+/** A column's numbers in batches, from the start each time it is called. None is missing. */
+export type NumberBatches = () => AsyncIterable<Float64Array>;
+
+/** A sum in float64 that keeps the digits a plain sum loses (Neumaier 1974). */
+class Sum {
+  #sum = 0;
+  #lost = 0;
+
+  add(value: number): void {
+    const sum = this.#sum + value;
+    this.#lost += Math.abs(this.#sum) >= Math.abs(value) ? this.#sum - sum + value : value - sum + this.#sum;
+    this.#sum = sum;
+  }
+
+  get total(): number {
+    return this.#sum + this.#lost;
+  }
+}
+
+/** Null: there is no number. */
+export async function meanOf(batches: NumberBatches): Promise<number | null> {
+  const sum = new Sum();
+  let count = 0;
+  for await (const batch of batches()) {
+    for (const value of batch) {
+      sum.add(value);
+    }
+    count += batch.length;
+  }
+  return count === 0 ? null : sum.total / count;
+}
+
+/** Population formula, in two passes: squares of large numbers would swallow a small spread. */
+export async function meanAndDeviation(batches: NumberBatches): Promise<{ mean: number; deviation: number }> {
+  const mean = (await meanOf(batches)) ?? 0;
+  const squares = new Sum();
+  let count = 0;
+  for await (const batch of batches()) {
+    for (const value of batch) {
+      squares.add((value - mean) ** 2);
+    }
+    count += batch.length;
+  }
+  return { mean, deviation: Math.sqrt(squares.total / Math.max(count, 1)) };
+}
+
+export async function extremesOf(batches: NumberBatches): Promise<{ minimum: number; maximum: number }> {
+  let minimum = Number.POSITIVE_INFINITY;
+  let maximum = Number.NEGATIVE_INFINITY;
+  for await (const batch of batches()) {
+    for (const value of batch) {
+      minimum = Math.min(minimum, value);
+      maximum = Math.max(maximum, value);
+    }
+  }
+  return minimum > maximum ? { minimum: 0, maximum: 0 } : { minimum, maximum };
+}
+
+const medianValuesMax = 64 * 1024 * 1024;
+
+/** Of an even count the mean of the middle two. Null: there is no number. */
+export async function medianOf(batches: NumberBatches): Promise<number | null> {
+  const parts: Float64Array[] = [];
+  let count = 0;
+  for await (const batch of batches()) {
+    parts.push(batch);
+    count += batch.length;
+    if (count > medianValuesMax) {
+      const message = `A median is found among at most ${medianValuesMax} values. Impute the mean or a constant instead.`;
+      throw new ServiceError('INVALID_ARGUMENT', 'TOO_MANY_VALUES', message);
+    }
+  }
+  if (count === 0) {
+    return null;
+  }
+  const sorted = new Float64Array(count);
+  let at = 0;
+  for (const part of parts) {
+    sorted.set(part, at);
+    at += part.length;
+  }
+  sorted.sort();
+  const upper = sorted[count >> 1]!;
+  return count % 2 === 1 ? upper : upper / 2 + sorted[(count >> 1) - 1]! / 2;
+}
+
+/** How often each value occurs. Once there are more than `distinctMax`, counting ends: the caller has seen enough. */
+export async function countsOf(
+  batches: () => AsyncIterable<Float64Array | readonly string[]>,
+  distinctMax: number,
+): Promise<Map<number | string, number>> {
+  const counts = new Map<number | string, number>();
+  for await (const batch of batches()) {
+    for (const value of batch) {
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+      if (counts.size > distinctMax) {
+        return counts;
+      }
+    }
+  }
+  return counts;
+}

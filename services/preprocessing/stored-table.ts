@@ -1,0 +1,138 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import type { ColumnChunk } from '../pipeline/index.js';
+import { ServiceError } from '../platform/errors.js';
+import { type ColumnPlace, type Dictionaries, decodeColumn, decodeDictionary, layOut } from './arrow-batch.js';
+import { type BatchHeader, decodeMessage } from './arrow-message.js';
+import type { Column } from './column.js';
+
+/** Where a message stands in the file. */
+interface Place {
+  headerOffset: number;
+  headerBytes: number;
+  bodyOffset: number;
+  bodyBytes: number;
+}
+
+/** A record batch that can be read, whole or by columns. */
+export interface StoredBatch extends Place {
+  header: BatchHeader;
+  /** Rows of the table before this batch. */
+  firstRow: number;
+  dictionaries: Dictionaries;
+}
+
+/** The rows of a dataset version. Only what is asked for is read. */
+export class StoredTable {
+  readonly batches: StoredBatch[] = [];
+  readonly #messages: Place[] = [];
+  readonly #layout: ColumnPlace[];
+  rowCount = 0;
+
+  private constructor(
+    private readonly file: FileHandle,
+    private readonly path: string,
+    readonly columns: readonly Column[],
+  ) {
+    this.#layout = layOut(columns);
+  }
+
+  static async open(path: string, columns: readonly Column[]): Promise<StoredTable> {
+    const table = new StoredTable(await open(path, 'r'), path, columns);
+    try {
+      await table.#scan();
+      return table;
+    } catch (error) {
+      await table.close();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  /** Walks over the headers; bodies are skipped, but for dictionaries. */
+  async #scan(): Promise<void> {
+    let dictionaries: Dictionaries = new Map();
+    let offset = 0;
+    for (;;) {
+      const prefix = await this.#read(offset, 8);
+      const headerBytes = new DataView(prefix.buffer).getInt32(4, true);
+      if (headerBytes === 0) {
+        return;
+      }
+      const header = await this.#read(offset + 8, headerBytes);
+      const message = decodeMessage(header);
+      const bodyBytes = message.kind === 'schema' ? 0 : message.bodyBytes;
+      const place = { headerOffset: offset + 8, headerBytes, bodyOffset: offset + 8 + headerBytes, bodyBytes };
+      this.#messages.push(place);
+      if (message.kind === 'batch') {
+        this.batches.push({ ...place, header: message.batch, firstRow: this.rowCount, dictionaries });
+        this.rowCount += message.batch.length;
+      } else if (message.kind === 'dictionary') {
+        const body = await this.#read(place.bodyOffset, bodyBytes);
+        dictionaries = updateDictionaries(dictionaries, this.columns, message, body);
+      }
+      offset = place.bodyOffset + bodyBytes;
+    }
+  }
+
+  async #read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const { bytesRead } = await this.file.read(bytes, done, size - done, offset + done);
+      if (bytesRead === 0) {
+        const message = `The file ${this.path} ends at byte ${offset + done}, before its content does.`;
+        throw new ServiceError('DATA_LOSS', 'DATASET_DAMAGED', message);
+      }
+      done += bytesRead;
+    }
+    return bytes;
+  }
+
+  /** One column of one batch; only its own buffers are read. */
+  async readColumn(batch: StoredBatch, column: number): Promise<ColumnChunk> {
+    const place = this.#layout[column]!;
+    const regions = batch.header.buffers.slice(place.buffer, place.buffer + place.bufferCount);
+    const from = Math.min(...regions.map(({ offset }) => offset));
+    const to = Math.max(...regions.map(({ offset, length }) => offset + length));
+    const bytes = await this.#read(batch.bodyOffset + from, to - from);
+    const read = ({ offset, length }: { offset: number; length: number }) =>
+      bytes.subarray(offset - from, offset - from + length);
+    return decodeColumn(this.columns[column]!, place, batch.header, read, batch.dictionaries);
+  }
+
+  /** The bare flatbuffer of the schema, and the rows, as they were written. */
+  async *messages(): AsyncGenerator<{ header: Uint8Array; body: Uint8Array }> {
+    for (const { headerOffset, headerBytes, bodyOffset, bodyBytes } of this.#messages) {
+      yield { header: await this.#read(headerOffset, headerBytes), body: await this.#read(bodyOffset, bodyBytes) };
+    }
+  }
+
+  /** The bare flatbuffer of the schema. */
+  async schemaHeader(): Promise<Uint8Array> {
+    const { headerOffset, headerBytes } = this.#messages[0]!;
+    return this.#read(headerOffset, headerBytes);
+  }
+}
+
+/** Dictionaries after a message that adds to one or replaces it. */
+export function updateDictionaries(
+  dictionaries: Dictionaries,
+  columns: readonly Column[],
+  message: { id: number; isDelta: boolean; batch: BatchHeader },
+  body: Uint8Array,
+): Dictionaries {
+  const column = columns.find(({ type }) => type.kind === 'dictionary' && type.id === message.id);
+  if (column?.type.kind !== 'dictionary') {
+    throw new ServiceError(
+      'INVALID_ARGUMENT',
+      'MALFORMED_ARROW',
+      `Expected an Arrow stream but dictionary ${message.id} belongs to no column.`,
+    );
+  }
+  const values = decodeDictionary(message.id, column.type.large, message.batch, body);
+  const before = message.isDelta ? (dictionaries.get(message.id) ?? []) : [];
+  return new Map([...dictionaries, [message.id, [...before, ...values]]]);
+}

@@ -1,0 +1,117 @@
+import {
+  type FittedPipeline,
+  isValid,
+  type NumberChunk,
+  transformColumns,
+  UnsafeIntegerError,
+  UnusableValueError,
+} from '../pipeline/index.js';
+import { ServiceError } from '../platform/errors.js';
+import { type ArrowEncoder, createArrowEncoder, type EncodedMessage } from './arrow-encoder.js';
+import type { Column } from './column.js';
+import { readLabels, TargetEncoder, where } from './label.js';
+import { rowsInSplit, type SplitAssignment, type SplitName } from './split.js';
+import type { StoredBatch, StoredTable } from './stored-table.js';
+
+const batchBytesMax = 8 * 1024 * 1024;
+
+/** Columns of a split's tensors: `features` and `label`. */
+export function tensorColumns(pipeline: FittedPipeline): Column[] {
+  const { featureCount: width, featureType, label } = pipeline;
+  return [
+    { name: 'features', type: { kind: 'list', type: featureType, width }, shape: [] },
+    { name: 'label', type: { kind: 'number', type: label.kind === 'classes' ? 'int32' : 'float32' }, shape: [] },
+  ];
+}
+
+/** The prepared rows of one split in their order, as Arrow messages: the schema, then batches of at most about 8 MB. */
+export async function* encodeTensors(
+  pipeline: FittedPipeline,
+  table: StoredTable,
+  assignment: SplitAssignment,
+  split: SplitName,
+): AsyncGenerator<EncodedMessage> {
+  const encoder = await createArrowEncoder(tensorColumns(pipeline));
+  yield encoder.schema();
+  const rowBytes = pipeline.featureCount * (pipeline.featureType === 'uint8' ? 1 : 4) + 4;
+  const rowsMax = Math.max(1, Math.floor(batchBytesMax / rowBytes));
+  const source = new SplitReader(pipeline, table);
+  for (const batch of table.batches) {
+    const rows = rowsInSplit(assignment, split, batch);
+    if (rows.length > 0) {
+      yield* source.encode(batch, rows, rowsMax, encoder);
+    }
+  }
+}
+
+class SplitReader {
+  readonly #columns: number[];
+  readonly #label: number;
+  readonly #targets: TargetEncoder;
+
+  constructor(
+    private readonly pipeline: FittedPipeline,
+    private readonly table: StoredTable,
+  ) {
+    const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
+    this.#columns = pipeline.columns.map(({ column }) => indexOf(column));
+    this.#label = indexOf(pipeline.label.column);
+    this.#targets = new TargetEncoder(pipeline.label, table.columns[this.#label]!.type.kind === 'boolean');
+  }
+
+  async *encode(
+    batch: StoredBatch,
+    rows: Int32Array,
+    rowsMax: number,
+    encoder: ArrowEncoder,
+  ): AsyncGenerator<EncodedMessage> {
+    const chunks = await Promise.all(this.#columns.map((column) => this.table.readColumn(batch, column)));
+    const labels = await this.table.readColumn(batch, this.#label);
+    for (let from = 0; from < rows.length; from += rowsMax) {
+      const part = rows.subarray(from, from + rowsMax);
+      const features = this.#transform(batch, chunks, part);
+      const values = readLabels(this.pipeline.label.column, labels, part, batch.firstRow);
+      const targets = this.#targets.encode(values, part, batch.firstRow);
+      const { length } = part;
+      yield* encoder.batch(length, [
+        numberChunk(features, length, this.pipeline.featureCount),
+        numberChunk(targets, length, 1),
+      ]);
+    }
+  }
+
+  #transform(batch: StoredBatch, chunks: Parameters<typeof transformColumns>[1], rows: Int32Array) {
+    try {
+      return transformColumns(this.pipeline, chunks, rows);
+    } catch (error) {
+      if (error instanceof UnusableValueError) {
+        const place = where(error.column, batch.firstRow + rows[error.row]!);
+        throw untransformable(`${place} is ${error.problem}`);
+      }
+      if (error instanceof UnsafeIntegerError) {
+        const column = chunks.findIndex((chunk) => !isValid(chunk.validity, error.row) || holds(chunk, error));
+        const name = this.pipeline.columns[column]?.column ?? '';
+        throw untransformable(`${where(name, batch.firstRow + error.row)} holds ${error.value}, beyond 2^53`);
+      }
+      throw error;
+    }
+  }
+}
+
+/** Only rows outside the training split come here: fitting has been through the others. */
+function untransformable(problem: string): ServiceError {
+  const message = `The pipeline cannot transform this split: ${problem}.`;
+  return new ServiceError('FAILED_PRECONDITION', 'UNUSABLE_VALUE', message);
+}
+
+function holds(chunk: Parameters<typeof transformColumns>[1][number], { row, value }: UnsafeIntegerError): boolean {
+  if (chunk.kind !== 'number') {
+    return false;
+  }
+  const { values, width } = chunk;
+  return Array.from({ length: width }, (_, k) => values[row * width + k]).includes(value as never);
+}
+
+function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {
+  return { kind: 'number', length, width, values, validity: null };
+}
