@@ -37,6 +37,10 @@ export class HttpError extends Error {
 
 /** What a caller is told of an error; null: nothing but that there was one. */
 export function explainError(error: unknown): { status: number; message: string } | null {
+  if (error instanceof RpcError && error.code === 'UNAVAILABLE' && error.details.reason === '') {
+    // Said by our own end of the connection, not by the service.
+    return { status: 503, message: `The inference service cannot be reached. ${error.message}` };
+  }
   if (error instanceof RpcError || error instanceof ServiceError) {
     return { status: httpStatuses[error.code], message: error.message };
   }
