@@ -1,23 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { ColumnChunk, DictionaryChunk, NumberChunk } from '../pipeline/index.js';
-import type { Column } from './column.js';
+import type { DictionaryChunk, NumberChunk } from '../pipeline/index.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
+import { batchBytesMax, batchRowsMax, type ImportBatch, type ImportSource } from './import-source.js';
 
-/** Rows of an import, with the bytes that were read for them. */
-export interface ImportBatch {
-  chunks: ColumnChunk[];
-  bytesDone: number;
-}
-
-/** A table that comes in batches. */
-export interface ImportSource {
-  columns: Column[];
-  batches: AsyncIterable<ImportBatch>;
-}
-
-const batchBytesMax = 8 * 1024 * 1024;
-const batchRowsMax = 65_536;
 const imageMagic = 'an IDX file of unsigned bytes (first bytes 0, 0, 8, then the number of dimensions)';
 /** Order of the dictionary of the split column. */
 const splits = ['train', 'test'] as const;

@@ -1,0 +1,18 @@
+import type { ColumnChunk } from '../pipeline/index.js';
+import type { Column } from './column.js';
+
+/** Rows of an import, with the bytes that were read for them. */
+export interface ImportBatch {
+  chunks: ColumnChunk[];
+  bytesDone: number;
+}
+
+/** A table that comes in batches. */
+export interface ImportSource {
+  columns: Column[];
+  batches: AsyncIterable<ImportBatch>;
+}
+
+/** A batch is cut where one of these is reached. */
+export const batchBytesMax = 8 * 1024 * 1024;
+export const batchRowsMax = 65_536;
