@@ -35,7 +35,7 @@ export class CheckpointStore {
     if (await mkdir(folder, { recursive: true })) {
       await syncFolder(this.folder);
     }
-    await writeDurably(path.join(folder, fileName), Buffer.concat([length, header, trainerState]));
+    await writeDurably(path.join(folder, fileName), [length, header, trainerState]);
   }
 
   /** Null when the job has none yet. */

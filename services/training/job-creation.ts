@@ -119,13 +119,15 @@ function noteViolations(error: RpcError, violations: Violations): void {
     violations.add('spec.pipeline', error.message);
   }
   for (const { field, description } of fieldViolations) {
-    const ours = translateField(field);
-    violations.add(ours, description.replaceAll(`\`${field}\``, `\`${ours}\``));
+    const inOurNames = description.replace(
+      /`((?:spec|split|dataset)[^`]*)`/g,
+      (_, named: string) => `\`${translateField(named)}\``,
+    );
+    violations.add(translateField(field), inOurNames);
   }
 }
 
 /** A field of FitPipelineRequest as it is called in CreateTrainingJobRequest. */
 function translateField(field: string): string {
-  const inPipeline = /^spec(?=$|\.)(.*)$/.exec(field);
-  return inPipeline ? `spec.pipeline${inPipeline[1]}` : `spec.${field}`;
+  return field.replace(/^spec(?=$|\.)/, 'pipeline').replace(/^/, 'spec.');
 }

@@ -13,7 +13,13 @@ export interface NewJob {
   pipeline: FittedPipeline;
 }
 
-type JobRow = Selectable<Schema['jobs']>;
+/** All but the pipeline, which may hold large vocabularies and is needed for a run only. */
+const jobColumns = [
+  ...(['number', 'id', 'spec', 'state', 'epochsDone', 'latestSequence', 'cancelRequested', 'createTimeMs'] as const),
+  ...(['startTimeMs', 'endTimeMs', 'error', 'modelVersion', 'latestEpoch', 'test'] as const),
+] satisfies (keyof Schema['jobs'])[];
+
+type JobRow = Pick<Selectable<Schema['jobs']>, (typeof jobColumns)[number]>;
 type Query = Kysely<Schema> | Transaction<Schema>;
 
 const endStates = jobStates.filter(isEndState);
@@ -73,7 +79,7 @@ export class JobStore {
 
   /** Newest first, those older than number `before`. */
   async list(limit: number, before: number | null): Promise<TrainingJob[]> {
-    let page = this.database.selectFrom('jobs').selectAll().orderBy('number', 'desc').limit(limit);
+    let page = this.database.selectFrom('jobs').select(jobColumns).orderBy('number', 'desc').limit(limit);
     if (before !== null) {
       page = page.where('number', '<', before);
     }
@@ -115,7 +121,11 @@ export class JobStore {
   /** Numbers and keeps what has happened to a job, in one transaction. */
   async append(jobNumber: number, happenings: Happening[]): Promise<void> {
     await this.#change(async (query) => {
-      const row = await query.selectFrom('jobs').selectAll().where('number', '=', jobNumber).executeTakeFirstOrThrow();
+      const row = await query
+        .selectFrom('jobs')
+        .select(jobColumns)
+        .where('number', '=', jobNumber)
+        .executeTakeFirstOrThrow();
       await this.#record(query, toJob(row), happenings);
       return [undefined, jobNumber];
     });
@@ -200,7 +210,7 @@ export class JobStore {
 }
 
 async function selectJob(query: Query, id: string): Promise<TrainingJob> {
-  const row = await query.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+  const row = await query.selectFrom('jobs').select(jobColumns).where('id', '=', id).executeTakeFirst();
   if (!row) {
     const message = `There is no job trainingJobs/${id}. List the jobs for those that are there.`;
     throw new ServiceError('NOT_FOUND', 'TRAINING_JOB_NOT_FOUND', message);
@@ -216,7 +226,11 @@ async function selectRequested(
   if (requestId === null) {
     return null;
   }
-  const row = await query.selectFrom('jobs').selectAll().where('requestId', '=', requestId).executeTakeFirst();
+  const row = await query
+    .selectFrom('jobs')
+    .select([...jobColumns, 'requestDigest'])
+    .where('requestId', '=', requestId)
+    .executeTakeFirst();
   if (row && row.requestDigest !== requestDigest) {
     const message = `The request id ${JSON.stringify(requestId)} made trainingJobs/${row.id} from another spec. Use a new id.`;
     throw new ServiceError('ALREADY_EXISTS', 'REQUEST_ID_REUSED', message);

@@ -42,6 +42,10 @@ describe('createJob', () => {
     refuse('INVALID_ARGUMENT', '', [
       { field: 'spec.columns[0].column', description: 'Expected `spec.columns[0].column` to be there.' },
       { field: 'split.seed', description: 'Expected `split.seed` to be another.' },
+      {
+        field: 'spec.columns[1].steps[0].impute.number',
+        description: 'Expected `spec.columns[1].steps[0]` to be another.',
+      },
     ]);
     await expect(create({ epochs: 0 })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -52,6 +56,10 @@ describe('createJob', () => {
           description: 'Expected `spec.pipeline.columns[0].column` to be there.',
         },
         { field: 'spec.split.seed', description: 'Expected `spec.split.seed` to be another.' },
+        {
+          field: 'spec.pipeline.columns[1].steps[0].impute.number',
+          description: 'Expected `spec.pipeline.columns[1].steps[0]` to be another.',
+        },
       ],
     });
     expect(await store.list(10, null)).toEqual([]);

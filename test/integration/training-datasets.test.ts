@@ -1,0 +1,163 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contracts, createClient, type RpcClient } from '../../proto/index.js';
+import type { RunningService } from '../../services/platform/main.js';
+import { readConfig as readPreprocessingConfig } from '../../services/preprocessing/config.js';
+import { startPreprocessing } from '../../services/preprocessing/service.js';
+import { readConfig } from '../../services/training/config.js';
+import { startTraining } from '../../services/training/service.js';
+import { temporaryFolder } from '../support/mesh.js';
+import { rpcFailure } from '../support/rpc-failure.js';
+import {
+  collect,
+  pointsSpec,
+  type RegistryClient,
+  registryClientAt,
+  type SpecMessage,
+  silent,
+  startRegistryAt,
+  type TrainingClient,
+  trainingClientAt,
+} from '../support/training-fixture.js';
+
+type PreprocessingClient = RpcClient<typeof contracts.preprocessing.clientType>;
+
+const { folder, remove } = temporaryFolder();
+const services: RunningService[] = [];
+let preprocessing: PreprocessingClient;
+let registry: RegistryClient;
+let training: TrainingClient;
+
+/** Houses: the price grows with the size; large ones are expensive; the garden decides their kind. */
+function houses(): string {
+  const rows = ['size,garden,kind,expensive,price'];
+  for (let i = 0; i < 600; i++) {
+    const size = (i * 37) % 100;
+    const garden = ['none', 'small', 'large'][i % 3]!;
+    rows.push([size, garden, `${garden}-house`, size > 50 ? 'yes' : 'no', size / 50].join());
+  }
+  return `${rows.join('\n')}\n`;
+}
+
+const columns = [
+  { column: 'size', steps: [{ standardise: {} }] },
+  { column: 'garden', steps: [{ oneHot: {} }] },
+];
+
+/** A spec on the houses with one hidden layer. */
+function housesSpec(
+  label: NonNullable<NonNullable<SpecMessage['pipeline']>['label']>,
+  last: NonNullable<NonNullable<SpecMessage['network']>['layers']>[number],
+  loss: SpecMessage['loss'],
+): SpecMessage {
+  return {
+    dataset: 'datasets/houses',
+    pipeline: { columns, label },
+    split: { validationFraction: 0.1, testFraction: 0.2, seed: 3 },
+    network: { layers: [{ units: 16, activation: 'ACTIVATION_TANH' }, last] },
+    loss,
+    optimizer: { adam: { learningRate: 0.02 } },
+    batchSize: 16,
+    epochs: 30,
+    seed: 1,
+    publish: { model: 'models/houses' },
+  };
+}
+
+beforeAll(async () => {
+  const args = ['--data-dir', folder, '--port', '0'];
+  const preprocessingService = await startPreprocessing(readPreprocessingConfig(args, {}), silent);
+  const registryService = await startRegistryAt(folder);
+  const addresses = [
+    `--preprocessing-address=127.0.0.1:${preprocessingService.port}`,
+    `--registry-address=127.0.0.1:${registryService.port}`,
+  ];
+  const trainingService = await startTraining(readConfig([...args, ...addresses], {}), silent);
+  services.push(trainingService, registryService, preprocessingService);
+  preprocessing = createClient(contracts.preprocessing, `127.0.0.1:${preprocessingService.port}`);
+  registry = registryClientAt(registryService.port);
+  training = trainingClientAt(trainingService.port);
+  const file = path.join(folder, 'houses.csv');
+  writeFileSync(file, houses());
+  for await (const _ of preprocessing.importDataset({ dataset: 'datasets/houses', paths: [file] })) {
+    // The last message says that it is done.
+  }
+});
+
+afterAll(async () => {
+  for (const client of [training, registry, preprocessing]) {
+    client?.close();
+  }
+  for (const service of services) {
+    await service.stop();
+  }
+  remove();
+});
+
+async function train(spec: SpecMessage) {
+  const { name } = await training.createTrainingJob({ spec });
+  const events = await collect(training.watchTrainingJob({ name }));
+  expect(events.at(-1)?.stateChange).toMatchObject({ state: 'STATE_SUCCEEDED' });
+  return training.getTrainingJob({ name });
+}
+
+describe('training on what preprocessing prepares', () => {
+  it('refuses a column, a step and a last layer that do not fit the dataset, all at once', async () => {
+    const softmax = { units: 2, activation: 'ACTIVATION_SOFTMAX' as const };
+    const spec = housesSpec({ column: 'kind', kind: 'KIND_CLASSES' }, softmax, 'LOSS_MEAN_SQUARED_ERROR');
+    const pipeline = { ...spec.pipeline, columns: [{ column: 'sise' }, { column: 'garden', steps: [{ scale: {} }] }] };
+    const { code, details } = await rpcFailure(training.createTrainingJob({ spec: { ...spec, pipeline } }));
+    expect(code).toBe('INVALID_ARGUMENT');
+    const fields = details.fieldViolations.map(({ field }) => field);
+    expect(fields).toContain('spec.loss');
+    expect(fields).toContain('spec.pipeline.columns[0].column');
+    expect(fields).toContain('spec.pipeline.columns[1].steps[0].scale');
+    const fitting = await rpcFailure(
+      training.createTrainingJob({
+        spec: housesSpec({ column: 'kind', kind: 'KIND_CLASSES' }, softmax, 'LOSS_CATEGORICAL_CROSS_ENTROPY'),
+      }),
+    );
+    expect(fitting.details.fieldViolations).toEqual([
+      {
+        field: 'spec.network.layers[1].units',
+        description: expect.stringContaining('to be 3, one for each class of the label, but received 2.'),
+      },
+    ]);
+  });
+
+  it('refuses a dataset and a version that are not there', async () => {
+    for (const dataset of ['datasets/nothing', 'datasets/houses/versions/9']) {
+      const spec = { ...pointsSpec(), dataset };
+      const { code, details } = await rpcFailure(training.createTrainingJob({ spec }));
+      expect(code).toBe('INVALID_ARGUMENT');
+      expect(details.fieldViolations.map(({ field }) => field)).toEqual(['spec.dataset']);
+    }
+  });
+
+  it('learns classes', async () => {
+    const softmax = { units: 3, activation: 'ACTIVATION_SOFTMAX' as const };
+    const label = { column: 'kind', kind: 'KIND_CLASSES' as const };
+    const job = await train(housesSpec(label, softmax, 'LOSS_CATEGORICAL_CROSS_ENTROPY'));
+    expect(job.spec?.dataset).toBe('datasets/houses/versions/1');
+    expect(job.test).toMatchObject({ rowCount: 120, accuracy: 1 });
+    const version = await registry.getModelVersion({ name: job.modelVersion });
+    expect(version.lineage).toMatchObject({ spec: job.spec, datasetVersion: 'datasets/houses/versions/1' });
+  });
+
+  it('learns one of two', async () => {
+    const sigmoid = { units: 1, activation: 'ACTIVATION_SIGMOID' as const };
+    const label = { column: 'expensive', kind: 'KIND_BINARY' as const };
+    const job = await train(housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY'));
+    expect(job.test?.accuracy).toBeGreaterThan(0.95);
+  });
+
+  it('learns a number', async () => {
+    const linear = { units: 1, activation: 'ACTIVATION_LINEAR' as const };
+    const label = { column: 'price', kind: 'KIND_NUMBER' as const };
+    const { test } = await train(housesSpec(label, linear, 'LOSS_MEAN_SQUARED_ERROR'));
+    // Always answering the mean would give the prices' variance, a third.
+    expect(test?.loss).toBeLessThan(0.01);
+    expect(test?.accuracy).toBeUndefined();
+  });
+});
