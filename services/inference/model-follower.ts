@@ -1,5 +1,5 @@
 import type { Logger } from '../platform/log.js';
-import { Backoff } from './backoff.js';
+import { Backoff, type Sleep } from './backoff.js';
 import { BrokenArtifact } from './model-files.js';
 import { type ModelSnapshot, type Registry, RegistryUnavailable, type VersionDescriptor } from './registry.js';
 import { defaultAlias, type ServedModel } from './served-model.js';
@@ -10,6 +10,7 @@ export interface ModelFollowerOptions {
   loader: VersionLoader;
   loadedVersionsMax: number;
   log: Logger;
+  sleep: Sleep;
 }
 
 interface Target {
@@ -49,7 +50,7 @@ export class ModelFollower {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const backoff = new Backoff();
+    const backoff = new Backoff(this.options.sleep);
     while (this.#target && !signal.aborted) {
       const target = this.#target;
       try {

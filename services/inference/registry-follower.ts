@@ -1,5 +1,5 @@
 import type { Logger } from '../platform/log.js';
-import { Backoff } from './backoff.js';
+import { Backoff, type Sleep } from './backoff.js';
 import { ModelFollower } from './model-follower.js';
 import type { ModelRepository } from './model-repository.js';
 import { type Registry, RegistryUnavailable } from './registry.js';
@@ -11,6 +11,8 @@ export interface FollowerOptions {
   loader: VersionLoader;
   loadedVersionsMax: number;
   log: Logger;
+  /** Between attempts. */
+  sleep: Sleep;
   /** Called once, when everything that the first sync told of has been loaded or found broken. */
   onReady: () => void;
 }
@@ -39,7 +41,7 @@ export class RegistryFollower {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const backoff = new Backoff();
+    const backoff = new Backoff(this.options.sleep);
     for (let session = 1; !signal.aborted; session++) {
       try {
         await this.#follow(session, backoff);

@@ -6,6 +6,7 @@ import type { RunningService } from '../platform/main.js';
 import { Metrics } from '../platform/metrics.js';
 import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
+import { sleep } from './backoff.js';
 import { type InferenceConfig, metricsPort } from './config.js';
 import { Inference } from './inference.js';
 import { startMetricsServer } from './metrics-server.js';
@@ -54,7 +55,7 @@ export async function startInference(config: InferenceConfig, log: Logger): Prom
     teardown.add(() => registry.close());
     const loader = new VersionLoader({ registry, artifactBytesMax, batchRowsMax });
     const onReady = () => server.setServing(true);
-    const follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax, log, onReady });
+    const follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax, log, sleep, onReady });
     teardown.add(() => follower.stop());
     follower.start();
     return { port: server.port, metricsPort: metricsServer.port, stop: () => teardown.run() };
