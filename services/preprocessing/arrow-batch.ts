@@ -83,9 +83,12 @@ export function decodeColumn(
       return decodeIndices(name, type, length, last, validity, dictionaries);
     case 'list': {
       const child = batch.nodes[place.node + 1]!;
-      if (child.length !== length * type.width || decodeValidity(name, read(buffers[1]!), child)) {
-        throw malformedArrow(`column ${JSON.stringify(name)} has lists that are incomplete`);
+      if (child.length !== length * type.width) {
+        throw malformedArrow(
+          `column ${JSON.stringify(name)} has ${child.length} items in ${length} lists of ${type.width}`,
+        );
       }
+      refuseMissingItems(name, decodeValidity(name, read(buffers[1]!), child), child.length, type.width, validity);
       return {
         kind: 'number',
         length,
@@ -93,6 +96,17 @@ export function decodeColumn(
         values: numbers(name, last, type.type, child.length),
         validity,
       };
+    }
+  }
+}
+
+/** A list is whole or missing as a whole; where it is missing, so may its items be. */
+function refuseMissingItems(name: string, items: Validity, count: number, width: number, lists: Validity): void {
+  for (let i = 0; items !== null && i < count; i++) {
+    const row = Math.floor(i / width);
+    if (!isValid(items, i) && isValid(lists, row)) {
+      const message = `Expected the lists of column ${JSON.stringify(name)} to be complete but one in this batch's row ${row + 1} lacks item ${i % width}.`;
+      throw new ServiceError('INVALID_ARGUMENT', 'MISSING_ITEM', message);
     }
   }
 }
