@@ -83,9 +83,20 @@ export function toInferBody(response: ModelInferResponse) {
   };
 }
 
+/** Of the binary tensor extension; `false` asks for JSON, which is all there is. */
+const binaryParameters = new Set(['binary_data', 'binary_data_output']);
+
 function toParameters(parameters: Parameters): NonNullable<ModelInferRequest['parameters']> {
+  const others = Object.entries(parameters).filter(([name, value]) => {
+    const isBinary = binaryParameters.has(name);
+    if (isBinary && value !== false) {
+      const description = `Expected \`${name}\` to be false but received ${quote(value)}: tensors go as JSON only.`;
+      throw invalidField(`parameters.${name}`, description);
+    }
+    return !isBinary;
+  });
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => {
+    others.map(([name, value]) => {
       if (typeof value === 'boolean') {
         return [name, { boolParam: value }];
       }

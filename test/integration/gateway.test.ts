@@ -95,9 +95,15 @@ describe('what the gateway refuses', () => {
     ],
     [
       'a parameter that the server does not have',
+      { inputs: [input], parameters: { colour: 'red' } },
+      400,
+      /no parameter "colour"/,
+    ],
+    [
+      'binary answers',
       { inputs: [input], parameters: { binary_data_output: true } },
       400,
-      /binary_data_output/,
+      /binary_data_output.*JSON only/,
     ],
     ['an unknown output', { inputs: [input], outputs: [{ name: 'x' }] }, 400, /Unexpected inference output "x"/],
   ])('%s', async (_, body, status, words) => {
@@ -163,7 +169,10 @@ describe('infer', () => {
   });
 
   it('takes data nested as the shape says, and only the outputs that are asked for', async () => {
-    const body = { inputs: [{ ...input, shape: [2, inputWidth], data: rowsOf(2) }], outputs: [{ name: 'output' }] };
+    const body = {
+      inputs: [{ ...input, shape: [2, inputWidth], data: rowsOf(2) }],
+      outputs: [{ name: 'output', parameters: { binary_data: false } }],
+    };
     expect(await post(inferPath, body)).toMatchObject({ status: 200, body: { outputs: [{ data: expected }] } });
   });
 
