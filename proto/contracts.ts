@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
@@ -18,9 +19,9 @@ import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millr
 const require = createRequire(import.meta.url);
 const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
 
-function load(file: string | string[], keepCase: boolean): PackageDefinition {
+function load(file: string): PackageDefinition {
   return loadSync(file, {
-    keepCase,
+    keepCase: false,
     longs: Number,
     enums: String,
     defaults: true,
@@ -44,20 +45,24 @@ export class Contract<Client, Handlers> {
   ) {}
 
   get definition(): grpc.ServiceDefinition {
-    this.#definition ??= load(this.file, false)[this.name] as grpc.ServiceDefinition;
+    this.#definition ??= load(this.file)[this.name] as grpc.ServiceDefinition;
     return this.#definition;
   }
 }
 
 /**
- * Descriptors of services under the names that stand in the .proto files, as server reflection must show them. Services are
- * loaded together: reflection takes one description of each package, so it must be whole.
+ * Descriptors of every .proto file as the compiler wrote them, for server reflection: those that proto-loader makes have
+ * relative type names and wrong map entries, and grpcurl refuses them.
  */
-export function describeServices(described: Contract<unknown, unknown>[]): PackageDefinition {
-  return load(
-    described.map(({ file }) => file),
-    true,
-  );
+export function fileDescriptors(): Buffer[] {
+  const set = protobuf.Reader.create(readFileSync(path.join(protoFolder, 'gen/descriptors.binpb')));
+  const files: Buffer[] = [];
+  // google.protobuf.FileDescriptorSet: nothing but `repeated FileDescriptorProto file = 1`.
+  while (set.pos < set.len) {
+    set.uint32();
+    files.push(Buffer.from(set.bytes()));
+  }
+  return files;
 }
 
 export const contracts = {
@@ -103,7 +108,7 @@ const messages = new Map<string, MessageTypeDefinition<object, object>>();
 export function messageType(name: keyof typeof messageFiles): MessageTypeDefinition<object, object> {
   let type = messages.get(name);
   if (!type) {
-    type = load(messageFiles[name], false)[name] as MessageTypeDefinition<object, object>;
+    type = load(messageFiles[name])[name] as MessageTypeDefinition<object, object>;
     messages.set(name, type);
   }
   return type;

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { contracts, describeServices } from '../../proto/index.js';
+import { contracts, fileDescriptors } from '../../proto/index.js';
 import { ServiceError } from './errors.js';
 import { addService, type ImplementedContract, implement } from './handler.js';
 import { Health } from './health.js';
@@ -43,7 +44,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   for (const implemented of served) {
     addService(server, implemented, { log, metrics, stopping: stopping.signal, active });
   }
-  new ReflectionService(describeServices(served.map(({ contract }) => contract))).addToServer(server);
+  addReflection(
+    server,
+    served.map(({ contract }) => contract.name),
+  );
   const port = await bind(server, options.host, options.port);
   return {
     port,
@@ -69,6 +73,13 @@ function finish(server: grpc.Server, active: Set<Promise<void>>, graceMs: number
       resolve();
     });
   });
+}
+
+/** Versions v1 and v1alpha, for the services named. */
+function addReflection(server: grpc.Server, services: string[]): void {
+  // The package asks for what proto-loader gives and reads only the descriptors in it.
+  const described = { files: { fileDescriptorProtos: fileDescriptors() } } as unknown as PackageDefinition;
+  new ReflectionService(described, { services }).addToServer(server);
 }
 
 function metricsService(metrics: Metrics): ImplementedContract {

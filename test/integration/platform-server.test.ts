@@ -87,11 +87,29 @@ describe('reflection', () => {
     const [answer] = await ask(server, { fileContainingSymbol: symbol });
     const files = answer!.fileDescriptorResponse!.fileDescriptorProto;
     const set = { file: files.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)) };
+    checkAsGrpcurl(set.file as descriptor.IFileDescriptorProto[]);
     const root = (protobuf.Root as unknown as { fromDescriptor(set: object): protobuf.Root }).fromDescriptor(
       descriptor.FileDescriptorSet.create(set as never),
     );
     root.resolveAll();
     return root;
+  }
+
+  /** What protoc-like readers insist on: every dependency is there, types are named in full, map entries by the rule. */
+  function checkAsGrpcurl(files: descriptor.IFileDescriptorProto[]): void {
+    const names = files.map(({ name }) => name);
+    const messages = files.flatMap(({ messageType }) => messageType ?? []);
+    for (const { dependency } of files) {
+      expect(names).toEqual(expect.arrayContaining(dependency ?? []));
+    }
+    for (const { field, nestedType } of messages) {
+      for (const { typeName } of field ?? []) {
+        expect(typeName || '.').toMatch(/^\./);
+      }
+      for (const { name, options } of nestedType ?? []) {
+        expect(options?.mapEntry ? name : 'Entry').toMatch(/Entry$/);
+      }
+    }
   }
 
   const start = () => startKitServer(implement(contracts.registry, {}), implement(contracts.flight, {}));
