@@ -1,0 +1,200 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type ColumnChunk,
+  type FittedColumn,
+  type FittedPipeline,
+  type NumberType,
+  numberArrays,
+  preparePipeline,
+  type RawValue,
+  toNetworkInput,
+  transformColumns,
+  transformRecords,
+} from '../../../services/pipeline/index.js';
+
+const label = { column: 'answer', kind: 'number' } as const;
+
+function pipelineOf(columns: FittedColumn[], count: number, features = {}): FittedPipeline {
+  return preparePipeline({
+    format: 'millrace.pipeline/1',
+    columns,
+    label,
+    features: { count, type: 'float32', scale: 1, offset: 0, ...features },
+  });
+}
+
+const scalar = (
+  column: string,
+  steps: FittedColumn['steps'],
+  type: FittedColumn['type'] = 'float64',
+): FittedColumn => ({
+  column,
+  type,
+  width: null,
+  shape: [],
+  steps,
+});
+
+function validityOf(values: readonly unknown[]): Uint8Array | null {
+  const bits = new Uint8Array(Math.ceil(values.length / 8));
+  for (const [i, value] of values.entries()) {
+    bits[i >> 3]! |= (value === null ? 0 : 1) << (i & 7);
+  }
+  return values.includes(null) ? bits : null;
+}
+
+function numberChunk(values: (number | null)[], type: NumberType = 'float64'): ColumnChunk {
+  const ArrayType = numberArrays[type];
+  const array = new ArrayType(values.length);
+  for (const [i, value] of values.entries()) {
+    array[i] = (type.endsWith('64') && type !== 'float64' ? BigInt(value ?? 7) : (value ?? 7)) as never;
+  }
+  return { kind: 'number', length: values.length, width: 1, values: array, validity: validityOf(values) };
+}
+
+function textChunk(values: (string | null)[]): ColumnChunk {
+  const bytes = Buffer.from(values.map((value) => value ?? '').join(''));
+  const offsets = new Int32Array(values.length + 1);
+  for (const [i, value] of values.entries()) {
+    offsets[i + 1] = offsets[i]! + Buffer.byteLength(value ?? '');
+  }
+  return { kind: 'text', length: values.length, offsets, bytes, validity: validityOf(values) };
+}
+
+const every = (length: number) => Int32Array.from({ length }, (_, i) => i);
+
+describe('transformColumns', () => {
+  it('refuses a missing value that no step fills, naming the row', () => {
+    const pipeline = pipelineOf([scalar('a', [])], 1);
+    const transform = () => transformColumns(pipeline, [numberChunk([1, null])], every(2));
+    expect(transform).toThrow(expect.objectContaining({ column: 'a', row: 1, problem: 'missing' }));
+  });
+
+  it('refuses a value beyond float32, naming the row', () => {
+    const pipeline = pipelineOf([scalar('a', [])], 1);
+    const transform = () => transformColumns(pipeline, [numberChunk([1, 1e39])], every(2));
+    expect(transform).toThrow(expect.objectContaining({ row: 1, problem: 'too large for float32' }));
+  });
+
+  it('refuses an integer that float64 cannot hold', () => {
+    const pipeline = pipelineOf([scalar('a', [], 'int64')], 1);
+    const values = BigInt64Array.of(2n ** 53n + 1n);
+    const chunk: ColumnChunk = { kind: 'number', length: 1, width: 1, values, validity: null };
+    expect(() => transformColumns(pipeline, [chunk], every(1))).toThrow(expect.objectContaining({ row: 0 }));
+  });
+
+  it('fills, scales and standardises in order', () => {
+    const steps: FittedColumn['steps'] = [
+      { kind: 'impute', value: 10 },
+      { kind: 'scale', subtract: 0, divide: 20 },
+      { kind: 'standardise', subtract: 0.5, divide: 0.25 },
+    ];
+    const features = transformColumns(pipelineOf([scalar('a', steps)], 1), [numberChunk([0, null, 20])], every(3));
+    expect([...features]).toEqual([-2, 0, 2]);
+  });
+
+  it('puts the columns side by side and an unseen category to zeros', () => {
+    const columns = [
+      scalar('color', [{ kind: 'oneHot', categories: ['blue', 'red'] }], 'text'),
+      scalar('size', [], 'int64'),
+    ];
+    const chunks = [textChunk(['red', 'green', 'blue']), numberChunk([-3, 5, 2 ** 40], 'int64')];
+    const features = transformColumns(pipelineOf(columns, 3), chunks, every(3));
+    expect([...features]).toEqual([0, 1, -3, 0, 0, 5, 1, 0, 2 ** 40]);
+  });
+
+  it('takes the rows that are asked for, in their order', () => {
+    const features = transformColumns(
+      pipelineOf([scalar('a', [])], 1),
+      [numberChunk([1, 2, 3, 4])],
+      Int32Array.of(3, 1),
+    );
+    expect([...features]).toEqual([4, 2]);
+  });
+
+  it('keeps bytes as they are and leaves the scale to the network', () => {
+    const image: FittedColumn = {
+      column: 'image',
+      type: 'uint8',
+      width: 2,
+      shape: [],
+      steps: [{ kind: 'scale', subtract: 0, divide: 255 }],
+    };
+    const pipeline = pipelineOf([image], 2, { type: 'uint8', scale: Math.fround(1 / 255) });
+    const values = Uint8Array.of(0, 255, 1, 2, 3, 4);
+    const chunk: ColumnChunk = { kind: 'number', length: 3, width: 2, values, validity: null };
+    const stored = transformColumns(pipeline, [chunk], Int32Array.of(0, 2));
+    expect(stored).toEqual(Uint8Array.of(0, 255, 3, 4));
+    expect(toNetworkInput(pipeline, stored)[1]).toBe(Math.fround(255 * Math.fround(1 / 255)));
+  });
+});
+
+describe('a batch and its records', () => {
+  const finite = fc.double({ noNaN: true, min: -1e6, max: 1e6 });
+  const row = fc.record({
+    x: fc.option(finite, { nil: null }),
+    single: fc.float({ noNaN: true, min: -1e6, max: 1e6 }),
+    count: fc.integer(),
+    flag: fc.option(fc.boolean(), { nil: null }),
+    word: fc.option(fc.constantFrom('a', 'b', 'c', 'ä€', ''), { nil: null }),
+    list: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 3, maxLength: 3 }),
+  });
+  const divisor = finite.filter((value) => Math.abs(value) > 1e-3);
+
+  it('give the same bits', async () => {
+    const property = fc.asyncProperty(
+      fc.array(row, { minLength: 1, maxLength: 20 }),
+      finite,
+      finite,
+      divisor,
+      async (rows, filling, subtract, divide) => {
+        const affine = { kind: 'standardise', subtract, divide } as const;
+        const columns: FittedColumn[] = [
+          scalar('x', [{ kind: 'impute', value: filling }, affine]),
+          scalar('single', [affine, affine], 'float32'),
+          scalar('count', [affine], 'int32'),
+          scalar('flag', [{ kind: 'impute', value: 1 }], 'boolean'),
+          scalar(
+            'word',
+            [
+              { kind: 'impute', value: 'b' },
+              { kind: 'oneHot', categories: ['', 'a', 'ä€'] },
+            ],
+            'text',
+          ),
+          { column: 'list', type: 'uint8', width: 3, shape: [], steps: [affine] },
+        ];
+        const pipeline = pipelineOf(columns, 10);
+        const flags = new Uint8Array(Math.ceil(rows.length / 8));
+        for (const [i, { flag }] of rows.entries()) {
+          flags[i >> 3]! |= (flag ? 1 : 0) << (i & 7);
+        }
+        const chunks: ColumnChunk[] = [
+          numberChunk(rows.map(({ x }) => x)),
+          numberChunk(
+            rows.map(({ single }) => single),
+            'float32',
+          ),
+          numberChunk(
+            rows.map(({ count }) => count),
+            'int32',
+          ),
+          { kind: 'boolean', length: rows.length, bits: flags, validity: validityOf(rows.map(({ flag }) => flag)) },
+          textChunk(rows.map(({ word }) => word)),
+          {
+            kind: 'number',
+            length: rows.length,
+            width: 3,
+            values: Uint8Array.from(rows.flatMap(({ list }) => list)),
+            validity: null,
+          },
+        ];
+        const batch = transformColumns(pipeline, chunks, every(rows.length)) as Float32Array;
+        const records = await transformRecords(pipeline, rows as Record<string, RawValue>[]);
+        expect(Buffer.from(records.buffer).equals(Buffer.from(batch.buffer))).toBe(true);
+      },
+    );
+    await fc.assert(property, { numRuns: 100 });
+  });
+});
