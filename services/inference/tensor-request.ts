@@ -160,10 +160,10 @@ function pickInput(inputs: readonly InputTensor[], version: LoadedVersion, viola
   return picked;
 }
 
-/** @returns the number of rows, or null when the shape says none that can be taken */
+/** @returns the number of rows, or null when the contents need not be looked at */
 function checkTensor(input: InputTensor, version: LoadedVersion, violations: Violations): number | null {
   const { name, width } = version.signature.input;
-  const field = `inputs[${quote(name)}]`;
+  const field = `inputs["${name}"]`;
   checkTensorParameters(input.parameters, field, violations);
   const { datatype, shape } = input;
   if (datatype !== 'FP32') {
@@ -181,7 +181,7 @@ function checkTensor(input: InputTensor, version: LoadedVersion, violations: Vio
     violations.add(`${field}.shape`, description);
     return null;
   }
-  return rows;
+  return datatype === 'FP32' ? rows : null;
 }
 
 function takeValues(
@@ -217,7 +217,7 @@ function takeValues(
 
 function takeTyped(input: InputTensor, count: number, violations: Violations): Float32Array | null {
   const { contents, name, shape } = input;
-  const field = `inputs[${quote(name)}].contents`;
+  const field = `inputs["${name}"].contents`;
   if (!contents) {
     violations.add(field, `Expected \`raw_input_contents\`, or \`contents\` of input '${name}', but received neither.`);
     return null;

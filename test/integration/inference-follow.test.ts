@@ -258,3 +258,19 @@ describe('a registry that goes away', () => {
     expect(await statesOf()).toEqual({ 'animals:1': 'READY', 'animals:2': 'READY', 'stones:2': 'READY' });
   });
 });
+
+describe('the metrics', () => {
+  it('forget a version that is no longer served', async () => {
+    await start('--loaded-versions-max=1');
+    const metrics = async () => (await fetch(`http://127.0.0.1:${serving.service.metricsPort}/metrics`)).text();
+    await publish(serving.registry, 'animals', modelFiles({ seed: 1 }));
+    await serving.serves('animals', '', 1);
+    expect(await metrics()).toContain('millrace_inference_requests_total{model="animals",version="1"');
+    await publish(serving.registry, 'animals', modelFiles({ seed: 2 }));
+    await serving.serves('animals', '', 2);
+    await serving.stopsServing('animals', '1');
+    const text = await metrics();
+    expect(text).toContain('millrace_inference_requests_total{model="animals",version="2"');
+    expect(text).not.toContain('version="1"');
+  });
+});
