@@ -1,0 +1,125 @@
+import {
+  Bool,
+  Dictionary,
+  Field,
+  FixedSizeList,
+  Float16,
+  Int32,
+  List,
+  Message,
+  RecordBatchStreamWriter,
+  Schema,
+  Table,
+  TimestampSecond,
+  tableFromArrays,
+  Uint8,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow';
+import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../services/platform/errors.js';
+import { decodeMessage } from '../../../services/preprocessing/arrow-message.js';
+import { typeName } from '../../../services/preprocessing/column.js';
+
+const schemaMessage = (fields: Field[]) => Message.encode(Message.from(new Schema(fields)));
+const field = (type: ConstructorParameters<typeof Field>[1], metadata = {}) =>
+  new Field('a', type, true, new Map(Object.entries(metadata)));
+
+/** The bare flatbuffers of a stream. */
+function headersOf(table: Table): Uint8Array[] {
+  const bytes = RecordBatchStreamWriter.writeAll(table).toUint8Array(true);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headers: Uint8Array[] = [];
+  for (let at = 0; ; ) {
+    const length = view.getInt32(at + 4, true);
+    if (length === 0) {
+      return headers;
+    }
+    const header = bytes.slice(at + 8, at + 8 + length);
+    headers.push(header);
+    at += 8 + length + Message.decode(header).bodyLength;
+  }
+}
+
+describe('decodeMessage', () => {
+  it.each([
+    ['no bytes', new Uint8Array(0)],
+    ['zeros', new Uint8Array(64)],
+    ['text', Buffer.from('this is no flatbuffer at all, but text')],
+    ['offsets beyond the end', new Uint8Array(64).fill(0xff)],
+  ])('refuses %s', (_, bytes) => {
+    expect(() => decodeMessage(bytes)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+
+  it.each([
+    ['a timestamp', field(new TimestampSecond()), 'Timestamp'],
+    ['a float16', field(new Float16()), 'FloatingPoint'],
+    ['a list', field(new List(field(new Int32()))), 'List'],
+    ['a list of lists', field(new FixedSizeList(2, field(new FixedSizeList(2, field(new Uint8()))))), 'FixedSizeList'],
+    ['a dictionary of numbers', field(new Dictionary(new Int32(), new Int32())), 'a dictionary of Int'],
+  ])('refuses %s in words', (_, column, type) => {
+    const decode = () => decodeMessage(schemaMessage([column]));
+    expect(decode).toThrow(expect.objectContaining({ reason: 'UNSUPPORTED_TYPE' }));
+    expect(decode).toThrow(type);
+  });
+
+  it('refuses columns without names of their own', () => {
+    expect(() => decodeMessage(schemaMessage([field(new Bool()), field(new Bool())]))).toThrow(
+      'two columns are called "a"',
+    );
+    expect(() => decodeMessage(schemaMessage([new Field('', new Bool())]))).toThrow('a column has no name');
+    expect(() => decodeMessage(schemaMessage([]))).toThrow('at least one column');
+  });
+
+  it('refuses a shape that does not make the list', () => {
+    const column = field(new FixedSizeList(4, field(new Uint8())), { 'millrace.shape': '3,2' });
+    expect(() => decodeMessage(schemaMessage([column]))).toThrow('to make 4 items but received 3,2');
+  });
+
+  it('reads the shape of our own metadata and of the extension for tensors', () => {
+    const type = new FixedSizeList(4, field(new Uint8()));
+    const shapes = [{ 'millrace.shape': '2,2' }, { 'ARROW:extension:metadata': '{"shape":[2,2]}' }].map((metadata) => {
+      const message = decodeMessage(schemaMessage([field(type, metadata)]));
+      return message.kind === 'schema' && message.columns[0]!.shape;
+    });
+    expect(shapes).toEqual([
+      [2, 2],
+      [2, 2],
+    ]);
+  });
+
+  it('reads what Arrow writes', () => {
+    const table = new Table({
+      text: vectorFromArray(['x', null], new Utf8()),
+      word: vectorFromArray(['p', 'q'], new Dictionary(new Utf8(), new Int32())),
+    });
+    const [schema, dictionary, batch] = headersOf(table).map(decodeMessage);
+    expect(schema).toMatchObject({ kind: 'schema', columns: [{ name: 'text' }, { name: 'word' }] });
+    expect(schema!.kind === 'schema' && schema!.columns.map(({ type }) => typeName(type))).toEqual([
+      'Utf8',
+      'Dictionary<Int32, Utf8>',
+    ]);
+    expect(dictionary).toMatchObject({ kind: 'dictionary', isDelta: false, batch: { length: 2 } });
+    expect(batch).toMatchObject({ kind: 'batch', batch: { length: 2, nodes: [{ nullCount: 1 }, { nullCount: 0 }] } });
+  });
+
+  it('answers or refuses, whichever byte is changed', () => {
+    const headers = headersOf(tableFromArrays({ a: Float64Array.of(1, 2), b: ['x', 'y'] }));
+    let refused = 0;
+    for (const header of headers) {
+      for (let at = 0; at < header.length; at++) {
+        for (const value of [0x00, 0x01, 0x7f, 0x80, 0xff]) {
+          const changed = Uint8Array.from(header);
+          changed[at] = value;
+          try {
+            decodeMessage(changed);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ServiceError);
+            refused++;
+          }
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
+  });
+});

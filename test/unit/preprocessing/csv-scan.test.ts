@@ -1,0 +1,52 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { scanCsv } from '../../../services/preprocessing/csv-scan.js';
+import { tempFolder } from '../../support/temp-folder.js';
+
+function scan(content: string | Buffer, signal = new AbortController().signal) {
+  const file = path.join(tempFolder(), 'data.csv');
+  writeFileSync(file, content);
+  return scanCsv({ path: file, sizeBytes: content.length }, signal);
+}
+
+describe('scanCsv', () => {
+  it.each<[string, string | Buffer, string]>([
+    ['an empty file', '', 'the file is empty'],
+    ['a header alone', 'a,b\n', 'at least one row'],
+    ['a row that is too short', 'a,b\n1,2\n3\n', 'Line 3: Expected 2 fields, as in the header, but received 1.'],
+    ['a row that is too long', 'a,b\n1,2,3\n', 'Line 2: Expected 2 fields, as in the header, but received 3.'],
+    ['a last row that is cut off', 'a,b,c\n1,2,3\n4,5', 'Line 3: Expected 3 fields'],
+    ['a quote that is not closed', 'a,b\n1,"2\n3,4\n', 'Line 2: Expected a closing quote but the file ends'],
+    ['text after a closing quote', 'a,b\n1,"2"x\n', 'Line 2: Expected a comma or the end of the line'],
+    ['a name twice', 'a,A\n1,2\n', 'Line 1: Expected columns with names of their own'],
+    ['a column without a name', 'a,\n1,2\n', 'Line 1: Expected a name for column 2'],
+    ['bytes that are not UTF-8', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1'), 'Line 3: Expected UTF-8'],
+    ['a character that is cut off', Buffer.from('a\n\xc3', 'latin1'), 'Line 2: Expected UTF-8'],
+    ['a fault after quoted line ends, by its line', 'a,b\n"x\ny\nz",1\n2\n', 'Line 5: Expected 2 fields'],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(scan(content)).rejects.toThrow(message);
+  });
+
+  it('ends when it is cancelled', async () => {
+    await expect(scan('a\n1\n', AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+  });
+
+  it.each<[string, string, string[], number]>([
+    ['lines that end in CR LF', 'a,b\r\n1,2\r\n3,4\r\n', ['a', 'b'], 2],
+    ['a last line without its end', 'a,b\n1,2\n3,4', ['a', 'b'], 2],
+    ['a byte order mark', '\ufeffa,b\n1,2\n', ['a', 'b'], 1],
+    ['quotes, commas and line ends within quotes', '"a ""x""","b,c"\n"1\n2","3"",4"\n', ['a "x"', 'b,c'], 1],
+    ['empty fields', 'a,b\n,\n', ['a', 'b'], 1],
+    ['empty lines between records', 'a,b\n\n1,2\n\n', ['a', 'b'], 1],
+    ['an empty line as a missing value of a single column', 'a\n1\n\n2\n', ['a'], 3],
+    ['characters of several bytes', 'größe,€\n1,😀\n', ['größe', '€'], 1],
+  ])('reads %s', async (_, content, names, rowCount) => {
+    expect(await scan(content)).toEqual({ names, rowCount });
+  });
+
+  it('counts across the pieces in which a file is read', async () => {
+    const row = `${'ä'.repeat(300)},"${'b'.repeat(300)}\n"\n`;
+    expect(await scan(`x,y\n${row.repeat(3_000)}`)).toEqual({ names: ['x', 'y'], rowCount: 3_000 });
+  });
+});

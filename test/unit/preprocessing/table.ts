@@ -1,0 +1,51 @@
+import type { ColumnChunk } from '../../../services/pipeline/index.js';
+import { createArrowEncoder } from '../../../services/preprocessing/arrow-encoder.js';
+import type { Column } from '../../../services/preprocessing/column.js';
+import { type BuiltType, ColumnBuilder, columnTypeOf } from '../../../services/preprocessing/column-builder.js';
+import type { DatasetVersion } from '../../../services/preprocessing/dataset.js';
+import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
+import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
+import { tempFolder } from '../../support/temp-folder.js';
+
+export type Values = readonly (number | bigint | boolean | string | null)[];
+
+export function chunkOf(type: BuiltType, values: Values): ColumnChunk {
+  const builder = new ColumnBuilder(type, Math.max(values.length, 1));
+  for (const value of values) {
+    builder.push(type === 'int64' && value !== null ? BigInt(value as number) : value);
+  }
+  return builder.finish();
+}
+
+/** Columns by name: the type, then the values. */
+export type TableContent = Record<string, [BuiltType, Values]>;
+
+/** Stores a table, cut into batches of `batchRows`. */
+export async function storeTable(
+  store: DatasetStore,
+  dataset: string,
+  content: TableContent,
+  batchRows = 1_000,
+): Promise<DatasetVersion> {
+  const columns: Column[] = Object.entries(content).map(([name, [type]]) => ({
+    name,
+    type: columnTypeOf(type),
+    shape: [],
+  }));
+  const encoder = await createArrowEncoder(columns);
+  const draft = await store.draft(columns, encoder.schema());
+  const rows = Object.values(content)[0]![1].length;
+  for (let row = 0; row < rows; row += batchRows) {
+    const chunks = Object.values(content).map(([type, values]) => chunkOf(type, values.slice(row, row + batchRows)));
+    await draft.append(encoder.batch(chunks[0]!.length, chunks), chunks);
+  }
+  const version = await store.commit(dataset, draft, ['test']);
+  await draft.discard();
+  return version;
+}
+
+/** A table in a folder of its own; it is removed after the test. */
+export async function openTable(content: TableContent, batchRows?: number): Promise<StoredTable> {
+  const store = await DatasetStore.open(tempFolder());
+  return store.openTable(await storeTable(store, 'table', content, batchRows));
+}
