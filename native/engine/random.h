@@ -9,7 +9,10 @@ namespace millrace {
 /// What a stream of random numbers is for. Two purposes never share numbers, whatever their indices.
 enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2 };
 
-/// Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four numbers for a counter and a key.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
+/// Counter-based random numbers from Philox.
 /// The n-th number of a stream is a pure function of (seed, purpose, index, n): there is no state to save, and every
 /// library and machine gives the same numbers, which `std::shuffle` and the distributions of <random> do not.
 class Random {

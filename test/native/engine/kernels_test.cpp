@@ -1,0 +1,258 @@
+#include "engine/kernels.h"
+
+#include <cstring>
+#include <limits>
+
+#include "check.h"
+#include "engine/optimizer.h"
+#include "matrices.h"
+
+namespace millrace::test {
+namespace {
+
+// float32 sums of n products of numbers up to 1: n roundings of at most n * 6e-8, in practice its root.
+double allowed(std::size_t inner) { return 2e-7 * static_cast<double>(inner) + 1e-6; }
+
+double apply(Activation activation, double x) {
+  switch (activation) {
+    case Activation::kSigmoid:
+      return 1.0 / (1.0 + std::exp(-x));
+    case Activation::kTanh:
+      return std::tanh(x);
+    case Activation::kRelu:
+      return x > 0.0 ? x : 0.0;
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      break;
+  }
+  return x;
+}
+
+double slope_of(Activation activation, double y) {
+  switch (activation) {
+    case Activation::kSigmoid:
+      return y * (1.0 - y);
+    case Activation::kTanh:
+      return 1.0 - y * y;
+    case Activation::kRelu:
+      return y > 0.0 ? 1.0 : 0.0;
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      break;
+  }
+  return 1.0;
+}
+
+struct Shape {
+  std::size_t rows, inner, outer;
+};
+
+constexpr Shape kShapes[] = {{1, 1, 1},    {1, 784, 128}, {2, 17, 33},  {3, 257, 47}, {5, 16, 16},   {7, 31, 10},
+                             {12, 300, 80}, {13, 64, 257}, {32, 97, 19}, {37, 513, 64}, {65, 40, 130}, {4, 4097, 31}};
+constexpr Activation kElementwise[] = {Activation::kLinear, Activation::kSigmoid, Activation::kTanh, Activation::kRelu};
+
+double product(const Matrix& a, const Matrix& b, std::size_t row, std::size_t column) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < a.columns; ++k) sum += static_cast<double>(a.at(row, k)) * b.at(k, column);
+  return sum;
+}
+
+TEST("dense agrees with the plain sum for every shape, activation and instruction set") {
+  for (const InstructionSet set : available_sets()) {
+    for (const auto& [rows, inner, outer] : kShapes) {
+      const Matrix input = Matrix::random(rows, inner, 1);
+      const Matrix weights = Matrix::random(inner, outer, 2);
+      const AlignedBuffer<float> bias = Matrix::random(1, outer, 3).panels();
+      const AlignedBuffer<float> x = input.panels();
+      const AlignedBuffer<float> w = weights.panels();
+      for (const Activation activation : kElementwise) {
+        AlignedBuffer<float> output(panel_size(rows, outer));
+        kernels_for(set).dense({x.data(), rows, inner, w.data(), bias.data(), output.data(), rows, nullptr, activation},
+                               {0, rows}, {0, panel_count(outer)});
+        for (std::size_t r = 0; r < rows; ++r) {
+          for (std::size_t c = 0; c < outer; ++c) {
+            const double expected = apply(activation, product(input, weights, r, c) + bias[c]);
+            CHECK_NEAR(output[panel_offset(rows, r, c)], expected, allowed(inner));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST("dense multiplies by the slope on the way back") {
+  for (const InstructionSet set : available_sets()) {
+    const Matrix error = Matrix::random(9, 21, 1);
+    const Matrix transposed = Matrix::random(21, 35, 2);
+    const Matrix at = Matrix::random(9, 35, 3);
+    const AlignedBuffer<float> e = error.panels(), t = transposed.panels(), y = at.panels();
+    for (const Activation activation : kElementwise) {
+      AlignedBuffer<float> output(panel_size(9, 35));
+      kernels_for(set).dense({e.data(), 9, 21, t.data(), nullptr, output.data(), 9, y.data(), activation}, {0, 9},
+                             {0, 3});
+      for (std::size_t r = 0; r < 9; ++r) {
+        for (std::size_t c = 0; c < 35; ++c) {
+          CHECK_NEAR(output[panel_offset(9, r, c)],
+                     product(error, transposed, r, c) * slope_of(activation, at.at(r, c)), allowed(21));
+        }
+      }
+    }
+  }
+}
+
+TEST("dense gives the same bits however rows and panels are divided") {
+  for (const InstructionSet set : available_sets()) {
+    const std::size_t rows = 29, inner = 600, outer = 150;
+    const AlignedBuffer<float> x = Matrix::random(rows, inner, 1).panels();
+    const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
+    const auto run = [&](std::size_t row_step, std::size_t panel_step) {
+      AlignedBuffer<float> output(panel_size(rows, outer));
+      for (std::size_t row = 0; row < rows; row += row_step) {
+        for (std::size_t panel = 0; panel < panel_count(outer); panel += panel_step) {
+          kernels_for(set).dense(
+              {x.data(), rows, inner, w.data(), nullptr, output.data(), rows, nullptr, Activation::kTanh},
+              {row, std::min(row + row_step, rows)}, {panel, std::min(panel + panel_step, panel_count(outer))});
+        }
+      }
+      return output;
+    };
+    const AlignedBuffer<float> whole = run(rows, panel_count(outer));
+    for (const std::size_t row_step : {1, 2, 3, 7, 13}) {
+      for (const std::size_t panel_step : {1, 3, 10}) {
+        const AlignedBuffer<float> parts = run(row_step, panel_step);
+        CHECK(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST("the weight gradient agrees with the plain sum, stored, added and applied") {
+  for (const InstructionSet set : available_sets()) {
+    const Kernels& k = kernels_for(set);
+    for (const auto& [rows, inner, outer] : kShapes) {
+      const Matrix input = Matrix::random(rows, inner, 1);
+      const Matrix error = Matrix::random(rows, outer, 2);
+      const AlignedBuffer<float> x = input.panels();
+      const AlignedBuffer<float> e = error.panels();
+      AlignedBuffer<float> values(panel_size(inner, outer)), gradient(values.size());
+      AlignedBuffer<float> bias(padded(outer)), bias_gradient(bias.size());
+      WeightGradient g{x.data(), rows, inner, e.data(), rows, rows, WeightGradient::Mode::kStore,
+                       {values.data(), gradient.data(), nullptr, nullptr},
+                       {bias.data(), bias_gradient.data(), nullptr, nullptr},
+                       {}};
+      g.update.rule = UpdateRule::kDescent;
+      g.update.learning_rate = 0.5f;
+      const Range inner_panels{0, panel_count(inner)}, panels{0, panel_count(outer)};
+      k.weight_gradient(g, inner_panels, panels);
+      g.mode = WeightGradient::Mode::kAdd;
+      k.weight_gradient(g, inner_panels, panels);
+      g.mode = WeightGradient::Mode::kUpdate;
+      k.weight_gradient(g, inner_panels, panels);
+      for (std::size_t c = 0; c < outer; ++c) {
+        double column = 0.0;
+        for (std::size_t r = 0; r < rows; ++r) column += error.at(r, c);
+        CHECK_NEAR(bias_gradient[c], 2.0 * column, 2.0 * allowed(rows));
+        CHECK_NEAR(bias[c], -0.5 * column, allowed(rows));
+        for (std::size_t i = 0; i < inner; ++i) {
+          double sum = 0.0;
+          for (std::size_t r = 0; r < rows; ++r) sum += static_cast<double>(input.at(r, i)) * error.at(r, c);
+          const std::size_t at = panel_offset(inner, i, c);
+          CHECK_NEAR(gradient[at], 2.0 * sum, 2.0 * allowed(rows));
+          CHECK_NEAR(values[at], -0.5 * sum, allowed(rows));
+        }
+      }
+    }
+  }
+}
+
+TEST("Adam's first step is the learning rate against the gradient's sign") {
+  for (const InstructionSet set : available_sets()) {
+    AlignedBuffer<float> value(16), gradient(16), first(16), second(16);
+    for (std::size_t i = 0; i < 16; ++i) gradient[i] = static_cast<float>(i) - 8.0f;
+    const Optimizer adam({OptimizerType::kAdam, 0.25f, 0.0f, false, 0.9f, 0.999f, 0.0f});
+    gradient[8] = 1.0f;
+    kernels_for(set).update({value.data(), gradient.data(), first.data(), second.data()}, adam.update_at(1), 16);
+    for (std::size_t i = 0; i < 16; ++i) CHECK_NEAR(value[i], gradient[i] < 0.0f ? 0.25 : -0.25, 1e-5);
+  }
+}
+
+TEST("transpose moves every element and clears the padding") {
+  for (const InstructionSet set : available_sets()) {
+    for (const auto& [rows, inner, outer] : kShapes) {
+      const Matrix weights = Matrix::random(inner, outer, rows);
+      const AlignedBuffer<float> w = weights.panels();
+      AlignedBuffer<float> transposed(panel_size(outer, inner), 7.0f);
+      kernels_for(set).transpose(w.data(), inner, outer, transposed.data(), {0, panel_count(inner)});
+      for (std::size_t o = 0; o < outer; ++o) {
+        for (std::size_t i = 0; i < padded(inner); ++i) {
+          CHECK(transposed[panel_offset(outer, o, i)] == (i < inner ? weights.at(i, o) : 0.0f));
+        }
+      }
+    }
+  }
+}
+
+TEST("gather reads bytes and floats in any order") {
+  for (const InstructionSet set : available_sets()) {
+    for (const std::size_t columns : {1, 15, 16, 17, 97}) {
+      // Exactly as large as said: a read past the end is caught by the sanitizer.
+      std::vector<std::uint8_t> bytes(5 * columns);
+      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
+      const std::vector<float> floats(bytes.begin(), bytes.end());
+      const std::vector<std::uint32_t> order{4, 0, 3};
+      for (const bool stored_as_bytes : {true, false}) {
+        AlignedBuffer<float> output(panel_size(3, columns), 7.0f);
+        const void* source = stored_as_bytes ? static_cast<const void*>(bytes.data()) : floats.data();
+        kernels_for(set).gather({source, stored_as_bytes, columns, order.data(), 0, 0.5f, -1.0f, output.data(), 3},
+                                {0, 3});
+        for (std::size_t r = 0; r < 3; ++r) {
+          for (std::size_t c = 0; c < padded(columns); ++c) {
+            const float expected = c < columns ? floats[order[r] * columns + c] * 0.5f - 1.0f : 0.0f;
+            CHECK(output[panel_offset(3, r, c)] == expected);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST("softmax is stable for logits of 1e4 and exact at its ends") {
+  for (const InstructionSet set : available_sets()) {
+    for (const std::size_t columns : {2, 10, 16, 17, 40}) {
+      Matrix logits(2, columns);
+      for (std::size_t c = 0; c < columns; ++c) logits.flat[c] = c == 1 ? 1e4f : -1e4f;
+      for (std::size_t c = 0; c < columns; ++c) logits.flat[columns + c] = static_cast<float>(c) * 0.25f;
+      AlignedBuffer<float> z = logits.panels();
+      kernels_for(set).activate(Activation::kSoftmax, z.data(), z.data(), 2, columns, {0, 2});
+      double total = 0.0;
+      for (std::size_t c = 0; c < columns; ++c) total += std::exp(0.25 * static_cast<double>(c));
+      for (std::size_t c = 0; c < columns; ++c) {
+        CHECK(z[panel_offset(2, 0, c)] == (c == 1 ? 1.0f : 0.0f));
+        CHECK_NEAR(z[panel_offset(2, 1, c)], std::exp(0.25 * static_cast<double>(c)) / total, 1e-6);
+      }
+    }
+  }
+}
+
+TEST("activations agree with the C library over their whole range") {
+  for (const InstructionSet set : available_sets()) {
+    for (const Activation activation : {Activation::kSigmoid, Activation::kTanh}) {
+      AlignedBuffer<float> x(16), y(16);
+      for (double from = -100.0; from < 100.0; from += 0.37) {
+        for (std::size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(from + 0.023 * static_cast<double>(i));
+        kernels_for(set).activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+        for (std::size_t i = 0; i < 16; ++i) {
+          const double expected = apply(activation, x[i]);
+          // A few units in the last place, and nothing below the smallest normal number.
+          CHECK_NEAR(y[i], expected, 5e-7 * std::abs(expected) + 2e-38);
+        }
+      }
+      x.assign(16, std::numeric_limits<float>::quiet_NaN());
+      kernels_for(set).activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+      for (const float value : y) CHECK(std::isnan(value));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace millrace::test

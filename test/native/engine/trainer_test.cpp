@@ -1,0 +1,157 @@
+#include "engine/trainer.h"
+
+#include <cstring>
+
+#include "check.h"
+#include "engine/cpu_quota.h"
+#include "engine/error.h"
+#include "engine/predictor.h"
+#include "matrices.h"
+
+namespace millrace::test {
+namespace {
+
+std::shared_ptr<Network> small_network() {
+  auto network = std::make_shared<Network>(NetworkSpec{
+      19, {{37, Activation::kRelu, Initializer::kHeNormal}, {16, Activation::kSoftmax, Initializer::kGlorotUniform},
+           {33, Activation::kTanh, Initializer::kGlorotNormal}, {5, Activation::kSoftmax, Initializer::kHeUniform}}});
+  network->initialize(11);
+  return network;
+}
+
+struct Data {
+  explicit Data(std::size_t rows) : features(Matrix::random(rows, 19, 4)), labels(rows) {
+    for (std::size_t row = 0; row < rows; ++row) labels[row] = static_cast<std::int32_t>(row % 5);
+  }
+  Examples examples() const {
+    return {features.rows, features.columns, features.flat.data(), false, 1.0f, 0.0f, labels.data()};
+  }
+  Matrix features;
+  std::vector<std::int32_t> labels;
+};
+
+TrainerOptions options_of(unsigned threads, std::size_t batch_size, float rate = 0.01f) {
+  return {Loss::kCategoricalCrossEntropy, {OptimizerType::kAdam, rate, 0.0f, false, 0.9f, 0.999f, 1e-7f},
+          batch_size, 5, threads};
+}
+
+std::vector<float> trained(unsigned threads, std::size_t batch_size, std::size_t rows) {
+  const Data data(rows);
+  const auto network = small_network();
+  Trainer trainer(network, options_of(threads, batch_size));
+  for (std::uint32_t epoch = 0; epoch < 2; ++epoch) trainer.train_epoch(data.examples(), {epoch, 0.0, {}, nullptr});
+  std::vector<float> flat(network->parameter_count());
+  network->unpack(network->parameters(), flat);
+  return flat;
+}
+
+TEST("training gives the same bits with every number of threads") {
+  for (const std::size_t batch_size : {1, 32, 300, 0}) {
+    const std::size_t rows = batch_size == 1 ? 40 : 700;
+    const std::vector<float> alone = trained(1, batch_size, rows);
+    for (const unsigned threads : {2, 3, 5}) {
+      const std::vector<float> team = trained(threads, batch_size, rows);
+      CHECK(std::memcmp(alone.data(), team.data(), alone.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST("padding of the parameters stays zero") {
+  const Data data(64);
+  const auto network = small_network();
+  Trainer trainer(network, options_of(2, 16));
+  trainer.train_epoch(data.examples(), {0, 0.0, {}, nullptr});
+  for (const Layer& layer : network->layers()) {
+    for (std::size_t column = layer.outer; column < padded(layer.outer); ++column) {
+      CHECK(network->parameters()[layer.bias + column] == 0.0f);
+      for (std::size_t row = 0; row < layer.inner; ++row) {
+        CHECK(network->parameters()[layer.kernel + panel_offset(layer.inner, row, column)] == 0.0f);
+      }
+    }
+  }
+}
+
+TEST("a cancelled epoch ends after the step at hand, on every member") {
+  const Data data(5000);
+  std::atomic<bool> cancelled{false};
+  Trainer trainer(small_network(), options_of(3, 8));
+  const auto cancel_at_ten = [&](const EpochTotals& totals) { cancelled = totals.step >= 10; };
+  try {
+    trainer.train_epoch(data.examples(), {0, 0.0, cancel_at_ten, &cancelled});
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kCancelled);
+  }
+  CHECK(trainer.step() == 10);
+}
+
+TEST("a loss that is no number ends the epoch with the last good weights") {
+  Data data(200);
+  data.features.flat[19 * 150 + 3] = NAN;
+  const auto network = small_network();
+  Trainer trainer(network, options_of(2, 8));
+  try {
+    trainer.train_epoch(data.examples(), {0, 0.0, {}, nullptr});
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kDiverged);
+  }
+  for (std::size_t i = 0; i < network->block_size(); ++i) CHECK(std::isfinite(network->parameters()[i]));
+}
+
+TEST("bad examples are refused with their place") {
+  Data data(20);
+  data.labels[7] = 5;
+  try {
+    expect_trainable(data.examples(), *small_network(), Loss::kCategoricalCrossEntropy);
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("row 7") != std::string::npos);
+    CHECK(error.field() == "targets");
+  }
+}
+
+TEST("evaluation and gradients leave the weights alone and agree on the loss") {
+  const Data data(300);
+  const auto network = small_network();
+  const AlignedBuffer<float> before(network->parameters(), network->parameters() + network->block_size());
+  Trainer trainer(network, options_of(2, 8));
+  const Evaluation evaluation = trainer.evaluate(data.examples());
+  const Gradients gradients = trainer.gradients(data.examples());
+  // Both add 300 doubles, in different groups.
+  CHECK_NEAR(evaluation.loss, gradients.loss, 1e-12);
+  CHECK(std::memcmp(before.data(), network->parameters(), before.size() * sizeof(float)) == 0);
+}
+
+TEST("a prediction does not depend on the rows beside it") {
+  const auto network = small_network();
+  const Matrix input = Matrix::random(130, 19, 9);
+  std::vector<float> together(130 * 5), alone(5);
+  Predictor predictor;
+  predictor.predict(*network, input.flat, 130, together);
+  for (std::size_t row = 0; row < 130; ++row) {
+    predictor.predict(*network, {input.flat.data() + row * 19, 19}, 1, alone);
+    CHECK(std::memcmp(alone.data(), together.data() + row * 5, 5 * sizeof(float)) == 0);
+  }
+}
+
+TEST("a team meets at its barrier thousands of times, also with more threads than processors") {
+  ThreadPool pool(5);
+  std::vector<std::uint64_t> counts(5);
+  for (int round = 0; round < 3; ++round) {
+    pool.run([&](unsigned member) {
+      for (std::uint64_t i = 0; i < 500; ++i) {
+        ++counts[member];
+        pool.synchronize();
+        for (const std::uint64_t count : counts) {
+          if (count != counts[member]) std::abort();
+        }
+        pool.synchronize();
+      }
+    });
+  }
+  CHECK(usable_processors() >= 1);
+}
+
+}  // namespace
+}  // namespace millrace::test
