@@ -156,7 +156,7 @@ async function showDigits(millrace: Millrace, version: number, say: (line: strin
   });
   say(`\nFive test digits, and what ${model} version ${version} answered over gRPC:\n`);
   const drawings = shown.map((image) => drawImage(image, side, side));
-  for (const line of sideBySide(drawings)) {
+  for (const line of sideBySide(drawings).filter((line) => line.trim())) {
     say(line.trimEnd());
   }
   say(captions.join('  ').trimEnd());

@@ -32,8 +32,8 @@ describe('millrace quickstart', () => {
   it('trains on MNIST, serves the model, and stops what it started', { timeout: 120_000 }, async () => {
     const portBase = await freePortBase();
     const result = await quickstartJson(portBase);
-    // Keras reaches 0.976 with this network; 0.973 leaves room for the seed.
-    expect(result.testAccuracy).toBeGreaterThanOrEqual(0.973);
+    // Over seeds the accuracy is 0.976 with a standard deviation of 0.002: three of them leave room for other instruction sets.
+    expect(result.testAccuracy).toBeGreaterThanOrEqual(0.97);
     expect(result.secondsPerEpoch).toHaveLength(5);
     expect(result.trainSeconds).toBeGreaterThan(0);
     expect(result.version).toBe(1);
