@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
@@ -6,6 +5,14 @@ import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@g
 import protobuf from 'protobufjs';
 import type { FlightServiceClient, FlightServiceHandlers } from './gen/arrow/flight/protocol/FlightService.js';
 import type { HealthClient, HealthHandlers } from './gen/grpc/health/v1/Health.js';
+import type {
+  ServerReflectionClient as ReflectionClient,
+  ServerReflectionHandlers as ReflectionHandlers,
+} from './gen/grpc/reflection/v1/ServerReflection.js';
+import type {
+  ServerReflectionClient as ReflectionAlphaClient,
+  ServerReflectionHandlers as ReflectionAlphaHandlers,
+} from './gen/grpc/reflection/v1alpha/ServerReflection.js';
 import type { GRPCInferenceServiceClient, GRPCInferenceServiceHandlers } from './gen/inference/GRPCInferenceService.js';
 import type { MetricsServiceClient, MetricsServiceHandlers } from './gen/millrace/v1/MetricsService.js';
 import type { PredictionServiceClient, PredictionServiceHandlers } from './gen/millrace/v1/PredictionService.js';
@@ -21,7 +28,6 @@ const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
 
 function load(file: string): PackageDefinition {
   return loadSync(file, {
-    keepCase: false,
     longs: Number,
     enums: String,
     defaults: true,
@@ -41,28 +47,13 @@ export class Contract<Client, Handlers> {
     /** Full name, for example `millrace.v1.TrainingService`. */
     readonly name: string,
     /** Path of the .proto file under `proto/`. */
-    readonly file: string,
+    private readonly file: string,
   ) {}
 
   get definition(): grpc.ServiceDefinition {
     this.#definition ??= load(this.file)[this.name] as grpc.ServiceDefinition;
     return this.#definition;
   }
-}
-
-/**
- * Descriptors of every .proto file as the compiler wrote them, for server reflection: those that proto-loader makes have
- * relative type names and wrong map entries, and grpcurl refuses them.
- */
-export function fileDescriptors(): Buffer[] {
-  const set = protobuf.Reader.create(readFileSync(path.join(protoFolder, 'gen/descriptors.binpb')));
-  const files: Buffer[] = [];
-  // google.protobuf.FileDescriptorSet: nothing but `repeated FileDescriptorProto file = 1`.
-  while (set.pos < set.len) {
-    set.uint32();
-    files.push(Buffer.from(set.bytes()));
-  }
-  return files;
 }
 
 export const contracts = {
@@ -95,6 +86,14 @@ export const contracts = {
     'arrow/flight.proto',
   ),
   health: new Contract<HealthClient, HealthHandlers>('grpc.health.v1.Health', 'grpc/health.proto'),
+  reflection: new Contract<ReflectionClient, ReflectionHandlers>(
+    'grpc.reflection.v1.ServerReflection',
+    'grpc/reflection/v1/reflection.proto',
+  ),
+  reflectionAlpha: new Contract<ReflectionAlphaClient, ReflectionAlphaHandlers>(
+    'grpc.reflection.v1alpha.ServerReflection',
+    'grpc/reflection/v1alpha/reflection.proto',
+  ),
 };
 
 const messageFiles = {

@@ -1,5 +1,6 @@
 /** The one door to the contracts for TypeScript: definitions, typed clients, and the errors that calls end in. */
 export { type CallOptions, createClient, type RpcClient } from './client.js';
-export { Contract, contracts, describeMessage, fileDescriptors } from './contracts.js';
+export { Contract, contracts, describeMessage } from './contracts.js';
+export { DescribedFiles } from './described-files.js';
 export { encodeDetails, type FieldViolation, RpcError, type StatusDetails, type StatusName } from './rpc-error.js';
 export { fromTimestamp, type Timestamp, toTimestamp } from './timestamp.js';

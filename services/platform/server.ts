@@ -1,12 +1,11 @@
 import * as grpc from '@grpc/grpc-js';
-import type { PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
-import { contracts, fileDescriptors } from '../../proto/index.js';
+import { contracts } from '../../proto/index.js';
 import { ServiceError } from './errors.js';
 import { addService, type ImplementedContract, implement } from './handler.js';
 import { Health } from './health.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
+import { reflectionServices } from './reflection.js';
 
 /** Largest message taken or sent, in the whole mesh. */
 export const messageBytesMax = 64 * 1024 * 1024;
@@ -34,6 +33,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const served = [...options.implementations, metricsService(metrics)];
   const health = new Health(['', ...served.map(({ contract }) => contract.name)]);
   served.push(health.implementation);
+  served.push(...reflectionServices(served.map(({ contract }) => contract.name)));
   const server = new grpc.Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
@@ -44,10 +44,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   for (const implemented of served) {
     addService(server, implemented, { log, metrics, stopping: stopping.signal, active });
   }
-  addReflection(
-    server,
-    served.map(({ contract }) => contract.name),
-  );
   const port = await bind(server, options.host, options.port);
   return {
     port,
@@ -73,13 +69,6 @@ function finish(server: grpc.Server, active: Set<Promise<void>>, graceMs: number
       resolve();
     });
   });
-}
-
-/** Versions v1 and v1alpha, for the services named. */
-function addReflection(server: grpc.Server, services: string[]): void {
-  // The package asks for what proto-loader gives and reads only the descriptors in it.
-  const described = { files: { fileDescriptorProtos: fileDescriptors() } } as unknown as PackageDefinition;
-  new ReflectionService(described, { services }).addToServer(server);
 }
 
 function metricsService(metrics: Metrics): ImplementedContract {

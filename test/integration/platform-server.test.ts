@@ -1,11 +1,8 @@
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import * as grpc from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { pino } from 'pino';
-import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { describe, expect, it } from 'vitest';
+import type { ServerReflectionRequest as ReflectionRequest } from '../../proto/gen/grpc/reflection/v1/ServerReflectionRequest.js';
+import type { ServerReflectionResponse__Output as ReflectionResponse } from '../../proto/gen/grpc/reflection/v1/ServerReflectionResponse.js';
 import { contracts } from '../../proto/index.js';
 import { ServiceError } from '../../services/platform/errors.js';
 import { implement } from '../../services/platform/handler.js';
@@ -54,69 +51,54 @@ describe('health', () => {
   });
 });
 
-interface ReflectionAnswer {
-  listServicesResponse?: { service: { name: string }[] };
-  fileDescriptorResponse?: { fileDescriptorProto: Buffer[] };
-  errorResponse?: { errorCode: number };
-}
-
 describe('reflection', () => {
-  const protoFolder = path.join(
-    path.dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json')),
-    'build/proto/grpc/reflection/v1',
-  );
+  const start = () => startKitServer(implement(contracts.registry, {}), implement(contracts.flight, {}));
 
-  async function ask(server: KitServer, ...requests: object[]): Promise<ReflectionAnswer[]> {
-    const loaded = loadSync(path.join(protoFolder, 'reflection.proto'), { defaults: false, oneofs: true });
-    const service = loaded['grpc.reflection.v1.ServerReflection'] as grpc.ServiceDefinition;
-    const { path: method, requestSerialize, responseDeserialize } = service.ServerReflectionInfo!;
-    const call = server.rawClient().makeBidiStreamRequest(method, requestSerialize, responseDeserialize);
-    for (const request of requests) {
-      call.write(request);
-    }
-    call.end();
-    const answers: ReflectionAnswer[] = [];
-    for await (const answer of call) {
-      answers.push(answer as ReflectionAnswer);
+  async function ask(server: KitServer, ...requests: ReflectionRequest[]): Promise<ReflectionResponse[]> {
+    const answers: ReflectionResponse[] = [];
+    for await (const answer of server.client(contracts.reflection).serverReflectionInfo(requests)) {
+      answers.push(answer);
     }
     return answers;
   }
 
-  /** All files a client is given for a symbol, put together as grpcurl does. */
-  async function rootOf(server: KitServer, symbol: string): Promise<protobuf.Root> {
-    const [answer] = await ask(server, { fileContainingSymbol: symbol });
-    const files = answer!.fileDescriptorResponse!.fileDescriptorProto;
-    const set = { file: files.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)) };
-    checkAsGrpcurl(set.file as descriptor.IFileDescriptorProto[]);
-    const root = (protobuf.Root as unknown as { fromDescriptor(set: object): protobuf.Root }).fromDescriptor(
-      descriptor.FileDescriptorSet.create(set as never),
+  /** All files that a client is given for a question: the one it asked for first. */
+  async function filesFor(server: KitServer, question: ReflectionRequest) {
+    const [answer] = await ask(server, question);
+    return answer!.fileDescriptorResponse!.fileDescriptorProto.map(
+      (bytes) => descriptor.FileDescriptorProto.decode(bytes) as unknown as FileDescription,
     );
-    root.resolveAll();
-    return root;
   }
 
-  /** What protoc-like readers insist on: every dependency is there, types are named in full, map entries by the rule. */
-  function checkAsGrpcurl(files: descriptor.IFileDescriptorProto[]): void {
-    const names = files.map(({ name }) => name);
-    const messages = files.flatMap(({ messageType }) => messageType ?? []);
-    for (const { dependency } of files) {
-      expect(names).toEqual(expect.arrayContaining(dependency ?? []));
-    }
-    for (const { field, nestedType } of messages) {
-      for (const { typeName } of field ?? []) {
-        expect(typeName || '.').toMatch(/^\./);
-      }
-      for (const { name, options } of nestedType ?? []) {
-        expect(options?.mapEntry ? name : 'Entry').toMatch(/Entry$/);
-      }
-    }
-  }
+  it('answers NOT_FOUND for what is unknown, and goes on', async () => {
+    const answers = await ask(
+      await start(),
+      { fileContainingSymbol: 'x.Y' },
+      { fileByFilename: 'x.proto' },
+      { fileContainingExtension: { containingType: registryName, extensionNumber: 7 } },
+      { allExtensionNumbersOfType: 'x.Y' },
+      { allExtensionNumbersOfType: 'millrace.v1.Model' },
+    );
+    expect(answers.slice(0, 4).map(({ errorResponse }) => errorResponse?.errorCode)).toEqual([5, 5, 5, 5]);
+    expect(answers[4]!.allExtensionNumbersResponse).toEqual({ baseTypeName: 'millrace.v1.Model', extensionNumber: [] });
+  });
 
-  const start = () => startKitServer(implement(contracts.registry, {}), implement(contracts.flight, {}));
+  it('answers INVALID_ARGUMENT for an empty question', async () => {
+    const [answer] = await ask(await start(), { host: 'h' });
+    expect(answer).toMatchObject({ validHost: 'h', errorResponse: { errorCode: 3 } });
+  });
 
-  it('answers NOT_FOUND for an unknown symbol', async () => {
-    const [answer] = await ask(await start(), { fileContainingSymbol: 'x.Y' });
-    expect(answer!.errorResponse).toMatchObject({ errorCode: grpc.status.NOT_FOUND });
+  it('ends a stream that a client keeps open when the server stops', async () => {
+    const server = await start();
+    async function* oneAndWait() {
+      yield { listServices: '' };
+      await new Promise(() => {});
+    }
+    const stream = server.client(contracts.reflection).serverReflectionInfo(oneAndWait());
+    expect((await stream.next()).value).toMatchObject({ messageResponse: 'listServicesResponse' });
+    const stopped = server.stop(60_000);
+    expect((await stream.next()).done).toBe(true);
+    await stopped;
   });
 
   it('lists every service', async () => {
@@ -124,29 +106,61 @@ describe('reflection', () => {
     expect(answer!.listServicesResponse!.service.map(({ name }) => name).sort()).toEqual([
       'arrow.flight.protocol.FlightService',
       'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
       'millrace.v1.MetricsService',
       registryName,
     ]);
   });
 
-  it('shows whole services, with fields under the names of the .proto file', async () => {
+  it('answers the older version in the same way', async () => {
+    const client = (await start()).client(contracts.reflectionAlpha);
+    const { value } = await client.serverReflectionInfo([{ listServices: '' }]).next();
+    expect(value).toMatchObject({ messageResponse: 'listServicesResponse' });
+  });
+
+  it.each([registryName, `${registryName}.WatchModels`, 'millrace.v1.Synced'])(
+    'finds the file of %s',
+    async (symbol) => {
+      const [file] = await filesFor(await start(), { fileContainingSymbol: symbol });
+      expect(file!.name).toBe('millrace/v1/registry_service.proto');
+    },
+  );
+
+  it('finds the file of a nested message and of a nested enum', async () => {
     const server = await start();
-    const root = await rootOf(server, registryName);
-    const create = root.lookupService(registryName).methods.CreateModelVersion!;
-    expect(Object.keys(create.resolvedRequestType!.fields)).toEqual([
-      'parent',
-      'model_version',
-      'aliases',
-      'request_id',
-    ]);
-    expect(root.lookupType('millrace.v1.Adam').fields.learning_rate).toBeDefined();
-    expect(root.lookupType('google.protobuf.Timestamp')).toBeDefined();
-    const metrics = await rootOf(server, 'millrace.v1.MetricsService');
-    expect(metrics.lookupService('millrace.v1.MetricsService').methods.GetMetrics).toBeDefined();
-    const health = await rootOf(server, 'grpc.health.v1.Health');
-    expect(Object.keys(health.lookupService('grpc.health.v1.Health').methods)).toEqual(['Check', 'Watch', 'List']);
+    const [outer] = await filesFor(server, { fileContainingSymbol: 'inference.ModelMetadataResponse.TensorMetadata' });
+    expect(outer!.name).toBe('inference/grpc_service.proto');
+    const [file] = await filesFor(server, { fileContainingSymbol: 'millrace.v1.ImputeStep.Strategy' });
+    expect(file!.name).toBe('millrace/v1/pipeline.proto');
+  });
+
+  it('hands out each file once, with every file that it needs', async () => {
+    const files = await filesFor(await start(), { fileByFilename: 'millrace/v1/registry_service.proto' });
+    const names = files.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(files.flatMap(({ dependency }) => dependency)));
+    expect(names).toContain('google/protobuf/timestamp.proto');
+  });
+
+  it('describes maps as protoc does, fields by their names in the .proto file, and comments', async () => {
+    const [file] = await filesFor(await start(), { fileContainingSymbol: registryName });
+    const model = file!.messageType.find(({ name }) => name === 'Model')!;
+    expect(model.field.map(({ name }) => name)).toContain('latest_version');
+    expect(model.nestedType.map(({ name }) => name)).toEqual(['AliasesEntry']);
+    expect(model.field.find(({ name }) => name === 'aliases')!.typeName).toBe('.millrace.v1.Model.AliasesEntry');
+    expect(file!.sourceCodeInfo.location.map(({ leadingComments }) => leadingComments)).toContain(
+      ' A name under which versions are published.\n',
+    );
   });
 });
+
+interface FileDescription {
+  name: string;
+  dependency: string[];
+  messageType: { name: string; field: { name: string; typeName: string }[]; nestedType: { name: string }[] }[];
+  sourceCodeInfo: { location: { leadingComments: string }[] };
+}
 
 describe('stopping', () => {
   it('lets a call in flight finish, and refuses calls that come later', async () => {
