@@ -4,10 +4,11 @@ export interface Timestamp {
   nanos: number;
 }
 
-/** @param timeMs milliseconds since 1970, UTC */
+/** @param timeMs milliseconds since 1970, UTC; fractions of one are dropped */
 export function toTimestamp(timeMs: number): Timestamp {
-  const seconds = Math.floor(timeMs / 1000);
-  return { seconds, nanos: Math.min(Math.floor((timeMs - seconds * 1000) * 1e6), 999_999_999) };
+  const whole = Math.floor(timeMs);
+  const seconds = Math.floor(whole / 1000);
+  return { seconds, nanos: (whole - seconds * 1000) * 1e6 };
 }
 
 /** Milliseconds since 1970, UTC. */
