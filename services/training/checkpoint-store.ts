@@ -1,22 +1,20 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
-import type { EpochMetrics } from './job.js';
 
 /** All that a job needs to go on from the end of an epoch. */
 export interface Checkpoint {
-  /** One entry for each finished epoch. */
-  epochs: EpochMetrics[];
+  epochsDone: number;
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;
 }
 
-const fileName = 'epoch.checkpoint';
+const fileName = 'newest.checkpoint';
 const lengthBytes = 4;
 
 /**
  * The newest checkpoint of each job, one file in a folder of its own. Layout: length of the header as uint32
- * little-endian, header as JSON `{epochs}`, state of the trainer.
+ * little-endian, header as JSON `{epochsDone}`, state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -27,8 +25,8 @@ export class CheckpointStore {
     return new CheckpointStore(folder);
   }
 
-  async write(jobId: string, { epochs, trainerState }: Checkpoint): Promise<void> {
-    const header = Buffer.from(JSON.stringify({ epochs }));
+  async write(jobId: string, { epochsDone, trainerState }: Checkpoint): Promise<void> {
+    const header = Buffer.from(JSON.stringify({ epochsDone }));
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32LE(header.length);
     const folder = path.join(this.folder, jobId);
@@ -45,10 +43,10 @@ export class CheckpointStore {
       return null;
     }
     const headerEnd = lengthBytes + bytes.readUInt32LE(0);
-    const { epochs } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as { epochs: EpochMetrics[] };
+    const { epochsDone } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as { epochsDone: number };
     // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
     const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
-    return { epochs, trainerState };
+    return { epochsDone, trainerState };
   }
 
   async remove(jobId: string): Promise<void> {

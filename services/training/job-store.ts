@@ -1,6 +1,13 @@
 import type { Kysely, Selectable, Transaction } from '../platform/database.js';
 import { ServiceError } from '../platform/errors.js';
-import { applyEvent, type Happening, type RunnableJob, type TrainingEvent, type TrainingJob } from './job.js';
+import {
+  applyEvent,
+  type EpochMetrics,
+  type Happening,
+  type RunnableJob,
+  type TrainingEvent,
+  type TrainingJob,
+} from './job.js';
 import { isEndState, type JobState, jobStates } from './job-state.js';
 import type { Schema } from './schema.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
@@ -116,6 +123,23 @@ export class JobStore {
       .limit(limit)
       .execute();
     return rows.map((row) => ({ ...row, happening: JSON.parse(row.happening) as Happening }));
+  }
+
+  /** What each of the first `count` epochs brought; of one that was repeated, what it brought last. */
+  async epochs(jobNumber: number, count: number): Promise<EpochMetrics[]> {
+    const rows = await this.database
+      .selectFrom('events')
+      .select('happening')
+      .where('job', '=', jobNumber)
+      .where('kind', '=', 'epoch')
+      .orderBy('sequence')
+      .execute();
+    const epochs: EpochMetrics[] = [];
+    for (const row of rows) {
+      const { kind: _, ...metrics } = JSON.parse(row.happening) as EpochMetrics & { kind: 'epoch' };
+      epochs[metrics.epoch - 1] = metrics;
+    }
+    return epochs.slice(0, count);
   }
 
   /** Numbers and keeps what has happened to a job, in one transaction. */
@@ -240,7 +264,10 @@ async function selectRequested(
 
 async function insertEvents(query: Query, job: number, events: TrainingEvent[]): Promise<void> {
   if (events.length > 0) {
-    const rows = events.map(({ happening, ...event }) => ({ job, ...event, happening: JSON.stringify(happening) }));
+    const rows = events.map(({ happening, ...event }) => ({
+      ...{ job, ...event },
+      ...{ kind: happening.kind, happening: JSON.stringify(happening) },
+    }));
     await query.insertInto('events').values(rows).execute();
   }
 }

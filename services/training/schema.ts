@@ -32,6 +32,7 @@ export interface Schema {
     job: number;
     sequence: number;
     timeMs: number;
+    kind: string;
     /** JSON of `Happening`. */
     happening: string;
   };
@@ -67,6 +68,7 @@ export const migrations: Migrations = {
         .addColumn('job', 'integer', (column) => column.notNull().references('jobs.number'))
         .addColumn('sequence', 'bigint', (column) => column.notNull())
         .addColumn('timeMs', 'bigint', (column) => column.notNull())
+        .addColumn('kind', 'text', (column) => column.notNull())
         .addColumn('happening', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('eventsKey', ['job', 'sequence'])
         .execute();

@@ -35,7 +35,7 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
     teardown.add(() => registry.close());
     const metrics = new TrainingMetrics(() => store.countByState());
-    const runner = new JobRunner(store, { preprocessing, registry, checkpoints, metrics, log });
+    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
     const queue = new JobQueue(store, runner, log);
     const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
     const server = await startServer({

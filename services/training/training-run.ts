@@ -24,7 +24,13 @@ export interface ModelPublisher {
   publish(publication: Publication, signal: AbortSignal): Promise<string>;
 }
 
+/** What a run needs of the events that were kept. */
+export interface EpochHistory {
+  epochs(jobNumber: number, count: number): Promise<EpochMetrics[]>;
+}
+
 export interface RunDependencies {
+  history: EpochHistory;
   preprocessing: TensorSource;
   registry: ModelPublisher;
   checkpoints: CheckpointStore;
@@ -39,11 +45,12 @@ const progressIntervalMs = 100;
 export class TrainingRun {
   readonly #network: Network;
   readonly #trainer: Trainer;
-  readonly #epochs: EpochMetrics[] = [];
+  #epochsDone = 0;
   #test: TestMetrics | null = null;
   #validationSeconds = 0;
-  /** The checkpoint being written while the next epoch runs. */
-  #writing: Promise<void> = Promise.resolve();
+  #stepTimeMs = Number.NEGATIVE_INFINITY;
+  /** The checkpoint being written while the next epoch runs; null when none is. */
+  #writing: Promise<void> | null = null;
   /** Aborted when something that runs beside the training fails. */
   readonly #failure = new AbortController();
   /** Ends the run within a step: because its owner wants it, or because of a failure. */
@@ -77,10 +84,11 @@ export class TrainingRun {
       this.#enter('publishing');
       return await this.#publish();
     } catch (error) {
-      throw this.#failure.signal.aborted ? this.#failure.signal.reason : error;
+      // Whatever else is under way ends too. The first failure is the cause of those that follow.
+      this.#failure.abort(error);
+      throw this.#failure.signal.reason;
     } finally {
-      // A failed write has aborted the run already; here only its end is waited for.
-      await this.#writing.catch(() => undefined);
+      await this.#writing?.catch(() => undefined);
       this.dependencies.metrics.examplesPerSecond.set(0);
       this.#trainer.dispose();
       this.#network.dispose();
@@ -88,19 +96,19 @@ export class TrainingRun {
   }
 
   get #epochsLeft(): number {
-    return this.job.spec.epochs - this.#epochs.length;
+    return this.job.spec.epochs - this.#epochsDone;
   }
 
   /** Goes back to the newest checkpoint, or to the start. */
   async #resume(): Promise<void> {
     const checkpoint = await this.dependencies.checkpoints.read(this.job.id);
     if (checkpoint && this.#load(checkpoint)) {
-      this.#epochs.push(...checkpoint.epochs);
+      this.#epochsDone = checkpoint.epochsDone;
     }
     if (this.#epochsLeft === 0) {
       this.#test = this.job.test;
     }
-    this.#emit({ kind: 'resumed', epochsDone: this.#epochs.length });
+    this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone });
     this.#enter('preparing');
   }
 
@@ -161,7 +169,7 @@ export class TrainingRun {
 
   async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
     const { metrics } = this.dependencies;
-    const epoch = this.#epochs.length + 1;
+    const epoch = this.#epochsDone + 1;
     const epochs = this.job.spec.epochs;
     const position = { epoch, epochs, examplesPerEpoch: train.rows };
     const result = await this.#trainer.trainEpoch(train, {
@@ -169,8 +177,11 @@ export class TrainingRun {
       progressIntervalMs,
       signal: this.#signal,
       onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond }) => {
-        const pace = { examplesPerSecond, validationSeconds: this.#validationSeconds };
         metrics.examplesPerSecond.set(examplesPerSecond);
+        if (!this.#isStepDue()) {
+          return;
+        }
+        const pace = { examplesPerSecond, validationSeconds: this.#validationSeconds };
         const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
         this.#emit({
           ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
@@ -183,32 +194,52 @@ export class TrainingRun {
     this.#validationSeconds = validation ? (performance.now() - begin) / 1_000 : 0;
     const { loss, seconds, examples } = result;
     const pace = { examplesPerSecond: rate(examples, seconds), validationSeconds: this.#validationSeconds };
-    this.#epochs.push({
+    this.#epochsDone = epoch;
+    await this.#keep({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
       validationAccuracy: validated?.accuracy ?? null,
       examplesPerSecond: pace.examplesPerSecond,
       remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
     });
-    await this.#keep();
     metrics.epochs.inc();
     metrics.examples.inc(examples);
   }
 
-  /** Tells of the epoch that has ended, and has its checkpoint written while the next one runs. */
-  async #keep(): Promise<void> {
-    this.#emit({ kind: 'epoch', ...this.#epochs.at(-1)! });
+  /** Epochs may be far shorter than the time between two step events. */
+  #isStepDue(): boolean {
+    const now = performance.now();
+    // The engine's clock and this one need not agree to the millisecond.
+    const isDue = now - this.#stepTimeMs >= 0.9 * progressIntervalMs;
+    this.#stepTimeMs = isDue ? now : this.#stepTimeMs;
+    return isDue;
+  }
+
+  /**
+   * Tells of an epoch, and has a checkpoint written while the next one runs. Training never waits for the disk: while one
+   * checkpoint is being written, none is begun, except after the last epoch.
+   */
+  async #keep(metrics: EpochMetrics): Promise<void> {
+    const told = this.events.append({ kind: 'epoch', ...metrics });
+    this.#watch(told);
+    if (this.#writing && this.#epochsLeft > 0) {
+      return;
+    }
     await this.#writing;
-    const checkpoint = { epochs: [...this.#epochs], trainerState: this.#trainer.saveState() };
-    this.#writing = this.dependencies.checkpoints.write(this.job.id, checkpoint);
-    this.#writing.catch((error) => this.#failure.abort(error));
+    const checkpoint = { epochsDone: this.#epochsDone, trainerState: this.#trainer.saveState() };
+    // Never ahead of the events: a run that goes on from here reports what they say of the epochs before.
+    const writing = told.then(() => this.dependencies.checkpoints.write(this.job.id, checkpoint));
+    this.#writing = writing.finally(() => {
+      this.#writing = null;
+    });
+    this.#watch(this.#writing);
   }
 
   async #evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
     const { loss, accuracy } = await this.#trainer.evaluate(examples);
     this.#signal.throwIfAborted();
     if (!Number.isFinite(loss)) {
-      const message = `Training diverged: after epoch ${this.#epochs.length} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
+      const message = `Training diverged: after epoch ${this.#epochsDone} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
       throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', message);
     }
     return { loss, accuracy: this.#known(accuracy) };
@@ -223,7 +254,8 @@ export class TrainingRun {
     const { job } = this;
     const { version, instructionSet } = engineInfo();
     const weights = this.#network.toSafetensors({ format: 'millrace.model/1' });
-    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs: this.#epochs, test: this.#test };
+    const epochs = await this.dependencies.history.epochs(job.number, this.#epochsDone);
+    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, test: this.#test };
     const publication: Publication = {
       trainingJob: `trainingJobs/${job.id}`,
       spec: job.spec,
@@ -231,7 +263,7 @@ export class TrainingRun {
       engineVersion: version,
       instructionSet,
       artifacts: createArtifacts(sources),
-      metrics: versionMetrics(this.#epochs, this.#test),
+      metrics: versionMetrics(epochs, this.#test),
     };
     const { registry, log } = this.dependencies;
     return retryWhileUnavailable(() => registry.publish(publication, this.#signal), {
@@ -245,6 +277,11 @@ export class TrainingRun {
 
   /** Training does not wait for its events; one that cannot be kept ends the run. */
   #emit(happening: Happening): void {
-    this.events.append(happening).catch((error) => this.#failure.abort(error));
+    this.#watch(this.events.append(happening));
+  }
+
+  /** Has the run fail with what runs beside it. */
+  #watch(beside: Promise<void>): void {
+    beside.catch((error) => this.#failure.abort(error));
   }
 }

@@ -69,7 +69,7 @@ describe('JobRunner', () => {
   async function run(): Promise<Happening[]> {
     const claimed = (await store.claimNext())!;
     const metrics = new TrainingMetrics(() => store.countByState());
-    const runner = new JobRunner(store, { preprocessing, registry, checkpoints, metrics, log });
+    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
     const signals = { cancelled: cancelled.signal, stopping: stopping.signal };
     await runner.run(claimed.job, claimed.interrupted, signals);
     return (await store.events(claimed.job.number, 0, 1_000)).map(({ happening }: TrainingEvent) => happening);
@@ -150,7 +150,7 @@ describe('JobRunner', () => {
   it('starts over when the checkpoint is of another engine', async () => {
     await create();
     await store.claimNext();
-    await checkpoints.write('a', { epochs: [], trainerState: Uint8Array.of(1, 2, 3) });
+    await checkpoints.write('a', { epochsDone: 2, trainerState: Uint8Array.of(1, 2, 3) });
     const happenings = await run();
     expect(happenings).toContainEqual({ kind: 'resumed', epochsDone: 0 });
     expect(kinds(happenings).at(-1)).toBe('succeeded');

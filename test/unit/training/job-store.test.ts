@@ -91,6 +91,19 @@ describe('JobStore', () => {
     expect(await store.get('a')).toMatchObject({ state: 'failed', error, startTimeMs: 2, endTimeMs: 7 });
   });
 
+  it('reports of a repeated epoch what it brought last', async () => {
+    const { number } = await create('a');
+    await store.append(number, [
+      state('preparing'),
+      state('training'),
+      epoch(1),
+      { ...epoch(2), loss: 9 } as Happening,
+    ]);
+    await store.append(number, [{ kind: 'resumed', epochsDone: 1 }, epoch(2), epoch(3)]);
+    const { kind: _, ...metrics } = epoch(2) as Happening & { kind: 'epoch' };
+    expect(await store.epochs(number, 2)).toEqual([{ ...metrics, epoch: 1 }, metrics]);
+  });
+
   it('pages through jobs, newest first', async () => {
     for (const id of ['a', 'b', 'c']) {
       await create(id);
