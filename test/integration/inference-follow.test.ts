@@ -226,6 +226,39 @@ describe('following the registry', () => {
   });
 });
 
+describe('more requests than may wait', () => {
+  it('are refused at once, while those that were accepted are answered', async () => {
+    const layers = [
+      { units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
+      { units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
+      { units: 3, activation: 'softmax' as const, kernelInitializer: 'glorotUniform' as const },
+    ];
+    await start('--max-in-flight=1');
+    await publish(serving.registry, 'animals', modelFiles({ seed: 1, layers }));
+    await serving.serves('animals', '', 1);
+    const rows = 4_000;
+    const values = Float32Array.from({ length: rows * inputWidth }, (_, i) => (i % 17) / 17);
+    const expected = expectedOutput({ seed: 1, layers }, values);
+    const large = {
+      modelName: 'animals',
+      inputs: [{ name: 'input', datatype: 'FP32', shape: [rows, inputWidth] }],
+      rawInputContents: [Buffer.from(values.buffer)],
+    };
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => serving.inference.modelInfer(large)));
+    const answers = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+    const refusals = outcomes.filter((outcome) => outcome.status === 'rejected');
+    for (const { value } of answers) {
+      expect(new Float32Array(Uint8Array.from(value.rawOutputContents[0]!).buffer)).toEqual(expected);
+    }
+    for (const { reason } of refusals) {
+      expect(reason).toMatchObject({ code: 'RESOURCE_EXHAUSTED', details: { reason: 'SERVER_BUSY' } });
+    }
+    expect(answers.length).toBeGreaterThan(0);
+    expect(refusals.length).toBeGreaterThan(0);
+    expect(await ask('animals')).toMatchObject({ modelVersion: '1' });
+  });
+});
+
 describe('a registry that goes away', () => {
   it('costs no answer, and what changed meanwhile is caught up on', async () => {
     await start();

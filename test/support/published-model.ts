@@ -78,7 +78,7 @@ export async function publish(
   const artifacts = [];
   for (const [path, bytes] of Object.entries(files)) {
     const blob = { digest: digestOf(bytes), sizeBytes: bytes.length };
-    await registry.uploadBlob([{ blob }, { chunk: Buffer.from(bytes) }]);
+    await registry.uploadBlob([{ blob }, ...chunksOf(bytes)]);
     artifacts.push({ path, digest: blob.digest });
   }
   const version = await registry.createModelVersion({
@@ -88,4 +88,14 @@ export async function publish(
     requestId: `${model} ${Math.random()}`,
   });
   return Number(version.name.split('/').at(-1));
+}
+
+const chunkBytes = 1024 * 1024;
+
+function chunksOf(bytes: Uint8Array): { chunk: Buffer }[] {
+  const chunks = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    chunks.push({ chunk: Buffer.from(bytes.subarray(at, at + chunkBytes)) });
+  }
+  return chunks;
 }
