@@ -1,0 +1,209 @@
+"""What pyarrow's Flight client gets from the preprocessing service.
+
+Arguments: host:port of preprocessing, name of a pipeline fitted on MNIST.
+"""
+
+import hashlib
+import sys
+
+import numpy
+import pyarrow
+from pyarrow import flight
+
+from report import Report
+
+address, pipeline = sys.argv[1:]
+client = flight.connect(f"grpc://{address}")
+report = Report()
+row_count = 1000
+
+
+def with_gaps(values, every):
+    return [None if i % every == 0 else value for i, value in enumerate(values)]
+
+
+def make_table():
+    random = numpy.random.default_rng(1)
+    whole = random.integers(-(2**53), 2**53, row_count)
+    bytes_ = random.integers(0, 256, (row_count, 6), dtype=numpy.uint8)
+    lists = pyarrow.FixedSizeListArray.from_arrays(bytes_.flatten(), 6)
+    words = random.choice(["", "north", "süd", "東", "a,\"b\"\n"], row_count)
+    columns = {
+        "int64": pyarrow.array(whole),
+        "int8": pyarrow.array(whole % 128, pyarrow.int8()),
+        "uint32": pyarrow.array(with_gaps((abs(whole) % 2**32).tolist(), 7), pyarrow.uint32()),
+        "float64": pyarrow.array(with_gaps(random.normal(size=row_count).tolist(), 3)),
+        "float32": pyarrow.array(random.normal(size=row_count).astype(numpy.float32)),
+        "bool": pyarrow.array(with_gaps((whole % 2 == 0).tolist(), 5)),
+        "text": pyarrow.array(with_gaps(words.tolist(), 11)),
+        "category": pyarrow.array(with_gaps(words.tolist(), 13)).dictionary_encode(),
+        "pixels": lists,
+        "all_missing": pyarrow.nulls(row_count, pyarrow.float64()),
+    }
+    return pyarrow.table(columns)
+
+
+table = make_table()
+
+
+def descriptor(name):
+    return flight.FlightDescriptor.for_path(*name.split("/"))
+
+
+def put(name, data, rows_per_batch=None):
+    writer, _ = client.do_put(descriptor(name), data.schema)
+    with writer:
+        writer.write_table(data, rows_per_batch)
+
+
+def get(name):
+    return client.do_get(flight.Ticket(name)).read_all()
+
+
+def failure(call):
+    try:
+        call()
+    except Exception as error:
+        bases = [base.__name__ for base in type(error).__mro__]
+        return {"type": bases, "message": str(error)}
+    raise AssertionError("the call did not fail")
+
+
+@report
+def round_trip():
+    put("datasets/table", table)
+    returned = get("datasets/table")
+    returned.validate(full=True)
+    return {
+        "equal": [name for name in table.column_names if returned.column(name).equals(table.column(name))],
+        "types": [str(field.type) for field in returned.schema],
+        "sent_types": [str(field.type) for field in table.schema],
+        "null_counts": [column.null_count for column in returned.columns],
+        "sent_null_counts": [column.null_count for column in table.columns],
+        "rows": returned.num_rows,
+    }
+
+
+@report
+def round_trip_in_batches():
+    """The same rows in other batches are the same version."""
+    put("datasets/table", table, 64)
+    return get("datasets/table/versions/1").equals(get("datasets/table"))
+
+
+@report
+def round_trip_of_slices():
+    """Buffers that begin in the middle of what they were cut from."""
+    data = table.slice(13, 501)
+    put("datasets/slices", data)
+    return get("datasets/slices").equals(data)
+
+
+@report
+def changing_dictionaries():
+    chunks = [pyarrow.array(values).dictionary_encode() for values in (["a", "b", "a"], ["c", "a"], ["b", "d", None])]
+    put("datasets/dictionaries", pyarrow.table({"word": pyarrow.chunked_array(chunks)}))
+    column = get("datasets/dictionaries").column("word")
+    return column.cast(pyarrow.string()).to_pylist()
+
+
+@report
+def new_version():
+    put("datasets/table", table.slice(0, 10))
+    return [get(name).num_rows for name in ("datasets/table", "datasets/table/versions/1", "datasets/table/versions/2")]
+
+
+@report
+def list_flights():
+    return sorted("/".join(part.decode() for part in info.descriptor.path) for info in client.list_flights())
+
+
+@report
+def flight_info():
+    info = client.get_flight_info(descriptor("datasets/table/versions/1"))
+    data = pyarrow.concat_tables(client.do_get(endpoint.ticket).read_all() for endpoint in info.endpoints)
+    return {
+        "rows": info.total_records,
+        "endpoints": len(info.endpoints),
+        "same_schema": info.schema.equals(data.schema),
+        "equal": data.equals(table),
+    }
+
+
+@report
+def schema():
+    return client.get_schema(descriptor("datasets/table/versions/1")).schema.equals(get("datasets/table/versions/1").schema)
+
+
+@report
+def tensors():
+    found = {}
+    for split in ("train", "validation", "test"):
+        name = f"{pipeline}/splits/{split}"
+        data = get(name)
+        features = data.column("features").combine_chunks()
+        matrix = features.flatten().to_numpy(zero_copy_only=True).reshape(len(features), -1)
+        labels = data.column("label").to_numpy()
+        found[split] = {
+            "info_rows": client.get_flight_info(descriptor(name)).total_records,
+            "shape": matrix.shape,
+            "dtype": str(matrix.dtype),
+            "features": hashlib.sha256(matrix.tobytes()).hexdigest(),
+            "labels_dtype": str(labels.dtype),
+            "labels": hashlib.sha256(labels.astype(numpy.uint8).tobytes()).hexdigest(),
+        }
+    return found
+
+
+@report
+def refuses_unknown_dataset():
+    return failure(lambda: get("datasets/none"))
+
+
+@report
+def refuses_unknown_version():
+    return failure(lambda: client.get_flight_info(descriptor("datasets/table/versions/99")))
+
+
+@report
+def refuses_unknown_pipeline():
+    return failure(lambda: get("pipelines/none/splits/train"))
+
+
+@report
+def refuses_no_name():
+    return failure(lambda: get("what is this"))
+
+
+@report
+def refuses_nan():
+    values = numpy.zeros(100)
+    values[41] = numpy.nan
+    return failure(lambda: put("datasets/nan", pyarrow.table({"good": numpy.ones(100), "height": values})))
+
+
+@report
+def refuses_infinity():
+    values = numpy.zeros(100, numpy.float32)
+    values[99] = numpy.inf
+    return failure(lambda: put("datasets/infinity", pyarrow.table({"height": values}), 10))
+
+
+@report
+def refuses_type():
+    times = pyarrow.array([1, 2], pyarrow.timestamp("us"))
+    return failure(lambda: put("datasets/times", pyarrow.table({"when": times})))
+
+
+@report
+def refuses_dataset_name():
+    return failure(lambda: put("datasets/No Such Name", table))
+
+
+@report
+def nothing_is_kept():
+    paths = ["/".join(part.decode() for part in info.descriptor.path) for info in client.list_flights()]
+    return [path for path in paths if path.startswith(("datasets/nan", "datasets/infinity", "datasets/times"))]
+
+
+report.print()

@@ -1,0 +1,157 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe } from 'vitest';
+import { ServiceError } from '../../services/platform/errors.js';
+import { lockFolder } from '../../services/platform/folder-lock.js';
+import { type Finished, root, run } from '../support/mesh.js';
+
+/** A program made by others: where it is, or why it is missing. */
+export type Tool = { path: string } | { missing: string };
+
+const cache = path.join(root, '.cache/conformance');
+const here = path.join(root, 'test/conformance');
+
+const goModules = {
+  grpcurl: { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.3' },
+  'grpc-health-probe': { module: 'github.com/grpc-ecosystem/grpc-health-probe', version: 'v0.4.58' },
+};
+
+/** A Go program at its pinned version, built from the module proxy when it is not there yet. */
+export function goTool(name: keyof typeof goModules): Promise<Tool> {
+  const { module, version } = goModules[name];
+  const program = path.join(cache, 'bin', `${name}-${version}`);
+  return install(program, `go install ${module}@${version}`, async (draft) => {
+    await mustRun('go', ['install', `${module}@${version}`], { ...process.env, GOBIN: draft });
+    mkdirSync(path.dirname(program), { recursive: true });
+    renameSync(path.join(draft, name), program);
+  });
+}
+
+/** A Python with the packages of `requirements.txt`. */
+export async function python(): Promise<Tool> {
+  const requirements = path.join(here, 'requirements.txt');
+  const environment = path.join(cache, 'python');
+  const mark = path.join(environment, 'installed.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  const isCurrent = () => existsSync(mark) && readFileSync(mark, 'utf8') === wanted;
+  const interpreter = path.join(environment, 'bin/python');
+  const work = async () => {
+    // An environment knows its own path: it is made in place, and its mark says that it is whole.
+    rmSync(environment, { recursive: true, force: true });
+    await mustRun('python3', ['-m', 'venv', environment]);
+    const options = ['--quiet', '--disable-pip-version-check', '--only-binary=:all:'];
+    await mustRun(interpreter, ['-m', 'pip', 'install', ...options, '-r', requirements]);
+    writeFileSync(mark, wanted);
+  };
+  return install(interpreter, 'pip install -r test/conformance/requirements.txt', work, isCurrent);
+}
+
+/** Python code for `millrace.v1`, generated from `proto/` as any user would: the folder to put on the module path. */
+export async function pythonStubs(interpreter: string): Promise<string> {
+  const stubs = path.join(cache, 'stubs');
+  const mark = path.join(stubs, 'sources.txt');
+  const sources = ['millrace/v1', 'google/rpc'].flatMap((folder) =>
+    readdirSync(path.join(root, 'proto', folder)).map((file) => `${folder}/${file}`),
+  );
+  const wanted = sources.map((file) => readFileSync(path.join(root, 'proto', file), 'utf8')).join('\n');
+  const isCurrent = () => existsSync(mark) && readFileSync(mark, 'utf8') === wanted;
+  const tool = await install(
+    stubs,
+    'grpc_tools.protoc',
+    async (draft) => {
+      const outputs = [`--python_out=${draft}`, `--grpc_python_out=${draft}`];
+      await mustRun(interpreter, ['-m', 'grpc_tools.protoc', '-I', 'proto', ...outputs, ...sources]);
+      writeFileSync(path.join(draft, path.basename(mark)), wanted);
+      rmSync(stubs, { recursive: true, force: true });
+      cpSync(draft, stubs, { recursive: true });
+    },
+    isCurrent,
+  );
+  if ('missing' in tool) {
+    throw new Error(tool.missing);
+  }
+  return tool.path;
+}
+
+/**
+ * A group of tests that needs a tool. Where it cannot be had, they are skipped and the reason is printed; with
+ * `MILLRACE_CONFORMANCE=required` they fail instead.
+ */
+export function describeWith(tool: Tool, name: string, body: (program: string) => void): void {
+  if ('path' in tool) {
+    describe(name, () => body(tool.path));
+    return;
+  }
+  if (process.env.MILLRACE_CONFORMANCE === 'required') {
+    throw new Error(tool.missing);
+  }
+  console.warn(`Skipped, ${name}: ${tool.missing}`);
+  describe.skip(`${name} (${tool.missing})`, () => body(''));
+}
+
+const lockRetryMs = 200;
+
+/**
+ * Does `work` unless its product is there. Test files start at the same time: one of them works, the others wait for it.
+ *
+ * @param work gets an empty folder that is removed afterwards
+ */
+async function install(
+  product: string,
+  what: string,
+  work: (draft: string) => Promise<void>,
+  isCurrent = () => existsSync(product),
+): Promise<Tool> {
+  if (isCurrent()) {
+    return { path: product };
+  }
+  const lock = await waitForLock(`${product}.lock`);
+  const draft = `${product}.draft`;
+  try {
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft, { recursive: true });
+    if (!isCurrent()) {
+      process.stderr.write(`conformance: ${what}\n`);
+      await work(draft);
+    }
+    return { path: product };
+  } catch (error) {
+    if (error instanceof ToolFailure) {
+      return { missing: `${what}: ${error.message}` };
+    }
+    throw error;
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+    lock.release();
+  }
+}
+
+async function waitForLock(folder: string) {
+  for (;;) {
+    try {
+      return lockFolder(folder);
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.reason !== 'FOLDER_IN_USE') {
+        throw error;
+      }
+      await sleep(lockRetryMs);
+    }
+  }
+}
+
+/** The machine lacks a language, or its package registry cannot be reached. */
+class ToolFailure extends Error {}
+
+async function mustRun(command: string, args: string[], env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  let finished: Finished;
+  try {
+    finished = await run(command, args, { env });
+  } catch (error) {
+    throw new ToolFailure(`${command} cannot be run (${(error as Error).message})`, { cause: error });
+  }
+  const { status, stderr } = finished;
+  if (status !== 0) {
+    throw new ToolFailure(`${command} ended with status ${status}: ${stderr.trim().split('\n').at(-1)}`);
+  }
+}
