@@ -8,7 +8,7 @@ export const sleep: Sleep = async (delayMs, signal) => {
 };
 
 const delayMsMin = 100;
-const delayMsMax = 5_000;
+const delayMsMax = 2_000;
 
 /** Time before the next attempt; it grows with every failure in a row, and is spread so that servers do not ask in step. */
 export class Backoff {
