@@ -26,6 +26,8 @@ export default defineConfig({
           name: 'built',
           include: ['test/{e2e,conformance}/**/*.test.ts'],
           globalSetup: ['test/support/build.ts'],
+          // A mesh is six processes: one at a time leaves room for their own timeouts on a small machine.
+          fileParallelism: false,
         },
       },
     ],
