@@ -262,6 +262,28 @@ describe('the signal of a call', () => {
   });
 });
 
+describe('throwIfGone of a call', () => {
+  it('sees a deadline that has passed while the event loop was busy', async () => {
+    const seen = deferred<unknown>();
+    const server = await serveGetModel(async (_, context) => {
+      const begin = Date.now();
+      while (Date.now() - begin < 600) {
+        // No timer can fire meanwhile.
+      }
+      try {
+        context.throwIfGone();
+        seen.resolve(null);
+      } catch (error) {
+        seen.resolve([error, context.signal.aborted]);
+      }
+      return model;
+    });
+    const failure = await rpcFailure(server.client(contracts.registry).getModel({}, { timeoutMs: 500 }));
+    expect(failure.code).toBe('DEADLINE_EXCEEDED');
+    expect(await seen.promise).toEqual([expect.objectContaining({ code: 'DEADLINE_EXCEEDED' }), true]);
+  });
+});
+
 describe('metrics', () => {
   it('count calls by method and code', async () => {
     const server = await serveGetModel(async (name) => {
