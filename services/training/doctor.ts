@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { engineInfo, measureBlasGflops, measureGflops } from '../../native/index.js';
+import { ServiceError } from '../platform/errors.js';
+import { exitWith } from '../platform/main.js';
 
 /** Long enough for the clock of a modern processor to settle. */
 const measureSeconds = 1;
@@ -20,6 +21,7 @@ interface Diagnosis {
 }
 
 async function diagnose(): Promise<Diagnosis> {
+  const { engineInfo, measureBlasGflops, measureGflops } = await loadEngine();
   const { warnings, ...info } = engineInfo();
   // One after the other: measured together they would share the cores.
   const gflopsPerThread = await measureGflops({ threads: 1, seconds: measureSeconds });
@@ -46,6 +48,30 @@ function toText(found: Diagnosis): string {
   return [...lines, '', ...advice].join('\n');
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
-const found = await diagnose();
-process.stdout.write(`${values.json ? JSON.stringify(found) : toText(found)}\n`);
+/** An engine that does not load is a finding like any other. */
+async function loadEngine() {
+  try {
+    return await import('../../native/index.js');
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const reason = cause instanceof Error ? ` ${cause.message}` : '';
+    throw new ServiceError('FAILED_PRECONDITION', 'ENGINE_NOT_LOADED', message + reason, { cause: error });
+  }
+}
+
+/** Whether `--json` was given; another argument is refused. */
+function wantsJson(args: string[]): boolean {
+  try {
+    return parseArgs({ args, options: { json: { type: 'boolean', default: false } } }).values.json;
+  } catch (cause) {
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_ARGUMENTS', (cause as Error).message, { cause });
+  }
+}
+
+try {
+  const json = wantsJson(process.argv.slice(2));
+  const found = await diagnose();
+  process.stdout.write(`${json ? JSON.stringify(found) : toText(found)}\n`);
+} catch (error) {
+  exitWith(error);
+}

@@ -41,6 +41,8 @@ export class JobStore {
   constructor(
     private readonly database: Kysely<Schema>,
     private readonly now: () => number = Date.now,
+    /** Most jobs that have not ended. */
+    private readonly unfinishedMax = 1_000,
   ) {}
 
   /** Calls `listener` with a job's number after every commit of events; returns how to stop that. */
@@ -54,8 +56,9 @@ export class JobStore {
     return this.#change(async (query) => {
       const made = await selectRequested(query, given.requestId, given.requestDigest);
       if (made) {
-        return [made, made.number];
+        return [made, null];
       }
+      await this.#requireRoom(query);
       const row = {
         ...given,
         spec: JSON.stringify(given.spec),
@@ -199,6 +202,18 @@ export class JobStore {
       .where('number', '=', jobNumber)
       .executeTakeFirstOrThrow();
     return row.cancelRequested === 1;
+  }
+
+  async #requireRoom(query: Query): Promise<void> {
+    const { unfinished } = await query
+      .selectFrom('jobs')
+      .select(({ fn }) => fn.countAll<number>().as('unfinished'))
+      .where('state', 'not in', endStates)
+      .executeTakeFirstOrThrow();
+    if (Number(unfinished) >= this.unfinishedMax) {
+      const message = `The queue is full: ${unfinished} jobs have not ended. Wait for some to end, or cancel those that are not needed.`;
+      throw new ServiceError('RESOURCE_EXHAUSTED', 'QUEUE_FULL', message);
+    }
   }
 
   async #record(query: Query, before: TrainingJob, happenings: Happening[]): Promise<TrainingJob> {

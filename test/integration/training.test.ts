@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contracts, createClient } from '../../proto/index.js';
 import { openDatabase } from '../../services/platform/database.js';
 import type { RunningService } from '../../services/platform/main.js';
 import { readConfig } from '../../services/training/config.js';
@@ -318,6 +319,20 @@ describe('WatchTrainingJob', () => {
     expect(await collect(watch(name))).toEqual(all);
     expect(await collect(watch(name, all.length - 1))).toEqual(all.slice(-1));
     expect(await collect(watch(name, all.length))).toEqual([]);
+  });
+});
+
+describe('GetMetrics', () => {
+  it('counts jobs, epochs and examples', async () => {
+    const { name } = await create({ epochs: 2 });
+    await collect(watch(name));
+    const client = createClient(contracts.metrics, `127.0.0.1:${service.port}`);
+    const { text } = await client.getMetrics({});
+    client.close();
+    expect(text).toContain('millrace_training_jobs{state="succeeded",service="training"} 1');
+    expect(text).toContain('millrace_training_jobs{state="queued",service="training"} 0');
+    expect(text).toContain('millrace_training_epochs_total{service="training"} 2');
+    expect(text).toContain('millrace_training_examples_total{service="training"} 48000');
   });
 });
 

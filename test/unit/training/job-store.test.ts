@@ -57,6 +57,16 @@ describe('JobStore', () => {
     expect((await store.list(10, null)).map(({ id }) => id)).toEqual(['b', 'a']);
   });
 
+  it('refuses a job beyond the length of the queue, but not a repeated request', async () => {
+    store = new JobStore(database, () => ++time, 2);
+    const { number } = await create('a', 'r1');
+    await create('b');
+    await expect(create('c')).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'QUEUE_FULL' });
+    expect((await create('d', 'r1')).id).toBe('a');
+    await store.append(number, [state('failed')]);
+    expect((await create('e')).id).toBe('e');
+  });
+
   it('begins a job with the event of its queueing', async () => {
     const job = await create('a');
     expect(job).toMatchObject({ state: 'queued', latestSequence: 1, createTimeMs: 1 });
