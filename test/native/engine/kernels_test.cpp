@@ -58,7 +58,7 @@ double product(const Matrix& a, const Matrix& b, std::size_t row, std::size_t co
 }
 
 TEST("dense agrees with the plain sum for every shape, activation and instruction set") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     for (const auto& [rows, inner, outer] : kShapes) {
       const Matrix input = Matrix::random(rows, inner, 1);
       const Matrix weights = Matrix::random(inner, outer, 2);
@@ -67,7 +67,7 @@ TEST("dense agrees with the plain sum for every shape, activation and instructio
       const AlignedBuffer<float> w = weights.panels();
       for (const Activation activation : kElementwise) {
         AlignedBuffer<float> output(panel_size(rows, outer));
-        kernels_for(set).dense({x.data(), rows, inner, w.data(), bias.data(), output.data(), rows, nullptr, activation},
+        k->dense({x.data(), rows, inner, w.data(), bias.data(), output.data(), rows, nullptr, activation},
                                {0, rows}, {0, panel_count(outer)});
         for (std::size_t r = 0; r < rows; ++r) {
           for (std::size_t c = 0; c < outer; ++c) {
@@ -81,14 +81,14 @@ TEST("dense agrees with the plain sum for every shape, activation and instructio
 }
 
 TEST("dense multiplies by the slope on the way back") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     const Matrix error = Matrix::random(9, 21, 1);
     const Matrix transposed = Matrix::random(21, 35, 2);
     const Matrix at = Matrix::random(9, 35, 3);
     const AlignedBuffer<float> e = error.panels(), t = transposed.panels(), y = at.panels();
     for (const Activation activation : kElementwise) {
       AlignedBuffer<float> output(panel_size(9, 35));
-      kernels_for(set).dense({e.data(), 9, 21, t.data(), nullptr, output.data(), 9, y.data(), activation}, {0, 9},
+      k->dense({e.data(), 9, 21, t.data(), nullptr, output.data(), 9, y.data(), activation}, {0, 9},
                              {0, 3});
       for (std::size_t r = 0; r < 9; ++r) {
         for (std::size_t c = 0; c < 35; ++c) {
@@ -101,7 +101,7 @@ TEST("dense multiplies by the slope on the way back") {
 }
 
 TEST("dense gives the same bits however rows and panels are divided") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     const std::size_t rows = 29, inner = 600, outer = 150;
     const AlignedBuffer<float> x = Matrix::random(rows, inner, 1).panels();
     const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
@@ -109,7 +109,7 @@ TEST("dense gives the same bits however rows and panels are divided") {
       AlignedBuffer<float> output(panel_size(rows, outer));
       for (std::size_t row = 0; row < rows; row += row_step) {
         for (std::size_t panel = 0; panel < panel_count(outer); panel += panel_step) {
-          kernels_for(set).dense(
+          k->dense(
               {x.data(), rows, inner, w.data(), nullptr, output.data(), rows, nullptr, Activation::kTanh},
               {row, std::min(row + row_step, rows)}, {panel, std::min(panel + panel_step, panel_count(outer))});
         }
@@ -127,8 +127,7 @@ TEST("dense gives the same bits however rows and panels are divided") {
 }
 
 TEST("the weight gradient agrees with the plain sum, stored, added and applied") {
-  for (const InstructionSet set : available_sets()) {
-    const Kernels& k = kernels_for(set);
+  for (const Kernels* k : available_kernels()) {
     for (const auto& [rows, inner, outer] : kShapes) {
       const Matrix input = Matrix::random(rows, inner, 1);
       const Matrix error = Matrix::random(rows, outer, 2);
@@ -143,11 +142,11 @@ TEST("the weight gradient agrees with the plain sum, stored, added and applied")
       g.update.rule = UpdateRule::kDescent;
       g.update.learning_rate = 0.5f;
       const Range inner_panels{0, panel_count(inner)}, panels{0, panel_count(outer)};
-      k.weight_gradient(g, inner_panels, panels);
+      k->weight_gradient(g, inner_panels, panels);
       g.mode = WeightGradient::Mode::kAdd;
-      k.weight_gradient(g, inner_panels, panels);
+      k->weight_gradient(g, inner_panels, panels);
       g.mode = WeightGradient::Mode::kUpdate;
-      k.weight_gradient(g, inner_panels, panels);
+      k->weight_gradient(g, inner_panels, panels);
       for (std::size_t c = 0; c < outer; ++c) {
         double column = 0.0;
         for (std::size_t r = 0; r < rows; ++r) column += error.at(r, c);
@@ -166,23 +165,23 @@ TEST("the weight gradient agrees with the plain sum, stored, added and applied")
 }
 
 TEST("Adam's first step is the learning rate against the gradient's sign") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     AlignedBuffer<float> value(16), gradient(16), first(16), second(16);
     for (std::size_t i = 0; i < 16; ++i) gradient[i] = static_cast<float>(i) - 8.0f;
     const Optimizer adam({OptimizerType::kAdam, 0.25f, 0.0f, false, 0.9f, 0.999f, 0.0f});
     gradient[8] = 1.0f;
-    kernels_for(set).update({value.data(), gradient.data(), first.data(), second.data()}, adam.update_at(1), 16);
+    k->update({value.data(), gradient.data(), first.data(), second.data()}, adam.update_at(1), 16);
     for (std::size_t i = 0; i < 16; ++i) CHECK_NEAR(value[i], gradient[i] < 0.0f ? 0.25 : -0.25, 1e-5);
   }
 }
 
 TEST("transpose moves every element and clears the padding") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     for (const auto& [rows, inner, outer] : kShapes) {
       const Matrix weights = Matrix::random(inner, outer, rows);
       const AlignedBuffer<float> w = weights.panels();
       AlignedBuffer<float> transposed(panel_size(outer, inner), 7.0f);
-      kernels_for(set).transpose(w.data(), inner, outer, transposed.data(), {0, panel_count(inner)});
+      k->transpose(w.data(), inner, outer, transposed.data(), {0, panel_count(inner)});
       for (std::size_t o = 0; o < outer; ++o) {
         for (std::size_t i = 0; i < padded(inner); ++i) {
           CHECK(transposed[panel_offset(outer, o, i)] == (i < inner ? weights.at(i, o) : 0.0f));
@@ -193,7 +192,7 @@ TEST("transpose moves every element and clears the padding") {
 }
 
 TEST("gather reads bytes and floats in any order") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     for (const std::size_t columns : {1, 15, 16, 17, 97}) {
       // Exactly as large as said: a read past the end is caught by the sanitizer.
       std::vector<std::uint8_t> bytes(5 * columns);
@@ -203,7 +202,7 @@ TEST("gather reads bytes and floats in any order") {
       for (const bool stored_as_bytes : {true, false}) {
         AlignedBuffer<float> output(panel_size(3, columns), 7.0f);
         const void* source = stored_as_bytes ? static_cast<const void*>(bytes.data()) : floats.data();
-        kernels_for(set).gather({source, stored_as_bytes, columns, order.data(), 0, 0.5f, -1.0f, output.data(), 3},
+        k->gather({source, stored_as_bytes, columns, order.data(), 0, 0.5f, -1.0f, output.data(), 3},
                                 {0, 3});
         for (std::size_t r = 0; r < 3; ++r) {
           for (std::size_t c = 0; c < padded(columns); ++c) {
@@ -217,13 +216,13 @@ TEST("gather reads bytes and floats in any order") {
 }
 
 TEST("softmax is stable for logits of 1e4 and exact at its ends") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     for (const std::size_t columns : {2, 10, 16, 17, 40}) {
       Matrix logits(2, columns);
       for (std::size_t c = 0; c < columns; ++c) logits.flat[c] = c == 1 ? 1e4f : -1e4f;
       for (std::size_t c = 0; c < columns; ++c) logits.flat[columns + c] = static_cast<float>(c) * 0.25f;
       AlignedBuffer<float> z = logits.panels();
-      kernels_for(set).activate(Activation::kSoftmax, z.data(), z.data(), 2, columns, {0, 2});
+      k->activate(Activation::kSoftmax, z.data(), z.data(), 2, columns, {0, 2});
       double total = 0.0;
       for (std::size_t c = 0; c < columns; ++c) total += std::exp(0.25 * static_cast<double>(c));
       for (std::size_t c = 0; c < columns; ++c) {
@@ -235,12 +234,12 @@ TEST("softmax is stable for logits of 1e4 and exact at its ends") {
 }
 
 TEST("activations agree with the C library over their whole range") {
-  for (const InstructionSet set : available_sets()) {
+  for (const Kernels* k : available_kernels()) {
     for (const Activation activation : {Activation::kSigmoid, Activation::kTanh}) {
       AlignedBuffer<float> x(16), y(16);
       for (double from = -100.0; from < 100.0; from += 0.37) {
         for (std::size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(from + 0.023 * static_cast<double>(i));
-        kernels_for(set).activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+        k->activate(activation, x.data(), y.data(), 1, 16, {0, 1});
         for (std::size_t i = 0; i < 16; ++i) {
           const double expected = apply(activation, x[i]);
           // A few units in the last place, and nothing below the smallest normal number.
@@ -248,7 +247,7 @@ TEST("activations agree with the C library over their whole range") {
         }
       }
       x.assign(16, std::numeric_limits<float>::quiet_NaN());
-      kernels_for(set).activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+      k->activate(activation, x.data(), y.data(), 1, 16, {0, 1});
       for (const float value : y) CHECK(std::isnan(value));
     }
   }

@@ -5,10 +5,14 @@
 
 #include "engine/aligned_buffer.h"
 #include "engine/instruction_set.h"
+#include "engine/kernels.h"
 #include "engine/panel.h"
 #include "engine/random.h"
 
 namespace millrace::test {
+
+/// Defined in wide_kernels.cpp.
+const Kernels& wide_kernels();
 
 /// A row-major matrix and the same in panels.
 struct Matrix {
@@ -37,12 +41,14 @@ struct Matrix {
   }
 };
 
-inline std::vector<InstructionSet> available_sets() {
-  std::vector<InstructionSet> sets;
+/// The kernels this processor can run, and the tiles of the AVX-512 ones made of narrower instructions.
+inline std::vector<const Kernels*> available_kernels() {
+  std::vector<const Kernels*> all;
   for (const InstructionSet set : {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
-    if (is_available(set)) sets.push_back(set);
+    if (is_available(set)) all.push_back(&kernels_for(set));
   }
-  return sets;
+  if (is_available(InstructionSet::kAvx2)) all.push_back(&wide_kernels());
+  return all;
 }
 
 }  // namespace millrace::test
