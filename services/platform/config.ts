@@ -128,7 +128,14 @@ export const address = z
   .regex(/^.+:\d+$/, 'expected host:port')
   .optional();
 
-/** host:port of another service of the mesh. */
-export function serviceAddress(config: { portBase: number }, given: string | undefined, service: ServiceName): string {
-  return given ?? `127.0.0.1:${config.portBase + portOffsets[service]}`;
+const everyAddress = new Set(['0.0.0.0', '::']);
+
+/** host:port of another service of the mesh, which listens where this one does. */
+export function serviceAddress(
+  config: { host: string; portBase: number },
+  given: string | undefined,
+  service: ServiceName,
+): string {
+  const host = everyAddress.has(config.host) ? '127.0.0.1' : config.host;
+  return given ?? `${host.includes(':') ? `[${host}]` : host}:${config.portBase + portOffsets[service]}`;
 }

@@ -109,7 +109,9 @@ describe('ports', () => {
   it('follow from the base unless they are given', () => {
     expect(servicePort({ portBase: 9000 }, 'registry')).toBe(9003);
     expect(servicePort({ portBase: 9000, port: 0 }, 'registry')).toBe(0);
-    expect(serviceAddress({ portBase: 9000 }, undefined, 'training')).toBe('127.0.0.1:9004');
-    expect(serviceAddress({ portBase: 9000 }, 'there:1', 'training')).toBe('there:1');
+    expect(serviceAddress({ host: '127.0.0.2', portBase: 9000 }, undefined, 'training')).toBe('127.0.0.2:9004');
+    expect(serviceAddress({ host: '::1', portBase: 9000 }, undefined, 'training')).toBe('[::1]:9004');
+    expect(serviceAddress({ host: '0.0.0.0', portBase: 9000 }, undefined, 'training')).toBe('127.0.0.1:9004');
+    expect(serviceAddress({ host: '127.0.0.1', portBase: 9000 }, 'there:1', 'training')).toBe('there:1');
   });
 });
