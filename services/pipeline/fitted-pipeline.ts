@@ -72,6 +72,8 @@ export interface FittedPipeline {
   featureType: 'uint8' | 'float32';
   featureScale: number;
   featureOffset: number;
+  /** With features of bytes: the network's input for each of the 256. */
+  byteInputs: Float32Array | null;
   label: FittedLabel;
 }
 
@@ -140,8 +142,14 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
     featureType: type,
     featureScale: scale,
     featureOffset,
+    byteInputs: type === 'uint8' ? byteInputs(scale, featureOffset) : null,
     label: definition.label,
   };
+}
+
+/** Stored value * scale + offset, each operation in float32. */
+function byteInputs(scale: number, offset: number): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, value) => Math.fround(value * scale) + offset);
 }
 
 /** Whether the features can stay the bytes they are: one column of byte lists, with nothing but a scale. */

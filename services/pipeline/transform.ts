@@ -205,11 +205,7 @@ export function toNetworkInput(pipeline: FittedPipeline, stored: Uint8Array | Fl
   if (stored instanceof Float32Array) {
     return stored;
   }
-  const { featureScale, featureOffset } = pipeline;
-  const table = new Float32Array(256);
-  for (let value = 0; value < 256; value++) {
-    table[value] = Math.fround(value * featureScale) + featureOffset;
-  }
+  const table = pipeline.byteInputs!;
   const input = new Float32Array(stored.length);
   for (let i = 0; i < stored.length; i++) {
     input[i] = table[stored[i]!]!;

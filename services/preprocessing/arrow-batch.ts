@@ -122,6 +122,10 @@ export function decodeDictionary(
   checkBatch([column], batch, body.length);
   const read: ReadRegion = ({ offset, length }) => body.subarray(offset, offset + length);
   const chunk = decodeColumn(column, layOut([column])[0]!, batch, read, new Map()) as TextChunk;
+  if (chunk.validity) {
+    const message = `Expected every entry of ${column.name} to be a text but one is missing. Leave the rows without a value instead.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'MISSING_ENTRY', message);
+  }
   return gatherTexts(
     chunk,
     Int32Array.from({ length: chunk.length }, (_, i) => i),

@@ -8,6 +8,7 @@ import {
   isByteMatrix,
   type PipelineDefinition,
   pipelineFormat,
+  preparePipeline,
   UnsafeIntegerError,
 } from '../pipeline/index.js';
 import { ServiceError, Violations } from '../platform/errors.js';
@@ -33,6 +34,7 @@ import {
 } from './split.js';
 import { countsOf, extremesOf, meanAndDeviation, meanOf, medianOf, type NumberBatches } from './statistics.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
+import { checkTransformable } from './tensors.js';
 
 export interface Fit {
   definition: PipelineDefinition;
@@ -53,7 +55,9 @@ export async function fitPipeline(spec: PipelineSpec, split: SplitSpec, table: S
   const label = await fitLabel(spec.label!, table, assignment);
   const count = columns.reduce((sum, column) => sum + outputWidth(column), 0);
   const features = { count, ...storageOf(columns) };
-  return { definition: { format: pipelineFormat, columns, label, features }, rowCounts: countSplits(assignment) };
+  const definition: PipelineDefinition = { format: pipelineFormat, columns, label, features };
+  await checkTransformable(preparePipeline(definition), table, assignment);
+  return { definition, rowCounts: countSplits(assignment) };
 }
 
 function outputWidth({ width, steps }: FittedColumn): number {

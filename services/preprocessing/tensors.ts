@@ -10,7 +10,7 @@ import { ServiceError } from '../platform/errors.js';
 import { type ArrowEncoder, createArrowEncoder, type EncodedMessage } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { readLabels, TargetEncoder, where } from './label.js';
-import { rowsInSplit, type SplitAssignment, type SplitName } from './split.js';
+import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 
 const batchBytesMax = 8 * 1024 * 1024;
@@ -98,10 +98,26 @@ class SplitReader {
   }
 }
 
-/** Only rows outside the training split come here: fitting has been through the others. */
 function untransformable(problem: string): ServiceError {
-  const message = `The pipeline cannot transform this split: ${problem}.`;
-  return new ServiceError('FAILED_PRECONDITION', 'UNUSABLE_VALUE', message);
+  const message = `The pipeline cannot transform every row: ${problem}.`;
+  return new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
+}
+
+/** Transforms all rows and keeps nothing: what cannot be transformed is refused when a pipeline is fitted, not in training. */
+export async function checkTransformable(
+  pipeline: FittedPipeline,
+  table: StoredTable,
+  assignment: SplitAssignment,
+): Promise<void> {
+  if (pipeline.featureType === 'uint8') {
+    // Bytes stay what they are, and fitting has looked for missing ones.
+    return;
+  }
+  for (const split of splitNames) {
+    for await (const _ of encodeTensors(pipeline, table, assignment, split)) {
+      // The refusal is what matters.
+    }
+  }
 }
 
 function holds(chunk: Parameters<typeof transformColumns>[1][number], { row, value }: UnsafeIntegerError): boolean {

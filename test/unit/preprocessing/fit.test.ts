@@ -103,6 +103,16 @@ describe('fitPipeline refuses', () => {
     await expect(stepsOf(content, [standardise])).rejects.toThrow('column "x" in row 4 holds 1152921504606846976');
   });
 
+  it('a value that is beyond float32, in whatever split', async () => {
+    const content: TableContent = {
+      x: ['float64', [1, 2, 3, 4, 5, 1e39]],
+      part: ['text', ['train', 'train', 'train', 'train', 'test', 'test']],
+    };
+    await expect(stepsOf(content, [standardise], byPart)).rejects.toThrow(
+      'column "x" in row 6 is too large for float32',
+    );
+  });
+
   it('more categories than allowed', async () => {
     const content: TableContent = { x: ['int64', [1, 2, 3, 1, 2, 3]] };
     await expect(stepsOf(content, [oneHot(2)])).rejects.toThrow('at most 2 categories');
