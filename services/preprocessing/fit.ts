@@ -42,7 +42,12 @@ export interface Fit {
 }
 
 /** Learns a pipeline from the training rows of a table. The same arguments give the same definition. */
-export async function fitPipeline(spec: PipelineSpec, split: SplitSpec, table: StoredTable): Promise<Fit> {
+export async function fitPipeline(
+  spec: PipelineSpec,
+  split: SplitSpec,
+  table: StoredTable,
+  signal: AbortSignal,
+): Promise<Fit> {
   const violations = new Violations();
   checkPipelineSpec(spec, table.columns, violations, split.column);
   checkSplit(split, table.columns, violations);
@@ -50,7 +55,7 @@ export async function fitPipeline(spec: PipelineSpec, split: SplitSpec, table: S
   const assignment = await assignSplits(split, table);
   const columns: FittedColumn[] = [];
   for (const [i, column] of spec.columns.entries()) {
-    columns.push(await new ColumnFit(table, assignment, column, `spec.columns[${i}]`).run());
+    columns.push(await new ColumnFit(table, assignment, column, `spec.columns[${i}]`, signal).run());
   }
   const label = await fitLabel(spec.label!, table, assignment);
   const count = columns.reduce((sum, column) => sum + outputWidth(column), 0);
@@ -90,6 +95,7 @@ class ColumnFit {
     private readonly assignment: SplitAssignment,
     private readonly spec: ColumnSpec,
     private readonly field: string,
+    private readonly signal: AbortSignal,
   ) {
     this.#index = table.columns.findIndex(({ name }) => name === spec.column);
     this.#column = table.columns[this.#index]!;
@@ -139,6 +145,7 @@ class ColumnFit {
   /** The training rows, batch by batch, after the steps fitted so far. */
   async *#trainingValues(): AsyncGenerator<ColumnValues> {
     for (const batch of this.table.batches) {
+      this.signal.throwIfAborted();
       const rows = rowsInSplit(this.assignment, 'train', batch);
       if (rows.length > 0) {
         const values = await this.#gather(batch, rows);

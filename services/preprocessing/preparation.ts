@@ -27,11 +27,11 @@ export class Preparation {
   ) {}
 
   /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N` */
-  async fit(dataset: string, spec: PipelineSpec, split: SplitSpec): Promise<StoredPipeline> {
+  async fit(dataset: string, spec: PipelineSpec, split: SplitSpec, signal: AbortSignal): Promise<StoredPipeline> {
     const version = this.datasets.resolve(dataset, 'dataset');
     const table = await this.datasets.openTable(version);
     try {
-      const { definition, rowCounts } = await fitPipeline(spec, split, table);
+      const { definition, rowCounts } = await fitPipeline(spec, split, table, signal);
       const bytes = serialisePipeline(definition);
       const digest = digestOf(bytes);
       const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest]);

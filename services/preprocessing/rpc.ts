@@ -65,8 +65,8 @@ export function preprocessingService(preparation: Preparation): ImplementedContr
       const [page, nextPageToken] = toPage(rows, size, ({ version }) => version);
       return { datasetVersions: page.map(toDatasetVersion), nextPageToken };
     },
-    async FitPipeline({ dataset, spec, split }) {
-      const fitted = await preparation.fit(dataset, fromPipelineSpec(spec), fromSplitSpec(split));
+    async FitPipeline({ dataset, spec, split }, { signal }) {
+      const fitted = await preparation.fit(dataset, fromPipelineSpec(spec), fromSplitSpec(split), signal);
       return toPipeline(fitted, preparation);
     },
     async GetPipeline({ name }) {

@@ -29,10 +29,16 @@ const specOf = (columns: Record<string, StepSpec[]>, target: LabelSpec | null = 
   label: target,
 });
 
-async function fit(content: TableContent, spec: PipelineSpec, splitSpec = split, batchRows = 2) {
+async function fit(
+  content: TableContent,
+  spec: PipelineSpec,
+  splitSpec = split,
+  batchRows = 2,
+  signal = new AbortController().signal,
+) {
   const table = await openTable({ ...label, ...content }, batchRows);
   try {
-    return await fitPipeline(spec, splitSpec, table);
+    return await fitPipeline(spec, splitSpec, table, signal);
   } finally {
     await table.close();
   }
@@ -111,6 +117,12 @@ describe('fitPipeline refuses', () => {
     await expect(stepsOf(content, [standardise], byPart)).rejects.toThrow(
       'column "x" in row 6 is too large for float32',
     );
+  });
+
+  it('to go on when its caller has gone', async () => {
+    const signal = AbortSignal.abort(new Error('gone'));
+    const fitting = fit({ x: ['float64', [1, 2, 3, 4, 5, 6]] }, specOf({ x: [standardise] }), split, 2, signal);
+    await expect(fitting).rejects.toThrow('gone');
   });
 
   it('more categories than allowed', async () => {
