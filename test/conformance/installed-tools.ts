@@ -28,6 +28,16 @@ export function goTool(name: keyof typeof goModules): Promise<Tool> {
   });
 }
 
+/** curl as the system has it. */
+export async function curl(): Promise<Tool> {
+  try {
+    await mustRun('curl', ['--version']);
+    return { path: 'curl' };
+  } catch (error) {
+    return { missing: (error as Error).message };
+  }
+}
+
 /** A Python with the packages of `requirements.txt`. */
 export async function python(): Promise<Tool> {
   const requirements = path.join(here, 'requirements.txt');

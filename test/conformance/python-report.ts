@@ -1,19 +1,24 @@
 import path from 'node:path';
 import { root, run } from '../support/mesh.js';
 
+/** Runs one of this folder's scripts to its end. @param modules a folder whose Python modules it can import */
+export async function runPython(interpreter: string, script: string, args: string[], modules = ''): Promise<string> {
+  const file = path.join(root, 'test/conformance', script);
+  const env = { ...process.env, PYTHONPATH: modules, PYTHONDONTWRITEBYTECODE: '1' };
+  const { status, stdout, stderr } = await run(interpreter, [file, ...args], { env });
+  if (status !== 0) {
+    throw new Error(`${script} ended with status ${status}: ${stderr}`);
+  }
+  return stdout;
+}
+
 /** What the checks of a Python script brought, by name (see `report.py`). */
 export class PythonReport {
   private constructor(private readonly results: Record<string, { value: unknown } | { raised: string }>) {}
 
-  /** Runs one of this folder's scripts to its end. @param modules a folder whose Python modules it can import */
+  /** Runs a script of checks; arguments as of `runPython`. */
   static async of(interpreter: string, script: string, args: string[], modules = ''): Promise<PythonReport> {
-    const file = path.join(root, 'test/conformance', script);
-    const env = { ...process.env, PYTHONPATH: modules, PYTHONDONTWRITEBYTECODE: '1' };
-    const { status, stdout, stderr } = await run(interpreter, [file, ...args], { env });
-    if (status !== 0) {
-      throw new Error(`${script} ended with status ${status}: ${stderr}`);
-    }
-    return new PythonReport(JSON.parse(stdout));
+    return new PythonReport(JSON.parse(await runPython(interpreter, script, args, modules)));
   }
 
   /** Result of one check; throws what it raised. */

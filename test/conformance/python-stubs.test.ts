@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { root } from '../support/mesh.js';
 import { describeWith, python, pythonStubs } from './installed-tools.js';
-import { PythonReport } from './python-report.js';
+import { PythonReport, runPython } from './python-report.js';
 import { pixels, TrainedMesh, testImages } from './trained-mesh.js';
 
 interface Followed {
@@ -15,8 +16,10 @@ describeWith(await python(), 'stubs generated for Python', (interpreter) => {
   let mesh: TrainedMesh;
   let report: PythonReport;
 
+  let stubs: string;
+
   beforeAll(async () => {
-    const stubs = await pythonStubs(interpreter);
+    stubs = await pythonStubs(interpreter);
     mesh = await TrainedMesh.start();
     const pixelsFile = path.join(mesh.folder, 'pixels.u8');
     writeFileSync(pixelsFile, testImages().subarray(0, 5 * pixels));
@@ -89,6 +92,14 @@ describeWith(await python(), 'stubs generated for Python', (interpreter) => {
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('picture'),
     });
+  });
+
+  it.each(['clients/README.md', 'clients/python/README.md'])('run the code of %s', async (readme) => {
+    const { pipelines } = await mesh.millrace.preprocessing.listPipelines({ pageSize: 1 });
+    const args = [path.join(root, readme), String(mesh.portBase), pipelines[0]!.name];
+    const output = await runPython(interpreter, 'readme_code.py', args, stubs);
+    const blocks = [...readFileSync(path.join(root, readme), 'utf8').matchAll(/^```python$/gm)];
+    expect(output).toContain(`block ${blocks.length} ran`);
   });
 
   it('are told that a model is unknown', () => {

@@ -45,9 +45,27 @@ export class TrainedMesh {
     return trained;
   }
 
+  get portBase(): number {
+    return this.mesh.portBase;
+  }
+
   /** host:port of a service, by its distance from the port base. */
   address(offset: number): string {
-    return `127.0.0.1:${this.mesh.portBase + offset}`;
+    return `127.0.0.1:${this.portBase + offset}`;
+  }
+
+  /** Probabilities of the first test images, float32, little-endian, as our own client gets them. */
+  async infer(rows: number): Promise<Buffer> {
+    const { rawOutputContents } = await this.millrace.inference.modelInfer({
+      modelName: 'mnist',
+      inputs: [{ name: 'input', datatype: 'FP32', shape: [rows, pixels] }],
+      rawInputContents: [networkInput(rows)],
+    });
+    const output = rawOutputContents[0]!;
+    if (output.length !== rows * classes * 4) {
+      throw new Error(`${output.length} bytes came back for ${rows} rows`);
+    }
+    return output;
   }
 
   async stop(): Promise<void> {

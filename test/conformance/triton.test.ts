@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -6,26 +7,23 @@ import { PythonReport } from './python-report.js';
 import { classes, networkInput, pixels, TrainedMesh } from './trained-mesh.js';
 
 const batches = [1, 7, 100];
+const largeBatch = 5_000;
 
 describeWith(await python(), 'tritonclient', (interpreter) => {
   let mesh: TrainedMesh;
   let report: PythonReport;
   /** Probabilities as our own client gets them, in hexadecimal digits, by rows of the batch. */
   const expected: Record<string, string> = {};
+  let expectedLarge: Buffer;
 
   beforeAll(async () => {
     mesh = await TrainedMesh.start();
     for (const rows of batches) {
-      const { rawOutputContents } = await mesh.millrace.inference.modelInfer({
-        modelName: 'mnist',
-        inputs: [{ name: 'input', datatype: 'FP32', shape: [rows, pixels] }],
-        rawInputContents: [networkInput(rows)],
-      });
-      expected[rows] = rawOutputContents[0]!.toString('hex');
-      expect(rawOutputContents[0]).toHaveLength(rows * classes * 4);
+      expected[rows] = (await mesh.infer(rows)).toString('hex');
     }
+    expectedLarge = await mesh.infer(largeBatch);
     const inputFile = path.join(mesh.folder, 'input.f32');
-    writeFileSync(inputFile, networkInput(Math.max(...batches)));
+    writeFileSync(inputFile, networkInput(largeBatch));
     report = await PythonReport.of(interpreter, 'triton_client.py', [mesh.address(1), mesh.address(0), inputFile]);
   });
   afterAll(() => mesh?.stop());
@@ -74,6 +72,10 @@ describeWith(await python(), 'tritonclient', (interpreter) => {
   it.each(batches)('infers a batch of %d to the same bits as our own client', (rows) => {
     const answers = value('infer_batches') as Record<string, unknown>;
     expect(answers[rows]).toEqual({ shape: [rows, classes], dtype: 'float32', output: expected[rows] });
+  });
+
+  it('infers a batch of 16 MB', () => {
+    expect(value('infer_large')).toBe(createHash('sha256').update(expectedLarge).digest('hex'));
   });
 
   it('infers by version and by alias', () => {

@@ -4,6 +4,7 @@ Arguments: host:port of inference, host:port of the gateway, file of float32 inp
 """
 
 import asyncio
+import hashlib
 import queue
 import sys
 
@@ -125,6 +126,12 @@ def infer_request_id():
 @report
 def infer_compressed():
     return {algorithm: probabilities(infer(100, compression_algorithm=algorithm)) for algorithm in ("gzip", "deflate")}
+
+
+@report
+def infer_large():
+    """Larger than the 4 MiB that many servers take."""
+    return hashlib.sha256(infer(len(rows)).as_numpy("output").tobytes()).hexdigest()
 
 
 @report
