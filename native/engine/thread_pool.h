@@ -8,11 +8,12 @@
 
 namespace millrace {
 
-/// A point that all threads of a team must reach before any goes on. Waits by spinning for a bounded time, since steps
-/// take tens of microseconds, then sleeps in the kernel, so that a descheduled partner costs no processor time.
+/// A point that all threads of a team must reach before any goes on. Waits by spinning and
+/// yielding for a bounded time, since steps take tens of microseconds, then sleeps in the kernel, so that a descheduled
+/// partner costs no processor time.
 class Barrier {
  public:
-  /// `spins` is the bound; 0 sleeps at once, which is right when there are more threads than processors.
+  /// `spins` bounds the spinning; 0 yields at once, which is right when there are more threads than processors.
   Barrier(unsigned members, unsigned spins) : members_(members), spins_(spins) {}
   void wait();
 
