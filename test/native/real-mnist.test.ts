@@ -8,7 +8,7 @@ const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('mn
 
 /** IDX: images have a header of 16 bytes, labels one of 8. */
 function mnist(part: 'train' | 't10k'): Examples {
-  const features = new Uint8Array(readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16));
+  const features = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
   const targets = Int32Array.from(readFileSync(path.join(folder, `${part}-labels-idx1-ubyte`)).subarray(8));
   return { rows: targets.length, features, scale: 1 / 255, offset: 0, targets };
 }
