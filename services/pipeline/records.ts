@@ -110,14 +110,19 @@ function readColumn(
   return column.width === null ? readNumbers(column, records, problems) : readListColumn(column, records, problems);
 }
 
-function readTexts({ column }: PreparedColumn, records: readonly RawRecord[], problems: Problems): (string | null)[] {
+function readTexts(
+  { column, categoryPlaces }: PreparedColumn,
+  records: readonly RawRecord[],
+  problems: Problems,
+): (string | null)[] {
   return records.map((record, i) => {
     const value = record[column];
     if (value === undefined || value === null) {
       return null;
     }
     if (typeof value !== 'string') {
-      problems.add(i, column, `text but received ${describe(value)}`);
+      const [example] = categoryPlaces!.keys();
+      problems.add(i, column, `text as in the dataset, for example ${quote(example)}, but received ${describe(value)}`);
       return null;
     }
     return value;

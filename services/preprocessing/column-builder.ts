@@ -2,23 +2,15 @@ import type { ColumnChunk } from '../pipeline/index.js';
 import type { ColumnType } from './column.js';
 
 /** Types that a column of a CSV file may get. */
-export type BuiltType = 'int64' | 'float64' | 'boolean' | 'text';
+export type BuiltType = 'int64' | 'float64' | 'text';
 
 export function columnTypeOf(type: BuiltType): ColumnType {
-  switch (type) {
-    case 'boolean':
-      return { kind: 'boolean' };
-    case 'text':
-      return { kind: 'text', large: false };
-    default:
-      return { kind: 'number', type };
-  }
+  return type === 'text' ? { kind: 'text', large: false } : { kind: 'number', type };
 }
 
 /** Gathers values, one by one, into a chunk of at most `capacity` rows. */
 export class ColumnBuilder {
   readonly #numbers: BigInt64Array | Float64Array;
-  readonly #bits: Uint8Array;
   readonly #offsets: Int32Array;
   #bytes = Buffer.alloc(0);
   readonly #validity: Uint8Array;
@@ -31,7 +23,6 @@ export class ColumnBuilder {
   ) {
     this.#numbers =
       type === 'int64' ? new BigInt64Array(capacity) : new Float64Array(type === 'float64' ? capacity : 0);
-    this.#bits = new Uint8Array(type === 'boolean' ? Math.ceil(capacity / 8) : 0);
     this.#offsets = new Int32Array(type === 'text' ? capacity + 1 : 1);
     this.#validity = new Uint8Array(Math.ceil(capacity / 8));
   }
@@ -51,9 +42,7 @@ export class ColumnBuilder {
       return;
     }
     this.#validity[row >> 3]! |= 1 << (row & 7);
-    if (this.type === 'boolean') {
-      this.#bits[row >> 3]! |= (value ? 1 : 0) << (row & 7);
-    } else if (this.type !== 'text') {
+    if (this.type !== 'text') {
       this.#numbers[row] = value as never;
     }
   }
@@ -73,15 +62,10 @@ export class ColumnBuilder {
   finish(): ColumnChunk {
     const { length } = this;
     const validity = this.#missing > 0 ? this.#validity.subarray(0, Math.ceil(length / 8)) : null;
-    switch (this.type) {
-      case 'boolean':
-        return { kind: 'boolean', length, bits: this.#bits.subarray(0, Math.ceil(length / 8)), validity };
-      case 'text': {
-        const offsets = this.#offsets.subarray(0, length + 1);
-        return { kind: 'text', length, offsets, bytes: this.#bytes.subarray(0, offsets[length]), validity };
-      }
-      default:
-        return { kind: 'number', length, width: 1, values: this.#numbers.subarray(0, length), validity };
+    if (this.type === 'text') {
+      const offsets = this.#offsets.subarray(0, length + 1);
+      return { kind: 'text', length, offsets, bytes: this.#bytes.subarray(0, offsets[length]), validity };
     }
+    return { kind: 'number', length, width: 1, values: this.#numbers.subarray(0, length), validity };
   }
 }

@@ -17,10 +17,9 @@ const duckdbSettings = {
 const types: Record<string, BuiltType | undefined> = {
   BIGINT: 'int64',
   DOUBLE: 'float64',
-  BOOLEAN: 'boolean',
   VARCHAR: 'text',
 };
-const sqlTypes: Record<BuiltType, string> = { int64: 'BIGINT', float64: 'DOUBLE', boolean: 'BOOLEAN', text: 'VARCHAR' };
+const sqlTypes: Record<BuiltType, string> = { int64: 'BIGINT', float64: 'DOUBLE', text: 'VARCHAR' };
 const form = `delim = ',', quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none'`;
 
 /** Opens CSV files: their form is checked, and the type of each column found among all their values. */
@@ -83,7 +82,8 @@ function literalPath(path: string): string {
 }
 
 async function inferTypes(connection: DuckDBConnection, path: string, names: string[]): Promise<BuiltType[]> {
-  const candidates = `auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']`;
+  // No BOOLEAN: it takes yes and no too, and a class would no longer be called what the file calls it.
+  const candidates = `auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']`;
   const sql = `SELECT * FROM read_csv($1, ${form}, sample_size = -1, ${candidates}) LIMIT 0`;
   const result = await connection.stream(sql, [literalPath(path)]).catch((error: unknown) => {
     throw explain(path, error);

@@ -237,19 +237,19 @@ describe('ImportDataset', () => {
   });
 
   it('infers types from all values and keeps missing ones', async () => {
-    const file = write('t[1].csv', 'i,f,t,b,"d,x"\n1,1,"a ""b""",true,2020-01-01\n,2.5,,false,\n3,,ü,,x\n');
+    const file = write('t[1].csv', 'i,f,t,b,"d,x"\n1,1,"a ""b""",True,2020-01-01\n,2.5,,no,\n3,,ü,,x\n');
     const version = await importFiles('table', file);
     expect(version.columns.map(({ name, type, nullCount }) => [name, type, nullCount])).toEqual([
       ['i', 'Int64', 1],
       ['f', 'Float64', 1],
       ['t', 'Utf8', 1],
-      ['b', 'Bool', 1],
+      ['b', 'Utf8', 1],
       ['d,x', 'Utf8', 1],
     ]);
     const table = await readTable('datasets/table');
     expect(table.toArray().map((row) => Object.values(row!.toJSON()))).toEqual([
-      [1n, 1, 'a "b"', true, '2020-01-01'],
-      [null, 2.5, null, false, null],
+      [1n, 1, 'a "b"', 'True', '2020-01-01'],
+      [null, 2.5, null, 'no', null],
       [3n, null, 'ü', null, 'x'],
     ]);
   });

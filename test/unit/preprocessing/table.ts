@@ -7,18 +7,39 @@ import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
 import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
+/** Types of columns that a test may store. */
+type TestedType = BuiltType | 'boolean';
+
 export type Values = readonly (number | bigint | boolean | string | null)[];
 
-export function chunkOf(type: BuiltType, values: Values): ColumnChunk {
-  const builder = new ColumnBuilder(type, Math.max(values.length, 1));
+function chunkOf(type: TestedType, values: Values): ColumnChunk {
+  const { length } = values;
+  if (type === 'boolean') {
+    return {
+      kind: 'boolean',
+      length,
+      bits: bitsOf(values.map(Boolean)),
+      validity: bitsOf(values.map((value) => value !== null)),
+    };
+  }
+  const builder = new ColumnBuilder(type, Math.max(length, 1));
   for (const value of values) {
     builder.push(type === 'int64' && value !== null ? BigInt(value as number) : value);
   }
   return builder.finish();
 }
 
+/** One bit a value, least significant first. */
+function bitsOf(values: readonly boolean[]): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(values.length / 8));
+  for (const [i, value] of values.entries()) {
+    bits[i >> 3]! |= (value ? 1 : 0) << (i & 7);
+  }
+  return bits;
+}
+
 /** Columns by name: the type, then the values. */
-export type TableContent = Record<string, [BuiltType, Values]>;
+export type TableContent = Record<string, [TestedType, Values]>;
 
 /** Stores a table, cut into batches of `batchRows`. */
 export async function storeTable(
@@ -29,7 +50,7 @@ export async function storeTable(
 ): Promise<DatasetVersion> {
   const columns: Column[] = Object.entries(content).map(([name, [type]]) => ({
     name,
-    type: columnTypeOf(type),
+    type: type === 'boolean' ? { kind: 'boolean' } : columnTypeOf(type),
     shape: [],
   }));
   const encoder = await createArrowEncoder(columns);
