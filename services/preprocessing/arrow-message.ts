@@ -1,5 +1,5 @@
 import { ServiceError } from '../platform/errors.js';
-import { type Column, type ColumnType, shapeKey, supportedTypes } from './column.js';
+import { type Column, type ColumnType, columnsMax, shapeKey, supportedTypes } from './column.js';
 import { FlatbufferError, FlatTable } from './flatbuffer.js';
 
 /** What stands in the flatbuffer before a record batch's buffers. */
@@ -20,8 +20,6 @@ export type ArrowMessage =
   | { kind: 'schema'; columns: Column[] }
   | { kind: 'batch'; batch: BatchHeader; bodyBytes: number }
   | { kind: 'dictionary'; id: number; isDelta: boolean; batch: BatchHeader; bodyBytes: number };
-
-const columnsMax = 10_000;
 
 export function malformedArrow(what: string, cause?: unknown): ServiceError {
   const message = `Expected an Arrow stream but ${what}.`;

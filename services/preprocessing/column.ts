@@ -17,6 +17,9 @@ export interface Column {
   shape: number[];
 }
 
+/** Columns that a dataset may have. */
+export const columnsMax = 10_000;
+
 /** For people, for messages and for the digest. */
 export const supportedTypes =
   'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Utf8, LargeUtf8, dictionaries of text, and fixed-size lists of numbers';

@@ -130,11 +130,13 @@ async function* readCsv(
   let rows = 0;
   let batch = new BatchBuilder(columnTypes);
   for await (const chunk of readChunks(connection, path, names, columnTypes)) {
-    batch.push(chunk);
     rows += chunk.rowCount;
-    if (batch.isFull) {
-      yield batch.finish(sizeBytes / rowCount);
-      batch = new BatchBuilder(columnTypes);
+    for (let row = 0; row < chunk.rowCount; ) {
+      row = batch.push(chunk, row);
+      if (batch.isFull) {
+        yield batch.finish(sizeBytes / rowCount);
+        batch = new BatchBuilder(columnTypes);
+      }
     }
   }
   if (batch.length > 0) {
@@ -181,12 +183,18 @@ function explain(path: string, error: unknown): Error {
   return invalidFile(path, `${line ? `Line ${line}: ` : ''}${reason ?? 'It cannot be read as CSV.'}`);
 }
 
-/** Rows on their way to a batch. A chunk of DuckDB has at most 2,048 rows. */
+/** Rows on their way to a batch. */
 class BatchBuilder {
   readonly #columns: ColumnBuilder[];
+  readonly #texts: ColumnBuilder[];
+  readonly #rowsMax: number;
+  #isFull = false;
 
   constructor(columnTypes: readonly BuiltType[]) {
-    this.#columns = columnTypes.map((type) => new ColumnBuilder(type, batchRowsMax + 2_048));
+    const rowsMax = Math.max(1, Math.min(batchRowsMax, Math.floor(batchBytesMax / (8 * columnTypes.length))));
+    this.#rowsMax = rowsMax;
+    this.#columns = columnTypes.map((type) => new ColumnBuilder(type, rowsMax));
+    this.#texts = this.#columns.filter((_, i) => columnTypes[i] === 'text');
   }
 
   get length(): number {
@@ -194,17 +202,22 @@ class BatchBuilder {
   }
 
   get isFull(): boolean {
-    const textBytes = this.#columns.reduce((sum, column) => sum + column.textBytes, 0);
-    return this.length >= batchRowsMax || textBytes + this.length * 8 * this.#columns.length >= batchBytesMax;
+    return this.#isFull;
   }
 
-  push(chunk: DuckDBDataChunk): void {
-    for (const [i, column] of this.#columns.entries()) {
-      const vector = chunk.getColumnVector(i);
-      for (let row = 0; row < chunk.rowCount; row++) {
-        column.push(vector.getItem(row));
+  /** Takes the rows of a chunk from `row` on until the batch is full; answers the first row that it did not take. */
+  push(chunk: DuckDBDataChunk, row: number): number {
+    const vectors = this.#columns.map((_, i) => chunk.getColumnVector(i));
+    let next = row;
+    while (next < chunk.rowCount && !this.#isFull) {
+      for (const [i, column] of this.#columns.entries()) {
+        column.push(vectors[i]!.getItem(next));
       }
+      next++;
+      const textBytes = this.#texts.reduce((sum, column) => sum + column.textBytes, 0);
+      this.#isFull = this.length === this.#rowsMax || textBytes >= batchBytesMax;
     }
+    return next;
   }
 
   finish(bytesPerRow: number): ImportBatch {

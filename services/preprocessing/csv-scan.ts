@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { columnsMax } from './column.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 
 /** What a CSV file is made of, found by reading all of it once. */
@@ -84,7 +85,9 @@ class CsvScanner {
     } else if (isLineEnd) {
       this.#endRecord();
     } else if (byte === comma) {
-      this.#fields++;
+      if (++this.#fields >= columnsMax) {
+        throw this.#fault(`Expected at most ${columnsMax} columns but received more.`);
+      }
       this.#state = 'start of field';
     } else if (byte === quote && this.#state !== 'in field') {
       this.#state = 'in quotes';
@@ -138,16 +141,18 @@ class CsvScanner {
       const raw = i === 0 && !field.startsWith(',') ? field : field.slice(1);
       return raw.startsWith('"') ? raw.slice(1, -1).replaceAll('""', '"') : raw.trim();
     });
+    const seen = new Set<string>();
     for (const [i, name] of names.entries()) {
       if (name === '') {
         throw this.#fault(`Expected a name for column ${i + 1} but received none.`);
       }
       // DuckDB tells columns apart without regard to case.
-      if (names.findIndex((other) => other.toLowerCase() === name.toLowerCase()) !== i) {
+      if (seen.has(name.toLowerCase())) {
         throw this.#fault(
           `Expected columns with names of their own (case aside) but two are called ${JSON.stringify(name)}.`,
         );
       }
+      seen.add(name.toLowerCase());
     }
     return names;
   }

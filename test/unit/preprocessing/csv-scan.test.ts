@@ -20,6 +20,7 @@ describe('scanCsv', () => {
     ['a quote that is not closed', 'a,b\n1,"2\n3,4\n', 'Line 2: Expected a closing quote but the file ends'],
     ['text after a closing quote', 'a,b\n1,"2"x\n', 'Line 2: Expected a comma or the end of the line'],
     ['a name twice', 'a,A\n1,2\n', 'Line 1: Expected columns with names of their own'],
+    ['more columns than a dataset may have', `${'a,'.repeat(10_000)}a\n`, 'Line 1: Expected at most 10000 columns'],
     ['a column without a name', 'a,\n1,2\n', 'Line 1: Expected a name for column 2'],
     ['bytes that are not UTF-8', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1'), 'Line 3: Expected UTF-8'],
     ['a character that is cut off', Buffer.from('a\n\xc3', 'latin1'), 'Line 2: Expected UTF-8'],
