@@ -52,6 +52,17 @@ describe('what decides the weights', () => {
   const spec = specs['prime widths'];
   const examples = examplesOf(100, spec.inputs, 7);
 
+  test('bytes with scale and offset give the bits of the numbers that a raw record becomes', async () => {
+    const bytes = Uint8Array.from({ length: 100 * spec.inputs }, (_, i) => (i * 97) % 256);
+    const scale = Math.fround(1 / 3.7);
+    const offset = Math.fround(-31.3);
+    const features = Float32Array.from(bytes, (byte) => Math.fround(byte * scale) + offset);
+    const { rows, targets } = examples;
+    expect(await trained(spec, { rows, targets, features: bytes, scale, offset }, {})).toBe(
+      await trained(spec, { rows, targets, features, scale: 1, offset: 0 }, {}),
+    );
+  });
+
   test('the same run twice gives the same bits', async () => {
     expect(await trained(spec, examples, {})).toBe(await trained(spec, examples, {}));
   });
