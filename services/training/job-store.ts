@@ -179,14 +179,11 @@ export class JobStore {
     });
   }
 
-  /** Ends a queued job at once; of a running one it keeps the wish. FAILED_PRECONDITION when it has ended. */
+  /** Ends a queued job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
   async requestCancel(id: string): Promise<TrainingJob> {
     return this.#change(async (query) => {
       const job = await selectJob(query, id);
-      if (isEndState(job.state)) {
-        const message = `The job trainingJobs/${id} cannot be cancelled: it has ${job.state === 'cancelled' ? 'been cancelled already' : job.state}.`;
-        throw new ServiceError('FAILED_PRECONDITION', 'JOB_ENDED', message);
-      }
+      refuseCancel(job);
       await query.updateTable('jobs').set({ cancelRequested: 1 }).where('number', '=', job.number).execute();
       if (job.state === 'queued') {
         await this.#record(query, job, [{ kind: 'stateChange', state: 'cancelled' }]);
@@ -245,6 +242,18 @@ export class JobStore {
       }
     }
     return result;
+  }
+}
+
+/** Of a job that publishes, the registry may have the version already: cancelling could no longer undo it. */
+function refuseCancel({ id, state, spec }: TrainingJob): void {
+  if (isEndState(state)) {
+    const message = `The job trainingJobs/${id} cannot be cancelled: it has ${state === 'cancelled' ? 'been cancelled already' : state}.`;
+    throw new ServiceError('FAILED_PRECONDITION', 'JOB_ENDED', message);
+  }
+  if (state === 'publishing') {
+    const message = `The job trainingJobs/${id} cannot be cancelled: it is publishing its version of ${spec.publish.model}, and ends once the registry has answered.`;
+    throw new ServiceError('FAILED_PRECONDITION', 'JOB_PUBLISHING', message);
   }
 }
 

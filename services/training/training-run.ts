@@ -40,12 +40,15 @@ export interface RunDependencies {
 
 /** Time between two step events, ms. */
 const progressIntervalMs = 100;
+/** Rows that are measured in one go: a run that is to end waits for no more than these. */
+const evaluationRowsMax = 65_536;
 
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
   readonly #network: Network;
   readonly #trainer: Trainer;
   #epochsDone = 0;
+  #isPublishing = false;
   #test: TestMetrics | null = null;
   #validationSeconds = 0;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
@@ -79,9 +82,7 @@ export class TrainingRun {
         await this.#resume();
       }
       await this.#trainAndTest();
-      // Publishing is repeatable only if the weights are: they must be kept before it begins.
-      await this.#writing;
-      this.#enter('publishing');
+      await this.#beginPublishing();
       return await this.#publish();
     } catch (error) {
       // Whatever else is under way ends too. The first failure is the cause of those that follow.
@@ -109,7 +110,10 @@ export class TrainingRun {
       this.#test = this.job.test;
     }
     this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone });
-    this.#enter('preparing');
+    this.#isPublishing = this.job.state === 'publishing' && this.#epochsLeft === 0;
+    if (!this.#isPublishing) {
+      this.#enter('preparing');
+    }
   }
 
   #load({ trainerState }: Checkpoint): boolean {
@@ -235,19 +239,38 @@ export class TrainingRun {
     this.#watch(this.#writing);
   }
 
+  /** Means over all rows, in slices so that a cancellation is seen in between. */
   async #evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
-    const { loss, accuracy } = await this.#trainer.evaluate(examples);
-    this.#signal.throwIfAborted();
+    const sums = { loss: 0, accuracy: 0 };
+    for (let begin = 0; begin < examples.rows; begin += evaluationRowsMax) {
+      const slice = rowsFrom(examples, begin, Math.min(begin + evaluationRowsMax, examples.rows));
+      const { loss, accuracy } = await this.#trainer.evaluate(slice);
+      this.#signal.throwIfAborted();
+      sums.loss += loss * slice.rows;
+      sums.accuracy += (accuracy ?? 0) * slice.rows;
+    }
+    const loss = sums.loss / examples.rows;
     if (!Number.isFinite(loss)) {
       const message = `Training diverged: after epoch ${this.#epochsDone} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
       throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', message);
     }
-    return { loss, accuracy: this.#known(accuracy) };
+    return { loss, accuracy: this.#known(sums.accuracy / examples.rows) };
   }
 
   /** Only answers that are classes can be right. */
   #known(accuracy: number | null): number | null {
     return this.job.spec.pipeline.labelKind === 'number' ? null : accuracy;
+  }
+
+  /** From here on the job cannot be cancelled: the registry may have made the version although its answer is lost. */
+  async #beginPublishing(): Promise<void> {
+    // Publishing is repeatable only if the weights are: they must be kept before it begins.
+    await this.#writing;
+    if (!this.#isPublishing) {
+      await this.events.append({ kind: 'stateChange', state: 'publishing' });
+    }
+    // A cancellation that was kept before this state has been told by now; none is taken after it.
+    this.#signal.throwIfAborted();
   }
 
   async #publish(): Promise<string> {
@@ -284,4 +307,15 @@ export class TrainingRun {
   #watch(beside: Promise<void>): void {
     beside.catch((error) => this.#failure.abort(error));
   }
+}
+
+/** Rows `begin` to `end` of examples, not copied. */
+function rowsFrom(examples: Examples, begin: number, end: number): Examples {
+  const width = examples.features.length / examples.rows;
+  return {
+    ...examples,
+    rows: end - begin,
+    features: examples.features.subarray(begin * width, end * width),
+    targets: examples.targets.subarray(begin, end),
+  };
 }

@@ -292,11 +292,28 @@ describe('CancelTrainingJob', () => {
   });
 
   it('ends a job that waits for another service', async () => {
+    const { name } = await create({ epochs: endless });
+    const waiting = await create({ epochs: 1 });
+    const { port } = preprocessing;
+    await preprocessing.stop(0);
+    await training.cancelTrainingJob({ name });
+    await collect(watch(waiting.name), entered('STATE_PREPARING'));
+    await training.cancelTrainingJob({ name: waiting.name });
+    expect(statesOf(await collect(watch(waiting.name))).at(-1)).toBe('STATE_CANCELLED');
+    preprocessing = await startTensorServer(port);
+  });
+
+  it('refuses a job that publishes, which then succeeds', async () => {
+    const { port } = registryService;
     await registryService.stop();
     const { name } = await create({ epochs: 1 });
     await collect(watch(name), entered('STATE_PUBLISHING'));
-    await training.cancelTrainingJob({ name });
-    expect(statesOf(await collect(watch(name))).at(-1)).toBe('STATE_CANCELLED');
+    expect(await rpcFailure(training.cancelTrainingJob({ name }))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      details: { reason: 'JOB_PUBLISHING' },
+    });
+    registryService = await startRegistryAt(dataDir, port);
+    expect(statesOf(await collect(watch(name))).at(-1)).toBe('STATE_SUCCEEDED');
   });
 });
 

@@ -143,8 +143,37 @@ describe('JobRunner', () => {
       return 'models/m/versions/1';
     };
     preprocessing = { tensors: () => Promise.reject(new Error('not needed any more')) };
-    expect(kinds(await run()).slice(-4)).toEqual(['resumed', 'preparing', 'publishing', 'succeeded']);
+    expect(kinds(await run()).slice(-3)).toEqual(['publishing', 'resumed', 'succeeded']);
     expect(published[1]).toEqual(published[0]);
+  });
+
+  it('publishes nothing when the cancellation was kept just before publishing began', async () => {
+    await create();
+    const append = store.append.bind(store);
+    store.append = async (number, happenings) => {
+      if (happenings.some((happening) => happening.kind === 'stateChange' && happening.state === 'publishing')) {
+        await store.requestCancel('a');
+        cancelled.abort();
+      }
+      await append(number, happenings);
+    };
+    expect(kinds(await run()).slice(-2)).toEqual(['publishing', 'cancelled']);
+    expect(published).toEqual([]);
+  });
+
+  it('measures more rows than go at once as it measures few', async () => {
+    await create({ epochs: 1 }, { train: 64, validation: 100_000, test: 16 });
+    // All rows are alike, so that the mean over any of them is the same.
+    preprocessing = {
+      tensors: async (pipeline, _, split) => {
+        const rows = pipeline.rowCounts[split];
+        return { rows, features: new Float32Array(rows * 2).fill(0.5), targets: new Int32Array(rows).fill(1) };
+      },
+    };
+    const happenings = await run();
+    const epoch = happenings.find(({ kind }) => kind === 'epoch') as { validationLoss: number };
+    const test = happenings.find(({ kind }) => kind === 'test') as { loss: number };
+    expect(epoch.validationLoss).toBeCloseTo(test.loss, 6);
   });
 
   it('starts over when the checkpoint is of another engine', async () => {

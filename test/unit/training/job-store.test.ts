@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Kysely, openDatabase } from '../../../services/platform/database.js';
 import { ServiceError } from '../../../services/platform/errors.js';
 import type { Happening } from '../../../services/training/job.js';
+import type { JobState } from '../../../services/training/job-state.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
 import { resolveSpec } from '../../../services/training/training-spec.js';
@@ -13,10 +14,7 @@ const epoch = (number: number): Happening => ({
   ...{ kind: 'epoch', epoch: number, epochs: 5, loss: 0.5, accuracy: 0.9 },
   ...{ validationLoss: null, validationAccuracy: null, seconds: 1, examplesPerSecond: 10, remainingSeconds: 3 },
 });
-const state = (entered: 'preparing' | 'training' | 'succeeded' | 'failed'): Happening => ({
-  kind: 'stateChange',
-  state: entered,
-});
+const state = (entered: JobState): Happening => ({ kind: 'stateChange', state: entered });
 
 describe('JobStore', () => {
   let database: Kysely<Schema>;
@@ -151,6 +149,17 @@ describe('JobStore', () => {
     const { number } = await create('a');
     await store.append(number, [state('failed')]);
     await expect(store.requestCancel('a')).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'JOB_ENDED' });
+  });
+
+  it('refuses to cancel a job that publishes: its version may exist already', async () => {
+    const { number } = await create('a');
+    await store.append(number, [state('preparing'), state('publishing')]);
+    await expect(store.requestCancel('a')).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      reason: 'JOB_PUBLISHING',
+      message: expect.stringContaining('models/'),
+    });
+    expect(await store.isCancelRequested(number)).toBe(false);
   });
 
   it('cancels a queued job at once', async () => {
