@@ -45,11 +45,20 @@ export async function runService(
     process.on('SIGINT', stop);
     // Whoever started this process and dies takes it along: nothing is left behind holding ports and folders.
     process.on('disconnect', () => stop('disconnect'));
+    if (hasLostStarter()) {
+      await stop('disconnect');
+      return;
+    }
     log.info({ port: service.port }, 'ready');
     process.stdout.write(`${readyPrefix}${JSON.stringify({ service: name, port: service.port })}\n`);
   } catch (error) {
     exitWith(error);
   }
+}
+
+/** Whether the program that started this one with a channel went while nobody listened for that: during the start. */
+export function hasLostStarter(): boolean {
+  return process.send !== undefined && !process.connected;
 }
 
 /** What grpc-js has to say, as log lines of ours instead of bare text. */

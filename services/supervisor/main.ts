@@ -1,5 +1,5 @@
 import { createLog } from '../platform/log.js';
-import { exitWith } from '../platform/main.js';
+import { exitWith, hasLostStarter } from '../platform/main.js';
 import { describeMesh, type Mesh, readConfig, startMesh } from './supervisor.js';
 
 /** Messages between the supervisor and a program that started it with a channel. */
@@ -32,10 +32,14 @@ try {
       process.disconnect?.();
     }
   });
-  process.send?.({ type: 'ready', ports: mesh.ports } satisfies SupervisorMessage);
-  process.stdout.write(
-    `${describeMesh(config, mesh.ports)}\nMillrace is ready. Data: ${config.dataDir}. Stop with Ctrl-C.\n`,
-  );
+  if (hasLostStarter()) {
+    stop();
+  } else {
+    process.send?.({ type: 'ready', ports: mesh.ports } satisfies SupervisorMessage);
+    process.stdout.write(
+      `${describeMesh(config, mesh.ports)}\nMillrace is ready. Data: ${config.dataDir}. Stop with Ctrl-C.\n`,
+    );
+  }
 } catch (error) {
   exitWith(error);
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -7,31 +7,37 @@ import type { ServiceName } from '../platform/config.js';
 import { ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { misconfiguredStatus, readyPrefix } from '../platform/main.js';
+import { BoundedLog } from './bounded-log.js';
 
 const backoffMsMin = 100;
 const backoffMsMax = 10_000;
 /** A process that lived this long was well: the next crash starts the backoff anew. */
 const healthyMs = 30_000;
+/** A process that is still there this long after its grace is stuck. */
+const killMarginMs = 2_000;
 
 export interface ServiceProcessOptions {
   name: ServiceName;
   dataDir: string;
   args: string[];
+  /** Time that the process has to end after SIGTERM, ms. */
+  stopGraceMs: number;
   log: Logger;
 }
 
 /** One service as a process of its own, started again whenever it ends unasked. Its log is `<dataDir>/logs/NAME.log`. */
 export class ServiceProcess {
+  readonly #logFile: BoundedLog;
   #child: ChildProcess | null = null;
   #stopping = false;
   #wasReady = false;
   #backoffMs = backoffMsMin;
   #restart: NodeJS.Timeout | null = null;
 
-  constructor(private readonly options: ServiceProcessOptions) {}
-
-  get pid(): number | null {
-    return this.#child?.pid ?? null;
+  constructor(private readonly options: ServiceProcessOptions) {
+    const folder = path.join(options.dataDir, 'logs');
+    mkdirSync(folder, { recursive: true });
+    this.#logFile = new BoundedLog(path.join(folder, `${options.name}.log`));
   }
 
   /** Resolves with the port once the service is ready; rejects when it ends before that. */
@@ -39,7 +45,7 @@ export class ServiceProcess {
     return new Promise((resolve, reject) => this.#spawn(resolve, reject));
   }
 
-  /** Ends the service with SIGTERM and waits for it. */
+  /** Ends the service with SIGTERM and waits for it; one that is stuck is killed, which costs nothing it acknowledged. */
   async stop(): Promise<void> {
     this.#stopping = true;
     if (this.#restart) {
@@ -49,7 +55,9 @@ export class ServiceProcess {
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once('close', resolve));
       child.kill('SIGTERM');
+      const force = setTimeout(() => child.kill('SIGKILL'), this.options.stopGraceMs + killMarginMs);
       await ended;
+      clearTimeout(force);
     }
   }
 
@@ -103,11 +111,9 @@ export class ServiceProcess {
 
   /** Appends standard error to the log; the function returned gives its last line that is not JSON. */
   #keepLog(child: ChildProcess): () => string {
-    const folder = path.join(this.options.dataDir, 'logs');
-    mkdirSync(folder, { recursive: true });
-    child.stderr!.pipe(createWriteStream(path.join(folder, `${this.options.name}.log`), { flags: 'a' }));
     let last = '';
     createInterface({ input: child.stderr! }).on('line', (line) => {
+      this.#logFile.append(line);
       if (line.startsWith('millrace: ')) {
         last = line.slice('millrace: '.length);
       }

@@ -31,7 +31,8 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     `--insecure=${config.insecure}`,
     `--stop-grace-ms=${config.stopGraceMs}`,
   ];
-  const children = services.map((name) => new ServiceProcess({ name, dataDir: config.dataDir, args, log }));
+  const { dataDir, stopGraceMs } = config;
+  const children = services.map((name) => new ServiceProcess({ name, dataDir, args, stopGraceMs, log }));
   const stop = async () => {
     await Promise.all(children.map((child) => child.stop()));
     lock.release();

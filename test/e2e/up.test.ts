@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { contracts, createClient } from '../../proto/index.js';
-import { freePortBase, millrace, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { freePortBase, millrace, root, TestMesh, temporaryFolder } from '../support/mesh.js';
 
 const services = ['registry', 'preprocessing', 'training', 'inference', 'gateway'];
 const { folder, remove } = temporaryFolder();
@@ -87,6 +89,29 @@ describe('millrace up', () => {
     const { portBase, dataDir } = mesh;
     await mesh.stop();
     mesh = await TestMesh.start(dataDir, portBase);
+  });
+
+  it.each(['supervisor', 'registry'])('ends the %s when whoever starts it goes before it is ready', async (program) => {
+    const main = path.join(root, `dist/services/${program}/main.js`);
+    const settings = [`--data-dir=${path.join(folder, `left-${program}`)}`, `--port-base=${await freePortBase()}`];
+    const child = spawn(process.execPath, [main, ...settings], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const ended = once(child, 'exit');
+    child.disconnect();
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it('stops although a service is stuck', async () => {
+    mesh = await TestMesh.start(path.join(folder, 'stuck'), undefined, ['--stop-grace-ms=0']);
+    const pid = mesh.pidOf('registry')!;
+    process.kill(pid, 'SIGSTOP');
+    await mesh.stop();
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  it.each(['up', 'serve', 'doctor'])('explains `%s --help`', async (command) => {
+    const { status, stdout } = await millrace(command, '--help');
+    expect(status).toBe(0);
+    expect(stdout).toContain(command === 'doctor' ? '--json' : '--data-dir');
   });
 
   it('runs one service alone with `serve`, and refuses an unknown one', async () => {
