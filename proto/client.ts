@@ -57,6 +57,8 @@ export function createClient<Client, Handlers>(
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
+    // While a call is open: a watch would wait for ever on a connection whose other end is gone without a word.
+    'grpc.keepalive_time_ms': 30_000,
   });
   const methods: Record<string, unknown> = { close: () => client.close() };
   for (const [name, method] of Object.entries(contract.definition)) {
