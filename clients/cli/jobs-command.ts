@@ -44,12 +44,12 @@ export async function jobsWatch(
 
 export async function jobsCancel(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
   const job = await millrace.training.cancelTrainingJob({ name: nameOf(id) });
-  show(
-    options,
-    job,
-    [`${job.name} is ${stateWord(job.state)} and will stop within a step`],
-    `millrace jobs watch ${id}`,
-  );
+  if (job.state === 'STATE_CANCELLED') {
+    show(options, job, [`${job.name} is cancelled`]);
+  } else {
+    const line = `${job.name} is ${stateWord(job.state)} and will stop within a step`;
+    show(options, job, [line], `millrace jobs watch ${idOf(job.name)}`);
+  }
 }
 
 /** Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command. */

@@ -61,21 +61,33 @@ function parseInteger(text: string, minimum: number, maximum: number): number {
 }
 
 /** A command that hands all its arguments to another program of the mesh. */
-function passedOn(name: string, description: string, programOf: (args: string[]) => [Program, string[]]): void {
-  program
-    .command(name)
+function passedOn(
+  nameAndArguments: string,
+  description: string,
+  programOf: (args: string[]) => [Program, string[]],
+): Command {
+  return program
+    .command(nameAndArguments)
     .description(description)
     .allowUnknownOption()
-    .helpOption(false)
-    .argument('[args...]')
-    .action((args: string[]) => runProgram(...programOf(args)));
+    .action((...parameters) => runProgram(...programOf((parameters.at(-1) as Command).args)));
 }
 
-passedOn('up', 'start all services on this machine (--data-dir, --port-base, --host, --log-level)', (args) => [
-  'supervisor',
-  args,
-]);
-passedOn('serve', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
+const settingsHelp = `
+Settings, also from the environment (MILLRACE_DATA_DIR) or a YAML file (dataDir):
+  --data-dir <folder>    where everything is kept (default: .millrace)
+  --port-base <n>        first port of the mesh's block (default: 8000)
+  --host <address>       address to listen on (default: 127.0.0.1)
+  --insecure             allow another address than loopback, without encryption and login
+  --log-level <level>    trace, debug, info, warn, error or silent (default: info)
+  --stop-grace-ms <n>    time that calls in flight have at the end (default: 10000)
+  --config <file>        the YAML file`;
+
+passedOn('up [settings...]', 'start all services on this machine', (args) => ['supervisor', args]).addHelpText(
+  'after',
+  settingsHelp,
+);
+passedOn('serve [service] [settings...]', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
   const found = serviceNames.find((name) => name === service);
   if (!found) {
     program.error(
@@ -83,11 +95,11 @@ passedOn('serve', `run one service: ${serviceNames.join(', ')}`, ([service, ...a
     );
   }
   return [found, args];
-});
-passedOn('doctor', 'say how fast the engine is on this machine, and what slows it (--json)', (args) => [
+}).addHelpText('after', `${settingsHelp}\n\nEach service has more; services/SERVICE/config.ts lists them.`);
+passedOn('doctor [options...]', 'say how fast the engine is on this machine, and what slows it', (args) => [
   'doctor',
   args,
-]);
+]).addHelpText('after', '\n  --json  print JSON for scripts');
 
 program
   .command('quickstart')
@@ -145,12 +157,13 @@ connected(models, 'list', 'list models').action((options) =>
 connected(models, 'describe <model>', 'versions, aliases and metrics of a model').action((model, options) =>
   withMillrace(options, (millrace) => modelsDescribe(millrace, model, options)),
 );
-connected(models, 'promote <model> <version> <alias>', 'point an alias to a version').action(
-  (model, version, alias, options) =>
-    withMillrace(options, (millrace) =>
-      modelsPromote(millrace, model, parseInteger(version, 1, Number.MAX_SAFE_INTEGER), alias, options),
-    ),
-);
+connected(models, 'promote', 'point an alias to a version')
+  .argument('<model>')
+  .argument('<version>', 'its number', (text) => parseInteger(text, 1, Number.MAX_SAFE_INTEGER))
+  .argument('<alias>', 'champion is what answers when no version is asked for')
+  .action((model, version, alias, options) =>
+    withMillrace(options, (millrace) => modelsPromote(millrace, model, version, alias, options)),
+  );
 
 connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME, NAME:VERSION or NAME:ALIAS')
   .option('--record <json>', 'values by column name')

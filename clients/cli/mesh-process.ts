@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CommandError } from './output.js';
 import { programPath } from './process.js';
@@ -20,17 +20,17 @@ export class MeshProcess {
   static start(dataDir: string, host: string, portBase: number): Promise<MeshProcess> {
     const folder = path.join(dataDir, 'logs');
     mkdirSync(folder, { recursive: true });
-    const log = openSync(path.join(folder, 'supervisor.log'), 'a');
+    const logFile = path.join(folder, 'supervisor.log');
+    const log = openSync(logFile, 'a');
+    const { size: logBegin } = fstatSync(log);
     const args = [programPath('supervisor'), `--data-dir=${dataDir}`, `--host=${host}`, `--port-base=${portBase}`];
     // Of a process group of its own: a Ctrl-C in the terminal reaches the command, which then stops the mesh in order.
-    const child = spawn(process.execPath, args, { stdio: ['ignore', log, 'pipe', 'ipc'], detached: true });
-    let words = '';
-    child.stderr!.on('data', (chunk: Buffer) => {
-      words = (words + chunk.toString()).slice(-2_000);
-    });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, 'ipc'], detached: true });
+    closeSync(log);
     return new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', () => {
+        const words = readFileSync(logFile).subarray(logBegin).toString();
         const reason = /^millrace: (.*)$/m.exec(words)?.[1];
         reject(new CommandError(reason ?? `The mesh did not start; see ${folder}. ${words}`));
       });
@@ -43,13 +43,13 @@ export class MeshProcess {
     const gone = new Promise((resolve) => this.child.once('disconnect', resolve));
     this.child.send({ type: 'keep' });
     await gone;
-    this.child.stderr!.destroy();
     this.child.unref();
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    if (this.child.exitCode === null && this.child.kill('SIGTERM')) {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const ended = new Promise((resolve) => this.child.once('exit', resolve));
+      this.child.kill('SIGTERM');
       await ended;
     }
   }

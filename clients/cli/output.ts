@@ -38,8 +38,11 @@ export function table(rows: string[][]): string[] {
 
 /** What went wrong, for people, on standard error. */
 export function explain(error: unknown, options: { host: string; portBase: number }): string {
-  if (error instanceof RpcError && error.code === 'UNAVAILABLE') {
-    return `No answer from the mesh at ${options.host}, port base ${options.portBase} (${error.message}). Start it with: millrace up`;
+  // A service that answers, but cannot serve yet, gives a reason.
+  if (error instanceof RpcError && error.code === 'UNAVAILABLE' && error.details.reason === '') {
+    // grpc-js wraps what the system said into words about itself.
+    const reason = /Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(error.message)?.[1] ?? error.message;
+    return `No answer from the mesh at ${options.host}, port base ${options.portBase} (${reason}). Start it with: millrace up`;
   }
   if (error instanceof RpcError && error.details.fieldViolations.length > 1) {
     return error.details.fieldViolations.map(({ description }) => description).join('\n');

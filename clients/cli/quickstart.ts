@@ -40,7 +40,12 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
   };
   const begin = Date.now();
   const mesh = await MeshProcess.start(path.resolve(options.dataDir), options.host, options.portBase);
-  const onSignal = () => void mesh.stop().then(() => process.exit(130));
+  let interrupted = false;
+  let kept = false;
+  const onSignal = () => {
+    interrupted = true;
+    void mesh.stop().then(() => process.exit(130));
+  };
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
   const millrace = new Millrace(options);
@@ -56,13 +61,19 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
     }
     if (options.keep) {
       await mesh.keep();
+      kept = true;
       say(`\nStill serving as process ${mesh.pid}. Stop it with: kill ${mesh.pid}`);
+    }
+  } catch (error) {
+    // What fails because the mesh was told to stop is no news.
+    if (!interrupted) {
+      throw error;
     }
   } finally {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
     millrace.close();
-    if (!options.keep) {
+    if (!kept) {
       await mesh.stop();
     }
   }

@@ -1,5 +1,5 @@
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
-import { contracts, createClient, fromTimestamp, RpcError } from '../../proto/index.js';
+import { contracts, createClient, RpcError } from '../../proto/index.js';
 
 /** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
 export interface MillraceOptions {
@@ -8,7 +8,6 @@ export interface MillraceOptions {
 }
 
 const portOffsets = { inference: 1, registry: 3, training: 4, preprocessing: 5 };
-const endStates = new Set(['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED']);
 const reconnectMs = 250;
 
 /** All services of one mesh. Methods are promises; streams are async generators; errors are `RpcError`. */
@@ -20,7 +19,8 @@ export class Millrace {
   readonly prediction;
 
   constructor({ host = '127.0.0.1', portBase = 8000 }: MillraceOptions = {}) {
-    const at = (service: keyof typeof portOffsets) => `${host}:${portBase + portOffsets[service]}`;
+    const name = host.includes(':') ? `[${host}]` : host;
+    const at = (service: keyof typeof portOffsets) => `${name}:${portBase + portOffsets[service]}`;
     this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'));
     this.training = createClient(contracts.training, at('training'));
     this.registry = createClient(contracts.registry, at('registry'));
@@ -41,10 +41,9 @@ export class Millrace {
         for await (const event of this.training.watchTrainingJob(request, { signal, waitForReady: true })) {
           seen = event.sequence;
           yield event;
-          if (endStates.has(event.stateChange?.state ?? '')) {
-            return;
-          }
         }
+        // The stream of a job ends with the job, and in no other way without an error.
+        return;
       } catch (error) {
         if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {
           throw error;
@@ -60,9 +59,4 @@ export class Millrace {
       client.close();
     }
   }
-}
-
-/** Time of an event, milliseconds since 1970. */
-export function timeOf(event: TrainingEvent): number {
-  return event.time ? fromTimestamp(event.time) : 0;
 }

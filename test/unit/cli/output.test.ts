@@ -14,6 +14,18 @@ describe('explain', () => {
     );
   });
 
+  it('leaves out what grpc-js says about itself', () => {
+    const words =
+      'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:8003. Resolution note: ';
+    const error = new RpcError('UNAVAILABLE', words, { reason: '', fieldViolations: [] });
+    expect(explain(error, at)).toContain('port base 8000 (connect ECONNREFUSED 127.0.0.1:8003). Start it');
+  });
+
+  it('does not take a service that is not ready for one that is not there', () => {
+    const error = new RpcError('UNAVAILABLE', 'being loaded', { reason: 'MODEL_NOT_READY', fieldViolations: [] });
+    expect(explain(error, at)).toBe('being loaded');
+  });
+
   it('gives each of several violations a line', () => {
     const fieldViolations = [
       { field: 'a', description: 'A is wrong.' },

@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Millrace } from '../../../clients/sdk/index.js';
+import type { TrainingEvent__Output as TrainingEvent } from '../../../proto/gen/millrace/v1/TrainingEvent.js';
+import { RpcError } from '../../../proto/index.js';
+
+const event = (sequence: number) => ({ sequence }) as TrainingEvent;
+const away = () => new RpcError('UNAVAILABLE', 'away', { reason: '', fieldViolations: [] });
+
+describe('followTrainingJob', () => {
+  const millrace = new Millrace();
+  afterEach(() => millrace.close());
+
+  /** Has each call of the watch answer with the next of `streams`; gives the positions that were asked for. */
+  function answerWith(...streams: (number | RpcError)[][]): number[] {
+    const asked: number[] = [];
+    millrace.training.watchTrainingJob = async function* ({ afterSequence }) {
+      asked.push(Number(afterSequence));
+      for (const item of streams.shift() ?? []) {
+        if (item instanceof RpcError) {
+          throw item;
+        }
+        yield event(item);
+      }
+    };
+    return asked;
+  }
+
+  async function follow(after = 0): Promise<number[]> {
+    const seen: number[] = [];
+    for await (const { sequence } of millrace.followTrainingJob('trainingJobs/a', after)) {
+      seen.push(sequence);
+    }
+    return seen;
+  }
+
+  it('throws what will not be better later', async () => {
+    answerWith([new RpcError('NOT_FOUND', 'no such job', { reason: '', fieldViolations: [] })]);
+    await expect(follow()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('ends at once behind the last event of a job that has ended', async () => {
+    const asked = answerWith([]);
+    expect(await follow(7)).toEqual([]);
+    expect(asked).toEqual([7]);
+  });
+
+  it('goes on where the connection broke', async () => {
+    const asked = answerWith([1, 2, away()], [3]);
+    expect(await follow()).toEqual([1, 2, 3]);
+    expect(asked).toEqual([0, 2]);
+  });
+});
