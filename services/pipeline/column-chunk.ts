@@ -82,6 +82,11 @@ export function isValid(validity: Validity, row: number): boolean {
   return validity === null || (validity[row >> 3]! & (1 << (row & 7))) !== 0;
 }
 
+/** The indices of all rows of a chunk. */
+export function everyRow(length: number): Int32Array {
+  return Int32Array.from({ length }, (_, i) => i);
+}
+
 /** A value that no float64 holds exactly. */
 export class UnsafeIntegerError extends Error {
   constructor(

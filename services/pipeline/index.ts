@@ -19,6 +19,7 @@ export { checkRecordCount, type RawRecord, type RawValue, transformRecords } fro
 export {
   applySteps,
   type ColumnValues,
+  firstMissing,
   gatherValues,
   toNetworkInput,
   transformColumns,

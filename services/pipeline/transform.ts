@@ -5,6 +5,7 @@ import {
   gatherNumbers,
   gatherTexts,
   type NumberChunk,
+  UnsafeIntegerError,
 } from './column-chunk.js';
 import type { FittedPipeline, FittedStep, PreparedColumn } from './fitted-pipeline.js';
 
@@ -30,13 +31,13 @@ export class UnusableValueError extends Error {
   constructor(
     readonly column: string,
     readonly row: number,
-    readonly problem: 'missing' | 'too large for float32',
+    readonly problem: 'missing' | 'too large for float32' | `${bigint}, beyond 2^53`,
   ) {
     super(`${column}, row ${row}: ${problem}`);
   }
 }
 
-/** The values of some rows of a chunk, ready for the steps. */
+/** The values of some rows of a chunk, ready for the steps. @throws UnsafeIntegerError */
 export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues {
   switch (chunk.kind) {
     case 'text':
@@ -111,8 +112,13 @@ export function writeFeatures(
   }
 }
 
+/** Index of the first missing value; -1: there is none. */
+export function firstMissing(values: ColumnValues): number {
+  return values.kind === 'texts' ? values.values.indexOf(null) : (values.missing?.indexOf(1) ?? -1);
+}
+
 function refuseMissing({ column }: PreparedColumn, values: ColumnValues): void {
-  const row = values.kind === 'texts' ? values.values.indexOf(null) : (values.missing?.indexOf(1) ?? -1);
+  const row = firstMissing(values);
   if (row >= 0) {
     throw new UnusableValueError(column, row, 'missing');
   }
@@ -162,7 +168,7 @@ function writeNumbers(
 /**
  * The features of some rows of a table. `chunks` are the pipeline's columns in their order, `rows` indices into them, and
  * the answer is the matrix as it is stored: [rows, featureCount] of uint8 or float32.
- * @throws UnusableValueError, with `row` an index into `rows`; UnsafeIntegerError
+ * @throws UnusableValueError, with `row` an index into `rows`
  */
 export function transformColumns(
   pipeline: FittedPipeline,
@@ -175,9 +181,19 @@ export function transformColumns(
   const values = new Float32Array(rows.length * pipeline.featureCount);
   const matrix = { values, rowWidth: pipeline.featureCount };
   for (const [i, column] of pipeline.columns.entries()) {
-    writeFeatures(column, gatherValues(chunks[i]!, rows), matrix, 0);
+    writeFeatures(column, gatherColumn(column, chunks[i]!, rows), matrix, 0);
   }
   return values;
+}
+
+function gatherColumn({ column }: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): ColumnValues {
+  try {
+    return gatherValues(chunk, rows);
+  } catch (error) {
+    throw error instanceof UnsafeIntegerError
+      ? new UnusableValueError(column, rows.indexOf(error.row), `${error.value}, beyond 2^53`)
+      : error;
+  }
 }
 
 /** Bytes stay as they are; neighbouring rows are copied in one go. */

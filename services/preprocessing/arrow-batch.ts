@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import {
   type ColumnChunk,
   type DictionaryChunk,
+  everyRow,
   gatherTexts,
   isValid,
   type NumberArray,
@@ -126,10 +127,7 @@ export function decodeDictionary(
     const message = `Expected every entry of ${column.name} to be a text but one is missing. Leave the rows without a value instead.`;
     throw new ServiceError('INVALID_ARGUMENT', 'MISSING_ENTRY', message);
   }
-  return gatherTexts(
-    chunk,
-    Int32Array.from({ length: chunk.length }, (_, i) => i),
-  );
+  return gatherTexts(chunk, everyRow(chunk.length));
 }
 
 function expectBytes(name: string, bytes: Uint8Array, needed: number): Uint8Array {

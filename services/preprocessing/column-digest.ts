@@ -3,6 +3,7 @@ import {
   type ColumnChunk,
   canonicalJson,
   type DictionaryChunk,
+  everyRow,
   gatherBooleans,
   isValid,
   type TextChunk,
@@ -65,11 +66,6 @@ export class ColumnDigest {
     const digests = [this.#values, this.#lengths, this.#missing].map((hash) => hash.digest('hex'));
     return canonicalJson([name, typeName(type), shape, ...digests]);
   }
-}
-
-/** The indices of all rows of a chunk. */
-export function everyRow(length: number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => i);
 }
 
 function withoutMissing({ validity, length }: ColumnChunk, bytes: Uint8Array, rowBytes: number): Uint8Array {

@@ -24,6 +24,10 @@ export const columnsMax = 10_000;
 export const supportedTypes =
   'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Utf8, LargeUtf8, dictionaries of text, and fixed-size lists of numbers';
 
+export function isText({ type }: Column): boolean {
+  return type.kind === 'text' || type.kind === 'dictionary';
+}
+
 const numberName = (type: NumberType) => type[0]!.toUpperCase() + type.slice(1);
 
 /** In Arrow's words, for example `FixedSizeList[784]<Uint8>`. */

@@ -1,9 +1,11 @@
 import {
   applySteps,
   type ColumnValues,
+  everyRow,
   type FittedColumn,
   type FittedLabel,
   type FittedStep,
+  gatherMissing,
   gatherValues,
   isByteMatrix,
   type PipelineDefinition,
@@ -57,11 +59,11 @@ export async function fitPipeline(
   for (const [i, column] of spec.columns.entries()) {
     columns.push(await new ColumnFit(table, assignment, column, `spec.columns[${i}]`, signal).run());
   }
-  const label = await fitLabel(spec.label!, table, assignment);
+  const label = await fitLabel(spec.label!, table, assignment, signal);
   const count = columns.reduce((sum, column) => sum + outputWidth(column), 0);
   const features = { count, ...storageOf(columns) };
   const definition: PipelineDefinition = { format: pipelineFormat, columns, label, features };
-  await checkTransformable(preparePipeline(definition), table, assignment);
+  await checkTransformable(preparePipeline(definition), table, assignment, signal);
   return { definition, rowCounts: countSplits(assignment) };
 }
 
@@ -126,9 +128,7 @@ class ColumnFit {
         continue;
       }
       const chunk = await this.table.readColumn(batch, this.#index);
-      const rows = Int32Array.from({ length: chunk.length }, (_, i) => i);
-      const values = gatherValues(chunk, rows);
-      const row = values.kind === 'texts' ? values.values.indexOf(null) : (values.missing?.indexOf(1) ?? -1);
+      const row = gatherMissing(chunk.validity, everyRow(chunk.length))?.indexOf(1) ?? -1;
       if (row >= 0) {
         const place = where(this.#column.name, batch.firstRow + row);
         throw this.#refusal('steps', `Expected no missing value but ${place} has none. Add an impute step.`);
@@ -169,18 +169,16 @@ class ColumnFit {
 
   readonly #numbers: NumberBatches = () => this.#presentNumbers();
 
-  /** Numbers of the training rows that are not missing. */
   async *#presentNumbers(): AsyncGenerator<Float64Array> {
-    for await (const column of this.#trainingValues()) {
-      if (column.kind === 'texts') {
+    for await (const values of this.#presentValues()) {
+      if (!(values instanceof Float64Array)) {
         throw new Error('numbers are asked of a column of text');
       }
-      const { values, missing } = column;
-      const width = missing ? values.length / missing.length : 1;
-      yield missing ? values.filter((_, i) => !missing[Math.floor(i / width)]) : values;
+      yield values;
     }
   }
 
+  /** Values of the training rows that are not missing. */
   async *#presentValues(): AsyncGenerator<Float64Array | string[]> {
     for await (const column of this.#trainingValues()) {
       if (column.kind === 'texts') {
@@ -285,11 +283,13 @@ async function fitLabel(
   { column, kind }: LabelSpec,
   table: StoredTable,
   assignment: SplitAssignment,
+  signal: AbortSignal,
 ): Promise<FittedLabel> {
   const index = table.columns.findIndex(({ name }) => name === column);
   const isBoolean = table.columns[index]!.type.kind === 'boolean';
   const labels = async function* (split: SplitName) {
     for (const batch of table.batches) {
+      signal.throwIfAborted();
       const rows = rowsInSplit(assignment, split, batch);
       if (rows.length > 0) {
         yield { values: readLabels(column, await table.readColumn(batch, index), rows, batch.firstRow), rows, batch };

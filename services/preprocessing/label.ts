@@ -1,4 +1,10 @@
-import { type ColumnChunk, type FittedLabel, gatherValues } from '../pipeline/index.js';
+import {
+  type ColumnChunk,
+  type FittedLabel,
+  firstMissing,
+  gatherValues,
+  UnsafeIntegerError,
+} from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 
 export const classesMax = 10_000;
@@ -8,12 +14,22 @@ export type LabelValues = Float64Array | readonly string[];
 
 /** @param firstRow rows of the table before the chunk */
 export function readLabels(column: string, chunk: ColumnChunk, rows: Int32Array, firstRow: number): LabelValues {
-  const gathered = gatherValues(chunk, rows);
-  const missing = gathered.kind === 'texts' ? gathered.values.indexOf(null) : (gathered.missing?.indexOf(1) ?? -1);
+  const gathered = gatherLabels(column, chunk, rows, firstRow);
+  const missing = firstMissing(gathered);
   if (missing >= 0) {
     throw invalidLabel(`Expected every row to have a label but ${where(column, firstRow + rows[missing]!)} has none.`);
   }
   return gathered.values as LabelValues;
+}
+
+function gatherLabels(column: string, chunk: ColumnChunk, rows: Int32Array, firstRow: number) {
+  try {
+    return gatherValues(chunk, rows);
+  } catch (error) {
+    throw error instanceof UnsafeIntegerError
+      ? invalidLabel(`Expected integers up to 2^53 but ${where(column, firstRow + error.row)} holds ${error.value}.`)
+      : error;
+  }
 }
 
 export function where(column: string, row: number): string {

@@ -1,5 +1,5 @@
 import { quote, type Violations } from '../platform/errors.js';
-import { type Column, typeName } from './column.js';
+import { type Column, isText, typeName } from './column.js';
 import { unknownColumn } from './split.js';
 
 /** A step as it was asked for; null: left to the training split, or not set. */
@@ -64,8 +64,6 @@ function findColumn(name: string, field: string, columns: readonly Column[], vio
   }
   return found ?? null;
 }
-
-const isText = ({ type }: Column) => type.kind === 'text' || type.kind === 'dictionary';
 
 /** @param column null: unknown, so that only what holds for any type is checked */
 function checkSteps(steps: StepSpec[], column: Column | null, columnField: string, violations: Violations): void {

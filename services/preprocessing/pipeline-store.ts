@@ -29,6 +29,7 @@ const format = 'millrace.fitted-pipeline/1';
 /** Fitted pipelines, each a file. What `add` has answered survives a crash. */
 export class PipelineStore {
   readonly #pipelines = new Map<string, StoredPipeline>();
+  #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly folder: string,
@@ -57,7 +58,14 @@ export class PipelineStore {
   }
 
   /** Keeps a pipeline; one with the same id is the same, and is answered as it was. */
-  async add(pipeline: Omit<StoredPipeline, 'createTimeMs'>): Promise<StoredPipeline> {
+  add(pipeline: Omit<StoredPipeline, 'createTimeMs'>): Promise<StoredPipeline> {
+    // One after the other: two callers may have fitted the same pipeline, and no two may have the same time.
+    const result = this.#lastChange.then(() => this.#add(pipeline));
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+
+  async #add(pipeline: Omit<StoredPipeline, 'createTimeMs'>): Promise<StoredPipeline> {
     const present = this.#pipelines.get(pipeline.id);
     if (present) {
       return present;

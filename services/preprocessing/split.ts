@@ -1,7 +1,6 @@
-import { gatherTexts } from '../pipeline/index.js';
+import { everyRow, gatherTexts } from '../pipeline/index.js';
 import { ServiceError, type Violations } from '../platform/errors.js';
-import { type Column, typeName } from './column.js';
-import { everyRow } from './column-digest.js';
+import { type Column, isText, typeName } from './column.js';
 import { nearest } from './nearest-name.js';
 import { randomKey } from './random-key.js';
 import type { StoredTable } from './stored-table.js';
@@ -46,7 +45,7 @@ export function checkSplit(spec: SplitSpec, columns: readonly Column[], violatio
   const found = columns.find(({ name }) => name === column);
   if (!found) {
     violations.add(field('column'), unknownColumn(field('column'), column, columns));
-  } else if (found.type.kind !== 'text' && found.type.kind !== 'dictionary') {
+  } else if (!isText(found)) {
     const message = `Expected \`split.column\` to be a column of text but ${JSON.stringify(column)} is ${typeName(found.type)}.`;
     violations.add(field('column'), message);
   }

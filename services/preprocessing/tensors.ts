@@ -1,9 +1,8 @@
 import {
+  type ColumnChunk,
   type FittedPipeline,
-  isValid,
   type NumberChunk,
   transformColumns,
-  UnsafeIntegerError,
   UnusableValueError,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
@@ -80,27 +79,18 @@ class SplitReader {
     }
   }
 
-  #transform(batch: StoredBatch, chunks: Parameters<typeof transformColumns>[1], rows: Int32Array) {
+  #transform(batch: StoredBatch, chunks: readonly ColumnChunk[], rows: Int32Array) {
     try {
       return transformColumns(this.pipeline, chunks, rows);
     } catch (error) {
       if (error instanceof UnusableValueError) {
         const place = where(error.column, batch.firstRow + rows[error.row]!);
-        throw untransformable(`${place} is ${error.problem}`);
-      }
-      if (error instanceof UnsafeIntegerError) {
-        const column = chunks.findIndex((chunk) => !isValid(chunk.validity, error.row) || holds(chunk, error));
-        const name = this.pipeline.columns[column]?.column ?? '';
-        throw untransformable(`${where(name, batch.firstRow + error.row)} holds ${error.value}, beyond 2^53`);
+        const message = `The pipeline cannot transform every row: ${place} is ${error.problem}.`;
+        throw new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
       }
       throw error;
     }
   }
-}
-
-function untransformable(problem: string): ServiceError {
-  const message = `The pipeline cannot transform every row: ${problem}.`;
-  return new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
 }
 
 /** Transforms all rows and keeps nothing: what cannot be transformed is refused when a pipeline is fitted, not in training. */
@@ -108,6 +98,7 @@ export async function checkTransformable(
   pipeline: FittedPipeline,
   table: StoredTable,
   assignment: SplitAssignment,
+  signal: AbortSignal,
 ): Promise<void> {
   if (pipeline.featureType === 'uint8') {
     // Bytes stay what they are, and fitting has looked for missing ones.
@@ -115,17 +106,9 @@ export async function checkTransformable(
   }
   for (const split of splitNames) {
     for await (const _ of encodeTensors(pipeline, table, assignment, split)) {
-      // The refusal is what matters.
+      signal.throwIfAborted();
     }
   }
-}
-
-function holds(chunk: Parameters<typeof transformColumns>[1][number], { row, value }: UnsafeIntegerError): boolean {
-  if (chunk.kind !== 'number') {
-    return false;
-  }
-  const { values, width } = chunk;
-  return Array.from({ length: width }, (_, k) => values[row * width + k]).includes(value as never);
 }
 
 function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {

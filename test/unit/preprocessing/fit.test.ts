@@ -109,6 +109,16 @@ describe('fitPipeline refuses', () => {
     await expect(stepsOf(content, [standardise])).rejects.toThrow('column "x" in row 4 holds 1152921504606846976');
   });
 
+  it('an integer beyond 2^53 that no step looks at, naming its column and not one with a gap in that row', async () => {
+    const content: TableContent = {
+      gap: ['float64', [1, 2, 3, null, 5, 6]],
+      x: ['int64', [1, 2, 3, 2n ** 60n, 5, 6]],
+      part: ['text', ['train', 'train', 'train', 'test', 'train', 'train']],
+    };
+    const spec = specOf({ gap: [impute('mean')], x: [] });
+    await expect(fit(content, spec, byPart)).rejects.toThrow('column "x" in row 4 is 1152921504606846976, beyond 2^53');
+  });
+
   it('a value that is beyond float32, in whatever split', async () => {
     const content: TableContent = {
       x: ['float64', [1, 2, 3, 4, 5, 1e39]],
@@ -119,9 +129,12 @@ describe('fitPipeline refuses', () => {
     );
   });
 
-  it('to go on when its caller has gone', async () => {
+  it.each<[string, StepSpec[]]>([
+    ['a statistic to take', [standardise]],
+    ['nothing to learn', []],
+  ])('to go on when its caller has gone, with %s', async (_, steps) => {
     const signal = AbortSignal.abort(new Error('gone'));
-    const fitting = fit({ x: ['float64', [1, 2, 3, 4, 5, 6]] }, specOf({ x: [standardise] }), split, 2, signal);
+    const fitting = fit({ x: ['float64', [1, 2, 3, 4, 5, 6]] }, specOf({ x: steps }), split, 2, signal);
     await expect(fitting).rejects.toThrow('gone');
   });
 
@@ -141,6 +154,7 @@ describe('fitPipeline refuses', () => {
     ],
     ['three classes for binary', { y: ['int64', [1, 2, 3, 1, 2, 3]] }, { column: 'y', kind: 'binary' }, 'two classes'],
     ['text as a number', {}, { column: 'y', kind: 'number' }, 'a column of numbers but "y" is Utf8'],
+    ['a class beyond 2^53', { y: ['int64', [1, 2, 1, 2n ** 60n, 1, 2]] }, classes, 'column "y" in row 4 holds 1152921'],
     [
       'a number beyond float32',
       { y: ['float64', [1, 1e39, 1, 1, 1, 1]] },
