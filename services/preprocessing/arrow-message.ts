@@ -118,7 +118,7 @@ const typeNames = [
 ];
 
 function decodeType(field: FlatTable, name: string): ColumnType {
-  const kind = typeNames[field.byte(2)] ?? 'unknown';
+  const kind = typeOf(field);
   const type = field.table(3);
   const isText = kind === 'Utf8' || kind === 'LargeUtf8';
   const dictionary = field.table(4);
@@ -140,25 +140,36 @@ function decodeType(field: FlatTable, name: string): ColumnType {
   }
   if (kind === 'FixedSizeList' && type) {
     const [item, ...more] = field.tables(5, 2);
-    const inner = item && decodeType(item, name);
+    const number = item && more.length === 0 ? numberType(item) : null;
     const width = type.int32(0);
-    if (inner?.kind === 'number' && more.length === 0 && width > 0) {
-      return { kind: 'list', type: inner.type, width };
+    if (number && width > 0) {
+      return { kind: 'list', type: number, width };
     }
     throw unsupported(name, `a FixedSizeList of ${width} items that are not numbers`);
   }
-  const number = type && numberType(kind, type);
+  const number = numberType(field);
   if (!number) {
     throw unsupported(name, kind);
   }
   return { kind: 'number', type: number };
 }
 
-function numberType(kind: string, type: FlatTable) {
-  if (kind === 'FloatingPoint') {
-    return ([null, 'float32', 'float64'] as const)[type.int16(0)] ?? null;
+const typeOf = (field: FlatTable) => typeNames[field.byte(2)] ?? 'unknown';
+
+/** Null: a field of something else. */
+function numberType(field: FlatTable) {
+  const type = field.table(3);
+  if (!type || field.table(4)) {
+    return null;
   }
-  return kind === 'Int' ? integerType(type) : null;
+  switch (typeOf(field)) {
+    case 'Int':
+      return integerType(type);
+    case 'FloatingPoint':
+      return ([null, 'float32', 'float64'] as const)[type.int16(0)] ?? null;
+    default:
+      return null;
+  }
 }
 
 function integerType(type: FlatTable) {

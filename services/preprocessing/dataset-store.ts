@@ -73,8 +73,12 @@ export class DatasetStore {
       await rmdir(folder);
       return;
     }
-    const versions = numbers.sort((a, b) => a - b).map((version) => readMetadata(folder, dataset, version));
-    this.#versions.set(dataset, await Promise.all(versions));
+    const versions: DatasetVersion[] = [];
+    // One after the other: thousands at once are more files than a process may open.
+    for (const version of numbers.sort((a, b) => a - b)) {
+      versions.push(await readMetadata(folder, dataset, version));
+    }
+    this.#versions.set(dataset, versions);
   }
 
   draft(columns: Column[], schema: EncodedMessage): Promise<DatasetDraft> {
@@ -169,8 +173,15 @@ export class DatasetStore {
   }
 
   /** Opens a version's rows; they stay readable until closed, even when the dataset is deleted. */
-  openTable({ dataset, version, columns }: DatasetVersion): Promise<StoredTable> {
-    return StoredTable.open(path.join(this.folder, dataset, String(version), dataFile), columns);
+  async openTable({ dataset, version, columns }: DatasetVersion): Promise<StoredTable> {
+    try {
+      return await StoredTable.open(path.join(this.folder, dataset, String(version), dataFile), columns);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        throw notFound(versionNameOf({ dataset, version }), 'It was deleted a moment ago.');
+      }
+      throw error;
+    }
   }
 }
 

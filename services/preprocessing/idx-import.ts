@@ -144,23 +144,35 @@ async function readBytes(handle: FileHandle, file: string, offset: number, size:
 }
 
 async function* readPairs(pairs: IdxPair[], width: number): AsyncGenerator<ImportBatch> {
-  const rowsMax = Math.max(1, Math.min(batchRowsMax, Math.floor(batchBytesMax / width)));
-  for (const { images, labels, split } of pairs) {
-    const imageFile = await openFile(images.file);
-    const labelFile = await openFile(labels.file);
+  for (const pair of pairs) {
+    const imageFile = await openFile(pair.images.file);
     try {
-      for (let row = 0; row < images.count; row += rowsMax) {
-        const length = Math.min(rowsMax, images.count - row);
-        const pixels = await readBytes(imageFile, images.file, images.bytes + row * width, length * width);
-        const values = await readBytes(labelFile, labels.file, labels.bytes + row, length);
-        const image: NumberChunk = { kind: 'number', length, width, values: pixels, validity: null };
-        const label: NumberChunk = { kind: 'number', length, width: 1, values, validity: null };
-        yield { chunks: [image, label, constantSplit(split, length)], bytesDone: pixels.length + values.length };
+      const labelFile = await openFile(pair.labels.file);
+      try {
+        yield* readPair(pair, imageFile, labelFile, width);
+      } finally {
+        await labelFile.close();
       }
     } finally {
       await imageFile.close();
-      await labelFile.close();
     }
+  }
+}
+
+async function* readPair(
+  { images, labels, split }: IdxPair,
+  imageFile: FileHandle,
+  labelFile: FileHandle,
+  width: number,
+): AsyncGenerator<ImportBatch> {
+  const rowsMax = Math.max(1, Math.min(batchRowsMax, Math.floor(batchBytesMax / width)));
+  for (let row = 0; row < images.count; row += rowsMax) {
+    const length = Math.min(rowsMax, images.count - row);
+    const pixels = await readBytes(imageFile, images.file, images.bytes + row * width, length * width);
+    const values = await readBytes(labelFile, labels.file, labels.bytes + row, length);
+    const image: NumberChunk = { kind: 'number', length, width, values: pixels, validity: null };
+    const label: NumberChunk = { kind: 'number', length, width: 1, values, validity: null };
+    yield { chunks: [image, label, constantSplit(split, length)], bytesDone: pixels.length + values.length };
   }
 }
 

@@ -80,6 +80,13 @@ describe('DatasetStore', () => {
     expect(readdirSync(path.join(folder, 'datasets'))).toEqual(['one']);
   });
 
+  it('says NOT_FOUND for rows that were deleted after their version was looked up', async () => {
+    const store = await DatasetStore.open(tempFolder(), now);
+    const version = await storeTable(store, 'one', content);
+    await store.deleteDataset('one');
+    await expect(store.openTable(version)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('deletes a dataset while its rows are being read', async () => {
     const folder = tempFolder();
     const store = await DatasetStore.open(folder, now);
