@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import { type Millrace, pages } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
+import { fullName, idOf } from './resource-name.js';
 
 const formats = { idx: 'FORMAT_IDX', csv: 'FORMAT_CSV' } as const;
 export type FormatName = keyof typeof formats;
@@ -15,7 +16,7 @@ export async function importDataset(
   onProgress: (rowCount: number) => void,
 ): Promise<DatasetVersion> {
   const request = {
-    dataset: `datasets/${name}`,
+    dataset: fullName('datasets', name),
     paths: files.map((file) => path.resolve(file)),
     format: format ? formats[format] : 'FORMAT_UNSPECIFIED',
   } as const;
@@ -47,7 +48,7 @@ export async function dataImport(
     options,
     version,
     describeVersion(version),
-    `write a spec with \`dataset: datasets/${name}\` and run: millrace train -f SPEC.yaml --follow`,
+    `write a spec with \`dataset: ${fullName('datasets', name)}\` and run: millrace train -f SPEC.yaml --follow`,
   );
 }
 
@@ -56,12 +57,12 @@ export async function dataList(millrace: Millrace, options: CommonOptions): Prom
   for await (const page of pages((pageToken) => millrace.preprocessing.listDatasets({ pageToken }))) {
     datasets.push(...page.datasets);
   }
-  const rows = datasets.map(({ name, latestVersion }) => [name, String(latestVersion)]);
+  const rows = datasets.map(({ name, latestVersion }) => [idOf(name), String(latestVersion)]);
   show(options, datasets, table([['DATASET', 'LATEST VERSION'], ...rows]), 'millrace data describe NAME');
 }
 
 export async function dataDescribe(millrace: Millrace, name: string, options: CommonOptions): Promise<void> {
-  const version = await millrace.preprocessing.getDatasetVersion({ name: `datasets/${name}` });
+  const version = await millrace.preprocessing.getDatasetVersion({ name: fullName('datasets', name) });
   show(options, version, describeVersion(version));
 }
 

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { fromTimestamp } from '../../proto/index.js';
 import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
-import { CommandError, type CommonOptions, show, table } from './output.js';
+import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { ProgressBar, stateWord } from './progress-bar.js';
+import { fullName, idOf } from './resource-name.js';
 
 export async function train(
   millrace: Millrace,
@@ -38,12 +39,12 @@ export async function jobsWatch(
   id: string,
   options: CommonOptions & { after: number },
 ): Promise<void> {
-  const job = await millrace.training.getTrainingJob({ name: nameOf(id) });
+  const job = await millrace.training.getTrainingJob({ name: fullName('trainingJobs', id) });
   await followToEnd(millrace, job, options.after, options);
 }
 
 export async function jobsCancel(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
-  const job = await millrace.training.cancelTrainingJob({ name: nameOf(id) });
+  const job = await millrace.training.cancelTrainingJob({ name: fullName('trainingJobs', id) });
   if (job.state === 'STATE_CANCELLED') {
     show(options, job, [`${job.name} is cancelled`]);
   } else {
@@ -57,7 +58,7 @@ async function followToEnd(millrace: Millrace, job: TrainingJob, after: number, 
   const bar = new ProgressBar(process.stdout, job.spec?.epochs ?? 0);
   for await (const event of millrace.followTrainingJob(job.name, after)) {
     if (options.json) {
-      process.stdout.write(`${JSON.stringify(event)}\n`);
+      process.stdout.write(`${toJson(event)}\n`);
     } else {
       bar.show(event);
     }
@@ -76,7 +77,3 @@ async function followToEnd(millrace: Millrace, job: TrainingJob, after: number, 
     }
   }
 }
-
-const prefix = 'trainingJobs/';
-const nameOf = (id: string) => (id.startsWith(prefix) ? id : prefix + id);
-const idOf = (name: string) => name.slice(prefix.length);

@@ -2,6 +2,7 @@ import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millr
 import { fromTimestamp } from '../../proto/index.js';
 import { type Millrace, pages } from '../sdk/index.js';
 import { type CommonOptions, show, table } from './output.js';
+import { fullName, idOf } from './resource-name.js';
 
 export async function modelsList(millrace: Millrace, options: CommonOptions): Promise<void> {
   const models = [];
@@ -9,7 +10,7 @@ export async function modelsList(millrace: Millrace, options: CommonOptions): Pr
     models.push(...page.models);
   }
   const rows = models.map(({ name, latestVersion, aliases }) => [
-    name.slice('models/'.length),
+    idOf(name),
     String(latestVersion),
     Object.entries(aliases)
       .map(([alias, version]) => `${alias}=${version}`)
@@ -19,7 +20,7 @@ export async function modelsList(millrace: Millrace, options: CommonOptions): Pr
 }
 
 export async function modelsDescribe(millrace: Millrace, name: string, options: CommonOptions): Promise<void> {
-  const model = await millrace.registry.getModel({ name: `models/${name}` });
+  const model = await millrace.registry.getModel({ name: fullName('models', name) });
   const { modelVersions } = await millrace.registry.listModelVersions({ parent: model.name, pageSize: 1000 });
   const rows = modelVersions.map((version) => [
     version.name.split('/').at(-1)!,
@@ -34,7 +35,7 @@ export async function modelsDescribe(millrace: Millrace, name: string, options: 
     options,
     { ...model, modelVersions },
     [model.name, ...table([heading, ...rows])],
-    `millrace models promote ${name} VERSION champion`,
+    `millrace models promote ${idOf(model.name)} VERSION champion`,
   );
 }
 
@@ -51,11 +52,11 @@ export async function modelsPromote(
   alias: string,
   options: CommonOptions,
 ): Promise<void> {
-  const model = await millrace.registry.setModelAlias({ name: `models/${name}`, alias, version });
+  const model = await millrace.registry.setModelAlias({ name: fullName('models', name), alias, version });
   show(
     options,
     model,
     [`${model.name}/aliases/${alias} is version ${version} now`],
-    `millrace predict ${name}:${alias} --record JSON`,
+    `millrace predict ${idOf(model.name)}:${alias} --record JSON`,
   );
 }

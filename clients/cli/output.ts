@@ -14,7 +14,7 @@ export class CommandError extends Error {}
 /** One JSON object on the last line for scripts, or lines for people with what to do next. */
 export function show(options: CommonOptions, result: unknown, lines: string[], next?: string): void {
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
+    process.stdout.write(`${toJson(result)}\n`);
     return;
   }
   for (const line of lines) {
@@ -23,6 +23,11 @@ export function show(options: CommonOptions, result: unknown, lines: string[], n
   if (next) {
     process.stdout.write(`Next: ${next}\n`);
   }
+}
+
+/** A message as JSON, without the fields that the protobuf library adds to tell whether an optional one is set (`_accuracy`). */
+export function toJson(message: unknown): string {
+  return JSON.stringify(message, (key, value) => (key.startsWith('_') ? undefined : value));
 }
 
 /** Rows as columns of equal width; the first row is the heading. */

@@ -4,6 +4,7 @@ import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js'
 import type { Value } from '../../proto/gen/millrace/v1/Value.js';
 import type { Millrace } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show } from './output.js';
+import { fullName } from './resource-name.js';
 
 interface PredictOptions extends CommonOptions {
   record?: string;
@@ -16,18 +17,28 @@ export async function predict(millrace: Millrace, model: string, options: Predic
   if ((options.record === undefined) === (options.file === undefined)) {
     throw new CommandError('Give either --record JSON or --file PATH.');
   }
-  const name = modelName(model);
+  if (options.column !== undefined && options.file === undefined) {
+    throw new CommandError('--column says what --file is for: give both, or neither.');
+  }
+  const name = versionedName(model);
   const record = options.file ? await readFileRecord(millrace, name, options) : parseRecord(options.record!);
   const response = await millrace.prediction.predict({ model: name, records: [record] });
   show(options, response, [response.modelVersion, ...response.predictions.flatMap(describe)]);
 }
 
-function modelName(model: string): string {
-  const [name, selector] = model.split(':');
-  if (!selector) {
-    return `models/${name}`;
+export function versionedName(model: string): string {
+  const parts = /^([^:]+)(?::([^:]+))?$/.exec(model);
+  if (!parts) {
+    throw new CommandError(
+      `Expected MODEL to be NAME, NAME:VERSION or NAME:ALIAS but received ${JSON.stringify(model)}.`,
+    );
   }
-  return `models/${name}/${/^\d+$/.test(selector) ? 'versions' : 'aliases'}/${selector}`;
+  const name = fullName('models', parts[1]!);
+  const selector = parts[2];
+  if (selector === undefined) {
+    return name;
+  }
+  return `${name}/${/^\d+$/.test(selector) ? 'versions' : 'aliases'}/${selector}`;
 }
 
 /** A file is the value of the model's only feature column, or of the one that is named. */
@@ -35,8 +46,8 @@ async function readFileRecord(millrace: Millrace, name: string, options: Predict
   const content = await readFile(options.file!);
   let column = options.column;
   if (!column) {
-    const { modelVersion } = await resolveVersion(millrace, name);
-    const columns = modelVersion.lineage?.spec?.pipeline?.columns ?? [];
+    const version = await millrace.registry.getModelVersion({ name: await versionName(millrace, name) });
+    const columns = version.lineage?.spec?.pipeline?.columns ?? [];
     if (columns.length !== 1) {
       throw new CommandError(
         `${name} reads ${columns.length} columns (${columns.map((c) => c.column).join(', ')}): name the file's with --column, or give --record.`,
@@ -47,13 +58,13 @@ async function readFileRecord(millrace: Millrace, name: string, options: Predict
   return { values: { [column]: { content } } };
 }
 
-async function resolveVersion(millrace: Millrace, name: string) {
+/** The version that answers when none is asked for. */
+async function versionName(millrace: Millrace, name: string): Promise<string> {
   if (name.split('/').length > 2) {
-    return { modelVersion: await millrace.registry.getModelVersion({ name }) };
+    return name;
   }
   const { aliases, latestVersion } = await millrace.registry.getModel({ name });
-  const version = aliases.champion ?? latestVersion;
-  return { modelVersion: await millrace.registry.getModelVersion({ name: `${name}/versions/${version}` }) };
+  return `${name}/versions/${aliases.champion ?? latestVersion}`;
 }
 
 /** `{"age": 31, "job": "baker", "pixels": [0, 1], "income": null}` as raw values. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { drawImage, sideBySide } from '../../../clients/cli/digit-drawing.js';
-import { CommandError, explain, table } from '../../../clients/cli/output.js';
-import { parseRecord } from '../../../clients/cli/predict-command.js';
+import { CommandError, explain, table, toJson } from '../../../clients/cli/output.js';
+import { parseRecord, versionedName } from '../../../clients/cli/predict-command.js';
 import { RpcError } from '../../../proto/index.js';
 
 const at = { host: '127.0.0.1', portBase: 8000 };
@@ -38,6 +38,29 @@ describe('explain', () => {
 
   it('shows where an error that nobody foresaw came from', () => {
     expect(explain(new TypeError('x is undefined'), at)).toContain('output.test.ts');
+  });
+});
+
+describe('toJson', () => {
+  it('leaves out what only the protobuf library needs', () => {
+    expect(toJson({ accuracy: 0.9, _accuracy: 'accuracy', steps: [{ minimum: 0, _minimum: 'minimum' }] })).toBe(
+      '{"accuracy":0.9,"steps":[{"minimum":0}]}',
+    );
+  });
+});
+
+describe('versionedName', () => {
+  it.each(['', ':1', 'mnist:', 'mnist:1:2'])('refuses %j', (model) => {
+    expect(() => versionedName(model)).toThrow(`but received ${JSON.stringify(model)}.`);
+  });
+
+  it.each([
+    ['mnist', 'models/mnist'],
+    ['models/mnist', 'models/mnist'],
+    ['mnist:3', 'models/mnist/versions/3'],
+    ['mnist:champion', 'models/mnist/aliases/champion'],
+  ])('reads %s as %s', (model, name) => {
+    expect(versionedName(model)).toBe(name);
   });
 });
 
