@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { ServiceError } from './errors.js';
+import { quote, ServiceError } from './errors.js';
 
 /** Offset of each service's port from the port base. Triton's defaults stand behind 8000 to 8002. */
 export const portOffsets = {
@@ -71,9 +71,9 @@ export function loadConfig<S extends Settings>(
     }
   }
   const merged = { ...(file ? readConfigFile(file) : {}), ...fromEnv, ...flags };
-  const result = z.strictObject(settings).safeParse(merged);
+  const result = z.strictObject(settings).safeParse(merged, { reportInput: true });
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`);
+    const lines = result.error.issues.map(describeIssue);
     throw new ServiceError('INVALID_ARGUMENT', 'INVALID_CONFIG', `The configuration is invalid. ${lines.join('; ')}.`);
   }
   const config = result.data as z.output<z.ZodObject<S>> & { host?: string; insecure?: boolean };
@@ -82,6 +82,11 @@ export function loadConfig<S extends Settings>(
     throw new ServiceError('INVALID_ARGUMENT', 'INSECURE_ADDRESS', message);
   }
   return config;
+}
+
+function describeIssue({ code, path, message, input }: z.core.$ZodIssue): string {
+  const received = code === 'unrecognized_keys' || input === undefined ? '' : ` (received ${quote(input)})`;
+  return `${path.join('.') || 'config'}: ${message}${received}`;
 }
 
 function parseFlags(keys: string[], args: string[]): Record<string, string> {
@@ -101,7 +106,9 @@ function parseFlags(keys: string[], args: string[]): Record<string, string> {
 
 function readConfigFile(file: string): Record<string, unknown> {
   try {
-    const content: unknown = parseYaml(readFileSync(file, 'utf8'));
+    // Loaded with the first file: most processes have none, and starting without it is 50 ms faster.
+    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    const content: unknown = yaml.parse(readFileSync(file, 'utf8'));
     return z.record(z.string(), z.unknown()).parse(content ?? {});
   } catch (error) {
     const message = `The configuration file ${file} cannot be read: ${(error as Error).message}`;

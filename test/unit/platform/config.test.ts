@@ -27,13 +27,17 @@ describe('loadConfig', () => {
     ['an unknown flag', ['--prot', '1'], /--prot/],
     ['a flag without a value', ['--port'], /--port/],
     ['a stray argument', ['8000'], /8000/],
-    ['a port out of range', ['--port', '65536'], /port: /],
+    ['a port out of range', ['--port', '65536'], /port: .*65535.*received 65536/],
     ['an empty port', ['--port', ''], /port: /],
-    ['a port that is no number', ['--port', '80a'], /port: /],
+    ['a port that is no number', ['--port', '80a'], /port: .*received "80a"/],
     ['a fractional port', ['--port', '80.5'], /port: /],
-    ['an unknown log level', ['--log-level', 'loud'], /logLevel: /],
+    ['an unknown log level', ['--log-level', 'loud'], /logLevel: .*"debug".*received "loud"/],
     ['a bad flag', ['--insecure=maybe'], /insecure: /],
-    ['an address without a port', ['--registry-address', 'localhost'], /registryAddress: expected host:port/],
+    [
+      'an address without a port',
+      ['--registry-address', 'localhost'],
+      /registryAddress: expected host:port \(received "localhost"\)/,
+    ],
     ['an empty data folder', ['--data-dir', ''], /dataDir: /],
   ])('refuses %s', (_, args, message) => {
     expect(() => load(args)).toThrow(message);
