@@ -21,6 +21,7 @@ process.chdir(root);
 const stampFile = 'node_modules/.cache/millrace/setup.json';
 const addon = 'native/build/Release/millrace.node';
 const entry = 'dist/clients/cli/main.js';
+const descriptors = 'proto/gen/descriptors.binpb';
 
 function fail(message) {
   process.stderr.write(`set-up: ${message}\n`);
@@ -58,17 +59,23 @@ function readStamps() {
   return existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : {};
 }
 
-/** Does `work` unless `product` exists and was made from these very files. */
-function step(name, files, product, work) {
+function writeStamps(stamps) {
+  mkdirSync(path.dirname(stampFile), { recursive: true });
+  // Renamed into place: half a file would stop every later run.
+  writeFileSync(`${stampFile}.draft`, JSON.stringify(stamps));
+  renameSync(`${stampFile}.draft`, stampFile);
+}
+
+/** Does `work` unless all `products` exist and were made from these very files. */
+function step(name, files, products, work) {
   const stamp = digest(files);
-  if (existsSync(product) && readStamps()[name] === stamp) {
+  if (products.every(existsSync) && readStamps()[name] === stamp) {
     return;
   }
   process.stderr.write(`set-up: ${name} ...\n`);
   const begin = Date.now();
   work();
-  mkdirSync(path.dirname(stampFile), { recursive: true });
-  writeFileSync(stampFile, JSON.stringify({ ...readStamps(), [name]: stamp }));
+  writeStamps({ ...readStamps(), [name]: stamp });
   process.stderr.write(`set-up: ${name} done in ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
 }
 
@@ -108,14 +115,20 @@ function installBlas() {
   }
 }
 
+/** What `native/CMakeLists.txt` says; the names of files and targets have the word in them too. */
+const blasIsMissing = 'BLAS was not found';
+
 /** The addon's own CMake project is the judge of whether there is a BLAS. */
 function buildNative() {
-  const log = spawnSync('npm', ['run', '-s', 'build:native'], { encoding: 'utf8' });
+  const log = spawnSync('npm', ['run', '-s', 'build:native'], {
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
   if (log.status === 0) {
     return;
   }
   const text = `${log.stdout}${log.stderr}`;
-  if (!text.includes('BLAS')) {
+  if (!text.includes(blasIsMissing)) {
     process.stderr.write(text);
     fail('the native addon could not be built; the reason stands above.');
   }
@@ -144,14 +157,15 @@ function buildTypeScript() {
 }
 
 checkTools();
-step('npm packages', ['package-lock.json'], 'node_modules/.package-lock.json', () => {
+step('npm packages', ['package-lock.json'], ['node_modules/.package-lock.json'], () => {
   if (!run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])) {
     fail('npm packages could not be installed; the reason stands above.');
   }
 });
 const nativeSources = listFiles('native').filter((file) => !file.endsWith('.ts') && !file.endsWith('.md'));
-step('native addon', [...nativeSources, 'package-lock.json'], addon, buildNative);
+step('native addon', [...nativeSources, 'package-lock.json'], [addon], buildNative);
 const sources = ['proto', 'native', 'services', 'clients', 'test/bench', 'test/support']
   .flatMap(listFiles)
   .filter((file) => /\.(ts|proto)$/.test(file));
-step('TypeScript', [...sources, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'], entry, buildTypeScript);
+const settings = ['package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+step('TypeScript', [...sources, ...settings], [entry, descriptors], buildTypeScript);
