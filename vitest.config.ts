@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 const shared = {
   // Processes, not threads: the tests start servers, change environment variables and load the addon.
   pool: 'forks' as const,
+  setupFiles: ['test/support/clean-up.ts'],
   testTimeout: 60_000,
   hookTimeout: 180_000,
 };

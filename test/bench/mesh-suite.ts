@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { cli, freePortBase, run, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { cli, freePortBase, run, TestMesh } from '../support/mesh.js';
+import { removeTempFolders, tempFolder } from '../support/temp-folder.js';
 import type { Measurement, Suite } from './main.js';
 import { trainingPeer } from './peers.js';
 import { compare, type Figure, lastJson, median, summarise } from './trial.js';
@@ -70,8 +71,8 @@ export const meshSuite: Suite = async (trials, note) => {
 };
 
 async function quickstart(seed: number): Promise<QuickstartResult> {
-  const { folder, remove } = temporaryFolder();
   try {
+    const folder = tempFolder();
     const portBase = await freePortBase();
     const args = ['quickstart', '--json', `--seed=${seed}`, `--data-dir=${folder}`, `--port-base=${portBase}`];
     const { status, stdout, stderr } = await run(process.execPath, [cli, ...args]);
@@ -80,7 +81,7 @@ async function quickstart(seed: number): Promise<QuickstartResult> {
     }
     return lastJson<QuickstartResult>(stdout);
   } finally {
-    remove();
+    removeTempFolders();
   }
 }
 
@@ -88,14 +89,14 @@ async function measureUp(trials: number): Promise<[Measurement, Measurement]> {
   const seconds: number[] = [];
   const megabytes: number[] = [];
   for (let trial = 0; trial < trials; trial++) {
-    const { folder, remove } = temporaryFolder();
+    const folder = tempFolder();
     const portBase = await freePortBase();
     const begin = Date.now();
     const mesh = await TestMesh.start(folder, portBase);
     seconds.push((Date.now() - begin) / 1000);
     megabytes.push(residentMegabytes(folder));
     await mesh.stop();
-    remove();
+    removeTempFolders();
   }
   const ready = summarise('Millrace', seconds);
   const memory = summarise('Millrace', megabytes);

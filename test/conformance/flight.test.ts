@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Millrace, readTrainingSpec } from '../../clients/sdk/index.js';
-import { millrace as command, mnistFolder, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { millrace as command, mnistFolder, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 import { describeWith, python } from './installed-tools.js';
 import { PythonReport } from './python-report.js';
 import { pixels, testImages, testLabels } from './trained-mesh.js';
@@ -21,7 +22,7 @@ interface RoundTrip {
 }
 
 describeWith(await python(), "pyarrow's Flight client", (interpreter) => {
-  const { folder, remove } = temporaryFolder();
+  const folder = tempFolder();
   let mesh: TestMesh;
   let millrace: Millrace;
   let report: PythonReport;
@@ -39,7 +40,6 @@ describeWith(await python(), "pyarrow's Flight client", (interpreter) => {
   afterAll(async () => {
     millrace?.close();
     await mesh?.stop();
-    remove();
   });
 
   const value = (check: string) => report.value(check);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { run, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { run, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 import { describeWith, goTool } from './installed-tools.js';
 
 const probed: [offset: number, service: string][] = [
@@ -20,15 +21,11 @@ const connectionFailure = 2;
 const rpcFailure = 3;
 
 describeWith(await goTool('grpc-health-probe'), 'grpc-health-probe', (program) => {
-  const { folder, remove } = temporaryFolder();
   let mesh: TestMesh;
   beforeAll(async () => {
-    mesh = await TestMesh.start(folder);
+    mesh = await TestMesh.start(tempFolder());
   });
-  afterAll(async () => {
-    await mesh?.stop();
-    remove();
-  });
+  afterAll(() => mesh?.stop());
 
   const probe = (offset: number, ...args: string[]) =>
     run(program, [`-addr=127.0.0.1:${mesh.portBase + offset}`, '-rpc-timeout=10s', ...args]);

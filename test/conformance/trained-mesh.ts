@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Millrace, readTrainingSpec } from '../../clients/sdk/index.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
-import { millrace as command, mnistFolder, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { millrace as command, mnistFolder, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
 const exampleFile = createRequire(import.meta.url).resolve('#examples/mnist.yaml');
 const servedTimeoutMs = 30_000;
@@ -17,7 +18,6 @@ export class TrainedMesh {
   private constructor(
     private readonly mesh: TestMesh,
     readonly folder: string,
-    private readonly removeFolder: () => void,
     /** Our own client, to compare with. */
     readonly millrace: Millrace,
     /** `trainingJobs/ID` of the model. */
@@ -27,7 +27,7 @@ export class TrainedMesh {
   ) {}
 
   static async start(): Promise<TrainedMesh> {
-    const { folder, remove } = temporaryFolder();
+    const folder = tempFolder();
     const mesh = await TestMesh.start(path.join(folder, 'data'));
     const millrace = new Millrace({ portBase: mesh.portBase });
     const imported = await command('data', 'import', 'mnist', mnistFolder, `--port-base=${mesh.portBase}`);
@@ -40,7 +40,7 @@ export class TrainedMesh {
     for await (const event of millrace.followTrainingJob(name)) {
       events.push(event);
     }
-    const trained = new TrainedMesh(mesh, folder, remove, millrace, name, events);
+    const trained = new TrainedMesh(mesh, folder, millrace, name, events);
     await trained.untilServed();
     return trained;
   }
@@ -71,7 +71,6 @@ export class TrainedMesh {
   async stop(): Promise<void> {
     this.millrace.close();
     await this.mesh.stop();
-    this.removeFolder();
   }
 
   private async untilServed(): Promise<void> {

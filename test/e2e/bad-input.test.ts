@@ -1,9 +1,10 @@
 import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace, mnistFolder, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { millrace, mnistFolder, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
-const { folder, remove } = temporaryFolder();
+const folder = tempFolder();
 const inFolder = (name: string) => path.join(folder, name);
 let mesh: TestMesh;
 
@@ -13,10 +14,7 @@ beforeAll(async () => {
   writeFileSync(inFolder('good.csv'), `a,b,answer\n${rows.join('\n')}\n`);
   expect(await command('data', 'import', 'table', inFolder('good.csv'))).toMatchObject({ status: 0 });
 });
-afterAll(async () => {
-  await mesh?.stop();
-  remove();
-});
+afterAll(() => mesh?.stop());
 
 const command = (...args: string[]) => millrace(...args, `--port-base=${mesh.portBase}`);
 

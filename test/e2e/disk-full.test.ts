@@ -1,15 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { cli, freePortBase, millrace, mnistFolder, temporaryFolder } from '../support/mesh.js';
+import { describe, expect, it } from 'vitest';
+import { cli, freePortBase, millrace, mnistFolder } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
-const { folder, remove } = temporaryFolder();
-const elsewhere = temporaryFolder();
-afterAll(() => {
-  remove();
-  elsewhere.remove();
-});
+const folder = tempFolder();
+const elsewhere = tempFolder();
 
 /** A file system of a few megabytes, visible to the programs of its own mount namespace only. */
 const unshare = ['--user', '--map-root-user', '--mount'];
@@ -45,7 +42,7 @@ describe('a full disk', () => {
       expect(refused).toMatchObject({ status: 1, stdout: '' });
       expect(refused.stderr).toContain('The disk is full.');
       expect(await command('data', 'list', '--json')).toMatchObject({ status: 0, stdout: '[]\n' });
-      const small = path.join(elsewhere.folder, 'small.csv');
+      const small = path.join(elsewhere, 'small.csv');
       writeFileSync(small, 'a,b\n1,2\n3,4\n');
       expect(await command('data', 'import', 'small', small)).toMatchObject({ status: 0, stderr: '' });
     } finally {

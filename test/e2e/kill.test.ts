@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Millrace, readTrainingSpec } from '../../clients/sdk/index.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { RpcError } from '../../proto/index.js';
-import { millrace as command, mnistFolder, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { millrace as command, mnistFolder, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
 const exampleFile = createRequire(import.meta.url).resolve('#examples/mnist.yaml');
-const { folder, remove } = temporaryFolder();
+const folder = tempFolder();
 let mesh: TestMesh;
 let millrace: Millrace;
 
@@ -26,7 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   millrace?.close();
   await mesh?.stop();
-  remove();
 });
 
 /** Trains to the end, doing `disturb` at an event, and returns all events that a faithful watcher saw. */
@@ -132,8 +132,8 @@ describe('kill -9', () => {
     for (let i = 0; i < 50; i++) {
       expect(await predict()).toEqual(before);
     }
-    await expect.poll(() => mesh.pidOf('registry'), { timeout: 20_000 }).not.toBe(null);
-    expect((await millrace.registry.getModel({ name: 'models/undisturbed' })).aliases).toEqual({ champion: 1 });
+    const { aliases } = await millrace.registry.getModel({ name: 'models/undisturbed' }, { waitForReady: true });
+    expect(aliases).toEqual({ champion: 1 });
   });
 
   it('of inference: calls see UNAVAILABLE at worst, and it serves every model again by itself', async () => {

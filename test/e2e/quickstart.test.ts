@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Millrace } from '../../clients/sdk/index.js';
-import { freePortBase, millrace, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { freePortBase, millrace, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
-const { folder, remove } = temporaryFolder();
-afterAll(remove);
+const folder = tempFolder();
 
 interface Result {
   testAccuracy: number;

@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { contracts, createClient } from '../../proto/index.js';
-import { freePortBase, millrace, root, TestMesh, temporaryFolder } from '../support/mesh.js';
+import { freePortBase, millrace, root, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
 
 const services = ['registry', 'preprocessing', 'training', 'inference', 'gateway'];
-const { folder, remove } = temporaryFolder();
+const folder = tempFolder();
 let mesh: TestMesh | null = null;
 afterEach(async () => {
   await mesh?.stop();
   mesh = null;
 });
-afterAll(remove);
 
 async function refused(...args: string[]): Promise<string> {
   const { status, stderr, stdout } = await millrace('up', ...args);

@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../services/gateway/config.js';
 import { startGateway } from '../../services/gateway/service.js';
 import type { RunningService } from '../../services/platform/main.js';
 import { expectedOutput, inputWidth, modelFiles, publish } from '../support/published-model.js';
 import { Serving, silentLog } from '../support/serving.js';
+import { tempFolder } from '../support/temp-folder.js';
 
-const dataDir = mkdtempSync(path.join(tmpdir(), 'millrace-'));
+const dataDir = tempFolder();
 let serving: Serving;
 let gateway: RunningService;
 let alone: RunningService;
@@ -30,7 +28,6 @@ afterAll(async () => {
   await gateway?.stop();
   await alone?.stop();
   await serving?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 function start(...settings: string[]): Promise<RunningService> {

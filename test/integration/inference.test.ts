@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInferRequest } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { PredictRequest } from '../../proto/gen/millrace/v1/PredictRequest.js';
@@ -9,8 +6,9 @@ import { contracts, createClient } from '../../proto/index.js';
 import { classNames, expectedOutput, inputWidth, modelFiles, publish } from '../support/published-model.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 import { Serving } from '../support/serving.js';
+import { tempFolder } from '../support/temp-folder.js';
 
-const dataDir = mkdtempSync(path.join(tmpdir(), 'millrace-'));
+const dataDir = tempFolder();
 let serving: Serving;
 
 beforeAll(async () => {
@@ -23,7 +21,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await serving?.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 const rowsOf = (count: number) => Float32Array.from({ length: count * inputWidth }, (_, i) => ((i * 7) % 11) / 11);

