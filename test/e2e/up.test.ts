@@ -44,7 +44,8 @@ describe('millrace up', () => {
 
   it('names the port that is taken, and leaves nothing running', async () => {
     const portBase = await freePortBase();
-    const server = createServer().listen(portBase + 3, '127.0.0.1');
+    // Services that look for the registry there are turned away: closing waits for connections that nobody reads.
+    const server = createServer((socket) => socket.destroy()).listen(portBase + 3, '127.0.0.1');
     const dataDir = path.join(folder, 'taken');
     try {
       expect(await refused(`--data-dir=${dataDir}`, `--port-base=${portBase}`)).toContain(
