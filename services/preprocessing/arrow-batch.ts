@@ -152,7 +152,7 @@ function decodeValidity(name: string, bytes: Uint8Array, node: BatchHeader['node
   return missing === 0 ? null : bits;
 }
 
-export function countMissing(validity: Validity, length: number): number {
+function countMissing(validity: Validity, length: number): number {
   if (validity === null) {
     return 0;
   }

@@ -1,6 +1,6 @@
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
 import { type BuiltType, ColumnBuilder, columnTypeOf } from './column-builder.js';
-import { type CsvOutline, scanCsv } from './csv-scan.js';
+import { type CsvOutline, recordBytesMax, scanCsv } from './csv-scan.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import { batchBytesMax, batchRowsMax, type ImportBatch, type ImportSource } from './import-source.js';
 
@@ -20,7 +20,7 @@ const types: Record<string, BuiltType | undefined> = {
   VARCHAR: 'text',
 };
 const sqlTypes: Record<BuiltType, string> = { int64: 'BIGINT', float64: 'DOUBLE', text: 'VARCHAR' };
-const form = `delim = ',', quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none'`;
+const form = `delim = ',', quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', max_line_size = ${recordBytesMax}`;
 
 /** Opens CSV files: their form is checked, and the type of each column found among all their values. */
 export async function openCsv(files: readonly ImportFile[], signal: AbortSignal): Promise<ImportSource> {

@@ -11,7 +11,8 @@ export interface CsvOutline {
 
 const [comma, quote, newline, carriageReturn] = [0x2c, 0x22, 0x0a, 0x0d];
 const readBytes = 1024 * 1024;
-const recordBytesMax = 16 * 1024 * 1024;
+/** The reader of the values must be told, too. */
+export const recordBytesMax = 2 * 1024 * 1024;
 
 /**
  * Checks the form of a CSV file (RFC 4180): UTF-8, a header of distinct names, and as many fields in each record. DuckDB,
@@ -38,6 +39,7 @@ export async function scanCsv({ path: file, sizeBytes }: ImportFile, signal: Abo
   }
 }
 
+type LineEnd = 'LF' | 'CR' | 'CR LF';
 type State = 'start of record' | 'start of field' | 'in field' | 'in quotes' | 'after quote';
 
 class CsvScanner {
@@ -50,6 +52,7 @@ class CsvScanner {
   #recordBytes = 0;
   #records = 0;
   #afterCarriageReturn = false;
+  #lineEnd: LineEnd | null = null;
   #headerBytes: number[] | null = [];
   #names: string[] = [];
 
@@ -70,6 +73,9 @@ class CsvScanner {
   #step(byte: number): void {
     const isFirstHalf = this.#afterCarriageReturn;
     this.#afterCarriageReturn = byte === carriageReturn;
+    if (isFirstHalf && this.#state === 'start of record') {
+      this.#checkLineEnd(byte === newline ? 'CR LF' : 'CR', this.#line - 1);
+    }
     if (byte === newline && isFirstHalf) {
       // The second half of a line end.
       return;
@@ -83,6 +89,9 @@ class CsvScanner {
     if (this.#state === 'in quotes') {
       this.#state = byte === quote ? 'after quote' : 'in quotes';
     } else if (isLineEnd) {
+      if (byte === newline) {
+        this.#checkLineEnd('LF', this.#line);
+      }
       this.#endRecord();
     } else if (byte === comma) {
       if (++this.#fields >= columnsMax) {
@@ -103,6 +112,15 @@ class CsvScanner {
       if (this.#state === 'start of record') {
         this.#recordLine = this.#line;
       }
+    }
+  }
+
+  /** DuckDB refuses a mixture, but does not say where. */
+  #checkLineEnd(found: LineEnd, line: number): void {
+    this.#lineEnd ??= found;
+    if (found !== this.#lineEnd) {
+      const message = `Line ${line}: Expected it to end with ${this.#lineEnd}, as the first line does, but received ${found}.`;
+      throw invalidFile(this.file, message);
     }
   }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ColumnChunk, NumberChunk, TextChunk } from '../../../services/pipeline/index.js';
 import { openCsv } from '../../../services/preprocessing/csv-import.js';
+import { recordBytesMax } from '../../../services/preprocessing/csv-scan.js';
 import { batchBytesMax } from '../../../services/preprocessing/import-source.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
@@ -23,6 +24,12 @@ describe('openCsv', () => {
   it.each(['yes,no', 'true,false', 'True,False', 't,f'])('keeps %s as words', async (words) => {
     const { columns } = await importCsv(`answer\n${words.split(',').join('\n')}\n`);
     expect(columns[0]!.type).toEqual({ kind: 'text', large: false });
+  });
+
+  it('reads records as long as they may be', async () => {
+    const text = 'x'.repeat(recordBytesMax - 1);
+    const { batches } = await importCsv(`a\n${text}\n`);
+    expect((batches[0]![0] as TextChunk).bytes.length).toBe(text.length);
   });
 
   it('cuts a batch before long texts make it large', async () => {
