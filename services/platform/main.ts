@@ -1,4 +1,3 @@
-import * as grpc from '@grpc/grpc-js';
 import { ServiceError } from './errors.js';
 import { createLog, type Logger } from './log.js';
 
@@ -23,7 +22,9 @@ export async function runService(
   start: (log: Logger) => Promise<RunningService>,
 ): Promise<void> {
   const log = createLog(name, logLevel);
-  grpc.setLogger(grpcLog(log));
+  // Not imported above: the supervisor takes what else is here, and calls nobody.
+  const { setLogger } = await import('@grpc/grpc-js');
+  setLogger(grpcLog(log));
   try {
     const service = await start(log);
     let stopping = false;
