@@ -47,7 +47,8 @@ function addressesOf(config: GatewayConfig): Map<ServiceName, string> {
 }
 
 const requestIdHeader = 'x-request-id';
-const requestIdCharsMax = 100;
+/** What gRPC takes as a header too. */
+const requestIdForm = /^[ -~]{1,100}$/;
 
 /** An HTTP server that takes JSON and answers every failure as `{"error": "..."}`. */
 function createApp(log: Logger): FastifyInstance {
@@ -56,7 +57,7 @@ function createApp(log: Logger): FastifyInstance {
     forceCloseConnections: 'idle',
     genReqId: ({ headers }) => {
       const given = headers[requestIdHeader];
-      return typeof given === 'string' && given.length >= 1 && given.length <= requestIdCharsMax ? given : randomUUID();
+      return typeof given === 'string' && requestIdForm.test(given) ? given : randomUUID();
     },
   });
   // Clients of the protocol leave the content type out, or send `application/octet-stream`.

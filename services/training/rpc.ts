@@ -12,22 +12,14 @@ import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
 import { ResourceName } from '../platform/resource-name.js';
+import { activationNames, initializerNames, labelKindNames, lossNames } from './contract-names.js';
 import { type EpochMetrics, isLastEvent, type JobError, type TrainingEvent, type TrainingJob } from './job.js';
 import { createJob, type JobCreationDependencies } from './job-creation.js';
 import type { JobQueue } from './job-queue.js';
 import type { JobState } from './job-state.js';
 import type { JobStore } from './job-store.js';
 import { watchJob } from './job-watch.js';
-import type {
-  Activation,
-  Initializer,
-  LabelKind,
-  Loss,
-  Optimizer,
-  OptimizerDraft,
-  SpecDraft,
-  TrainingSpec,
-} from './training-spec.js';
+import type { Optimizer, OptimizerDraft, SpecDraft, TrainingSpec } from './training-spec.js';
 
 const jobName = new ResourceName('trainingJobs/{job}');
 
@@ -71,34 +63,6 @@ export function trainingService(
     },
   });
 }
-
-const activationNames = {
-  linear: 'ACTIVATION_LINEAR',
-  sigmoid: 'ACTIVATION_SIGMOID',
-  tanh: 'ACTIVATION_TANH',
-  relu: 'ACTIVATION_RELU',
-  softmax: 'ACTIVATION_SOFTMAX',
-} as const satisfies Record<Activation, string>;
-
-const initializerNames = {
-  glorotUniform: 'INITIALIZER_GLOROT_UNIFORM',
-  glorotNormal: 'INITIALIZER_GLOROT_NORMAL',
-  heUniform: 'INITIALIZER_HE_UNIFORM',
-  heNormal: 'INITIALIZER_HE_NORMAL',
-  zeros: 'INITIALIZER_ZEROS',
-} as const satisfies Record<Initializer, string>;
-
-const lossNames = {
-  meanSquaredError: 'LOSS_MEAN_SQUARED_ERROR',
-  binaryCrossEntropy: 'LOSS_BINARY_CROSS_ENTROPY',
-  categoricalCrossEntropy: 'LOSS_CATEGORICAL_CROSS_ENTROPY',
-} as const satisfies Record<Loss, string>;
-
-const labelKindNames = {
-  classes: 'KIND_CLASSES',
-  binary: 'KIND_BINARY',
-  number: 'KIND_NUMBER',
-} as const satisfies Record<LabelKind, string>;
 
 const stateNames = {
   queued: 'STATE_QUEUED',

@@ -1,12 +1,12 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
+import { activationNames, labelKindNames, lossNames } from './contract-names.js';
 import {
-  activations,
+  type Activation,
   type FittedPipeline,
   type LabelKind,
   type LayerDraft,
   type Loss,
-  losses,
   type OptimizerDraft,
   type PublishSpec,
   parameterCount,
@@ -57,7 +57,7 @@ function checkLayers(layers: LayerDraft[], violations: Violations): void {
     const field = `spec.network.layers[${i}]`;
     violations.check(inRange(units, 1, unitsMax), `${field}.units`, 'from 1 to 1,000,000', units);
     if (activation === null) {
-      const names = activations.map((name) => `ACTIVATION_${name.toUpperCase()}`).join(', ');
+      const names = Object.values(activationNames).join(', ');
       violations.add(`${field}.activation`, `Expected \`${field}.activation\` to be one of ${names}.`);
     } else if (activation === 'softmax' && i < layers.length - 1) {
       const description = `Expected \`${field}.activation\` to be another than ACTIVATION_SOFTMAX, which only the last layer may have.`;
@@ -66,20 +66,8 @@ function checkLayers(layers: LayerDraft[], violations: Violations): void {
   }
 }
 
-const lossNames: Record<Loss, string> = {
-  meanSquaredError: 'LOSS_MEAN_SQUARED_ERROR',
-  binaryCrossEntropy: 'LOSS_BINARY_CROSS_ENTROPY',
-  categoricalCrossEntropy: 'LOSS_CATEGORICAL_CROSS_ENTROPY',
-};
-
-const kindNames: Record<LabelKind, string> = {
-  classes: 'KIND_CLASSES',
-  binary: 'KIND_BINARY',
-  number: 'KIND_NUMBER',
-};
-
 /** Losses that make sense for a kind of label, with the activations that the last layer may have. */
-const fits: Record<LabelKind, { losses: Loss[]; activations: readonly string[] }> = {
+const fits: Record<LabelKind, { losses: Loss[]; activations: Activation[] }> = {
   classes: { losses: ['categoricalCrossEntropy'], activations: ['softmax'] },
   binary: { losses: ['binaryCrossEntropy', 'meanSquaredError'], activations: ['sigmoid'] },
   number: { losses: ['meanSquaredError'], activations: ['linear', 'sigmoid', 'tanh', 'relu'] },
@@ -87,7 +75,7 @@ const fits: Record<LabelKind, { losses: Loss[]; activations: readonly string[] }
 
 function checkLoss({ loss, layers, pipeline }: SpecDraft, violations: Violations): void {
   if (loss === null) {
-    const names = losses.map((name) => lossNames[name]).join(', ');
+    const names = Object.values(lossNames).join(', ');
     violations.add('spec.loss', `Expected \`spec.loss\` to be one of ${names}.`);
   }
   const kind = pipeline?.labelKind ?? null;
@@ -97,14 +85,14 @@ function checkLoss({ loss, layers, pipeline }: SpecDraft, violations: Violations
   const fit = fits[kind];
   if (loss !== null && !fit.losses.includes(loss)) {
     const names = fit.losses.map((name) => lossNames[name]).join(' or ');
-    const description = `Expected \`spec.loss\` to be ${names}, which fits a label of ${kindNames[kind]}, but received ${lossNames[loss]}.`;
+    const description = `Expected \`spec.loss\` to be ${names}, which fits a label of ${labelKindNames[kind]}, but received ${lossNames[loss]}.`;
     violations.add('spec.loss', description);
   }
   const last = layers.at(-1)?.activation ?? null;
   if (last !== null && !fit.activations.includes(last)) {
     const field = `spec.network.layers[${layers.length - 1}].activation`;
-    const names = fit.activations.map((name) => `ACTIVATION_${name.toUpperCase()}`).join(', ');
-    const description = `Expected \`${field}\` to be ${names} in the last layer, which fits a label of ${kindNames[kind]}, but received ACTIVATION_${last.toUpperCase()}.`;
+    const names = fit.activations.map((name) => activationNames[name]).join(', ');
+    const description = `Expected \`${field}\` to be ${names} in the last layer, which fits a label of ${labelKindNames[kind]}, but received ${activationNames[last]}.`;
     violations.add(field, description);
   }
 }

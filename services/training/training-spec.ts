@@ -42,12 +42,9 @@ export interface SplitRequest {
   message: object;
 }
 
-export const activations = ['linear', 'sigmoid', 'tanh', 'relu', 'softmax'] as const;
-export type Activation = (typeof activations)[number];
-export const initializers = ['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'zeros'] as const;
-export type Initializer = (typeof initializers)[number];
-export const losses = ['meanSquaredError', 'binaryCrossEntropy', 'categoricalCrossEntropy'] as const;
-export type Loss = (typeof losses)[number];
+export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
+export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
+export type Loss = 'meanSquaredError' | 'binaryCrossEntropy' | 'categoricalCrossEntropy';
 export type LabelKind = 'classes' | 'binary' | 'number';
 
 export interface LayerSpec {
@@ -95,8 +92,7 @@ export interface FittedPipeline {
   rowCounts: Record<Split, number>;
 }
 
-export const splits = ['train', 'validation', 'test'] as const;
-export type Split = (typeof splits)[number];
+export type Split = 'train' | 'validation' | 'test';
 
 const optimizerDefaults = {
   gradientDescent: { learningRate: 0.01 },

@@ -220,6 +220,12 @@ describe('what the gateway tells', () => {
     const response = await fetch(`http://127.0.0.1:${gateway.port}/v2`, { headers: { 'x-request-id': 'abc' } });
     expect(response.headers.get('x-request-id')).toBe('abc');
   });
+
+  it('gives an id of its own where the one that came cannot be passed on', async () => {
+    const response = await fetch(`http://127.0.0.1:${gateway.port}/v2`, { headers: { 'x-request-id': 'caf\u00e9' } });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
 });
 
 describe('without the services behind it', () => {
