@@ -260,13 +260,16 @@ async function writeAll(call: AnyCall, responses: AsyncIterable<unknown>, signal
 
 interface Status extends grpc.ServiceError {}
 
-// Clients take 8 KiB of trailers at least; the message is in them twice, the details in base64.
+// Clients take 8 KiB of trailers at least; the message is in them percent-encoded, and with the details in base64.
 const messageCharsMax = 1_500;
-const violationsCharsMax = 2_000;
+const encodedMessageBytesMax = 2_500;
+const violationsBytesMax = 2_000;
+/** What protobuf adds to a violation, at most. */
+const violationFrameBytes = 12;
 
 function toStatus(error: unknown, context: Context): Status {
   const [code, text, { reason, fieldViolations }] = explain(error, context);
-  const message = clip(text, messageCharsMax);
+  const message = clipEncoded(text);
   const details = { reason, fieldViolations: firstOf(fieldViolations) };
   return Object.assign(new Error(message), {
     code: grpc.status[code],
@@ -275,11 +278,19 @@ function toStatus(error: unknown, context: Context): Status {
   });
 }
 
+function clipEncoded(text: string): string {
+  let message = clip(text, messageCharsMax);
+  for (let bytes = encodeURI(message).length; bytes > encodedMessageBytesMax; bytes = encodeURI(message).length) {
+    message = clip(message, Math.floor((message.length * encodedMessageBytesMax) / bytes));
+  }
+  return message;
+}
+
 function firstOf(violations: FieldViolation[]): FieldViolation[] {
-  let chars = 0;
+  let bytes = 0;
   return violations.filter(({ field, description }) => {
-    chars += field.length + description.length;
-    return chars <= violationsCharsMax;
+    bytes += Buffer.byteLength(field) + Buffer.byteLength(description) + violationFrameBytes;
+    return bytes <= violationsBytesMax;
   });
 }
 

@@ -64,6 +64,25 @@ describe('a method that fails', () => {
     expect(error.message).toMatch(/^\ufffdü+\.\.\.$/);
   });
 
+  const violations = (count: number, description: string) =>
+    Array.from({ length: count }, (_, i) => ({ field: `f${i}`, description }));
+
+  it.each<[string, Error]>([
+    ['a message in a script of three bytes a character', new ServiceError('ABORTED', 'X', '数'.repeat(5_000))],
+    ['a thousand small violations', invalidFields(violations(1_000, '.'))],
+    ['long violations', invalidFields(violations(5, 'x'.repeat(900)))],
+    ['long violations in another script', invalidFields(violations(5, '数'.repeat(300)))],
+  ])('keeps its trailers below the 8 KiB that every client takes: %s', async (_, failure) => {
+    const server = await serveGetModel(() => Promise.reject(failure));
+    const { details, metadata, code } = await new Promise<grpc.ServiceError>((resolve) => {
+      const { path, requestSerialize, responseDeserialize } = contracts.registry.definition.GetModel!;
+      server.rawClient().makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (error) => resolve(error!));
+    });
+    expect(code).not.toBe(grpc.status.INTERNAL);
+    const inBase64 = (metadata.get('grpc-status-details-bin')[0] as Buffer).toString('base64');
+    expect(encodeURI(details).length + inBase64.length).toBeLessThan(7_900);
+  });
+
   it('answers INTERNAL for a response that does not fit its message, and logs why', async () => {
     const server = await serveGetModel(async () => ({ createTime: 5 }));
     expect((await rpcFailure(server.client(contracts.registry).getModel({}))).code).toBe('INTERNAL');
