@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { describe, expect, it } from 'vitest';
@@ -207,7 +208,7 @@ describe('stopping', () => {
     const began = deferred();
     const aborted = deferred();
     const go = deferred();
-    let cleaned = false;
+    const order: string[] = [];
     const server = await startKitServer(
       implement(contracts.registry, {
         GetModel: async (_request, { signal }) => {
@@ -217,21 +218,25 @@ describe('stopping', () => {
           } finally {
             aborted.resolve();
             await go.promise;
-            cleaned = true;
+            order.push('cleaned up');
           }
         },
       }),
     );
     const controller = new AbortController();
-    const call = rpcFailure(server.client(contracts.registry).getModel({}, { signal: controller.signal }));
+    const client = server.client(contracts.registry);
+    const call = rpcFailure(client.getModel({}, { signal: controller.signal }));
     await began.promise;
     controller.abort();
     await call;
     await aborted.promise;
-    const stopped = server.stop(60_000);
+    const stopped = server.stop(60_000).then(() => order.push('stopped'));
+    // Fails once the server has let go of its port and its connections: there is nothing left to wait for but the method.
+    expect((await rpcFailure(client.getModel({}))).code).toBe('UNAVAILABLE');
+    await setImmediate();
     go.resolve();
     await stopped;
-    expect(cleaned).toBe(true);
+    expect(order).toEqual(['cleaned up', 'stopped']);
   });
 
   it('breaks off what does not end within the grace', async () => {
