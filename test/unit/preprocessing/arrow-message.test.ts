@@ -20,26 +20,14 @@ import { describe, expect, it } from 'vitest';
 import { ServiceError } from '../../../services/platform/errors.js';
 import { decodeMessage } from '../../../services/preprocessing/arrow-message.js';
 import { typeName } from '../../../services/preprocessing/column.js';
+import { splitStream } from '../../support/arrow-messages.js';
 
 const schemaMessage = (fields: Field[]) => Message.encode(Message.from(new Schema(fields)));
 const field = (type: ConstructorParameters<typeof Field>[1], metadata = {}) =>
   new Field('a', type, true, new Map(Object.entries(metadata)));
 
-/** The bare flatbuffers of a stream. */
-function headersOf(table: Table): Uint8Array[] {
-  const bytes = RecordBatchStreamWriter.writeAll(table).toUint8Array(true);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headers: Uint8Array[] = [];
-  for (let at = 0; ; ) {
-    const length = view.getInt32(at + 4, true);
-    if (length === 0) {
-      return headers;
-    }
-    const header = bytes.slice(at + 8, at + 8 + length);
-    headers.push(header);
-    at += 8 + length + Message.decode(header).bodyLength;
-  }
-}
+const headersOf = (table: Table) =>
+  splitStream(RecordBatchStreamWriter.writeAll(table).toUint8Array(true)).map(({ header }) => header);
 
 describe('decodeMessage', () => {
   it.each([
