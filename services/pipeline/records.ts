@@ -250,7 +250,7 @@ async function readContent(
 
 function writeColumn(column: PreparedColumn, values: ColumnValues, matrix: FeatureMatrix, problems: Problems): void {
   try {
-    writeFeatures(column, values, matrix, 0);
+    writeFeatures(column, values, matrix);
   } catch (error) {
     if (!(error instanceof UnusableValueError)) {
       throw error;

@@ -87,28 +87,23 @@ function shiftAndDivide(values: Float64Array, subtract: number, divide: number):
   }
 }
 
-/** Where a column's outputs go: row-major float32 [rows, rowWidth]. */
+/** Where a column's outputs go: row-major float32 [rows, rowWidth], zeros so far. */
 export interface FeatureMatrix {
   values: Float32Array;
   rowWidth: number;
 }
 
 /**
- * Turns the values of one column into its features, in the matrix's rows from `firstRow` on. The values are used up.
+ * Turns the values of one column into its features in the matrix. The values are used up.
  * @throws UnusableValueError
  */
-export function writeFeatures(
-  column: PreparedColumn,
-  values: ColumnValues,
-  matrix: FeatureMatrix,
-  firstRow: number,
-): void {
+export function writeFeatures(column: PreparedColumn, values: ColumnValues, matrix: FeatureMatrix): void {
   applySteps(values, column.steps);
   refuseMissing(column, values);
   if (column.categoryPlaces) {
-    writeOneHot(column, values.values, matrix, firstRow);
+    writeOneHot(column, values.values, matrix);
   } else {
-    writeNumbers(column, values.values as Float64Array, matrix, firstRow);
+    writeNumbers(column, values.values as Float64Array, matrix);
   }
 }
 
@@ -126,17 +121,14 @@ function refuseMissing({ column }: PreparedColumn, values: ColumnValues): void {
 
 /** One 1 a row; a category that was not seen at fitting gives zeros. */
 function writeOneHot(
-  { offset, outputWidth, categoryPlaces }: PreparedColumn,
+  { offset, categoryPlaces }: PreparedColumn,
   values: Float64Array | (string | null)[],
   { values: target, rowWidth }: FeatureMatrix,
-  firstRow: number,
 ): void {
   for (let i = 0; i < values.length; i++) {
-    const at = (firstRow + i) * rowWidth + offset;
-    target.fill(0, at, at + outputWidth);
     const place = categoryPlaces!.get(values[i]!);
     if (place !== undefined) {
-      target[at + place] = 1;
+      target[i * rowWidth + offset + place] = 1;
     }
   }
 }
@@ -145,13 +137,12 @@ function writeNumbers(
   { column, offset, outputWidth }: PreparedColumn,
   values: Float64Array,
   { values: target, rowWidth }: FeatureMatrix,
-  firstRow: number,
 ): void {
   const rows = values.length / outputWidth;
   // 0 times an infinity is NaN, which a sum keeps: one look at the end instead of one a value.
   let witness = 0;
   for (let i = 0; i < rows; i++) {
-    const at = (firstRow + i) * rowWidth + offset;
+    const at = i * rowWidth + offset;
     const from = i * outputWidth;
     for (let k = 0; k < outputWidth; k++) {
       const value = Math.fround(values[from + k]!);
@@ -181,7 +172,7 @@ export function transformColumns(
   const values = new Float32Array(rows.length * pipeline.featureCount);
   const matrix = { values, rowWidth: pipeline.featureCount };
   for (const [i, column] of pipeline.columns.entries()) {
-    writeFeatures(column, gatherColumn(column, chunks[i]!, rows), matrix, 0);
+    writeFeatures(column, gatherColumn(column, chunks[i]!, rows), matrix);
   }
   return values;
 }

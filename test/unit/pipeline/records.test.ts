@@ -91,6 +91,33 @@ describe('transformRecords', () => {
     ]);
   });
 
+  it('names the first 20 of many faults', async () => {
+    const records = new Array(50).fill({ ...good, age: 'x' });
+    expect(await violations(table, records)).toHaveLength(20);
+  });
+
+  it('rounds a single number as the table had it, before any step', async () => {
+    const steps = [{ kind: 'scale' as const, subtract: 0.1, divide: 1e-9 }];
+    const pipeline = preparePipeline({
+      format: 'millrace.pipeline/1',
+      columns: [{ column: 'x', type: 'float32', width: null, shape: [], steps }],
+      label: { column: 'label', kind: 'number' },
+      features: { count: 1, type: 'float32', scale: 1, offset: 0 },
+    });
+    const [feature] = await transformRecords(pipeline, [{ x: 0.1 }]);
+    expect(feature).toBe(Math.fround((Math.fround(0.1) - 0.1) / 1e-9));
+    expect(feature).not.toBe(0);
+  });
+
+  it('multiplies bytes and adds to them in float32, each rounded', async () => {
+    const [scale, offset] = [Math.fround(1 / 255), Math.fround(-0.1307 / 0.3081)];
+    const features = { count: 6, type: 'uint8' as const, scale, offset };
+    const pipeline = preparePipeline({ ...images.definition, features });
+    const [feature] = await transformRecords(pipeline, [{ image: new Array(6).fill(33) }]);
+    expect(feature).toBe(Math.fround(Math.fround(33 * scale) + offset));
+    expect(feature).not.toBe(Math.fround(33 * scale + offset));
+  });
+
   it('fills a missing list and rounds numbers as the table had them', async () => {
     const features = await transformRecords(table, [good, { ...good, taps: null }]);
     expect([...features]).toEqual([1, 1, 1, Math.fround(0.1), 2, 1, 1, 1, 9, 9]);
@@ -127,6 +154,14 @@ describe('transformRecords', () => {
     );
     const expected = [...pixels].map((pixel) => Math.fround(pixel * Math.fround(1 / 255)));
     expect([...features]).toEqual([...expected, ...expected, ...expected, ...expected]);
+  });
+
+  it('lays what is transparent on black', async () => {
+    const clear = Buffer.alloc(6 * 4, 255).map((value, i) => (i % 4 === 3 ? 0 : value));
+    const png = await sharp(clear, { raw: { width: 3, height: 2, channels: 4 } })
+      .png()
+      .toBuffer();
+    expect([...(await transformRecords(images, [{ image: png }]))]).toEqual(new Array(6).fill(0));
   });
 
   it('reads a JPEG file of the right size', async () => {
