@@ -13,6 +13,9 @@ export async function train(
   const spec = readTrainingSpec(await readFile(options.file, 'utf8'));
   const job = await millrace.training.createTrainingJob({ spec, requestId: options.requestId ?? '' });
   if (options.follow) {
+    if (!options.json) {
+      process.stdout.write(`${job.name}\n`);
+    }
     await followToEnd(millrace, job, 0, options);
   } else {
     show(options, job, [job.name], `millrace jobs watch ${idOf(job.name)}`);

@@ -171,4 +171,11 @@ connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME,
   .option('--column <name>', 'the column that --file is for')
   .action((model, options) => withMillrace(options, (millrace) => predict(millrace, model, options)));
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') {
+    throw error;
+  }
+  // Whoever read has enough, as `head` does.
+  process.exit(0);
+});
 await program.parseAsync();

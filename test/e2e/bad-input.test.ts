@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { millrace, mnistFolder, TestMesh } from '../support/mesh.js';
+import { cli, millrace, mnistFolder, TestMesh } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const folder = tempFolder();
@@ -125,6 +128,17 @@ describe('files', () => {
   it('keeps nothing of what it refused', async () => {
     const { stdout } = await command('data', 'list', '--json');
     expect(JSON.parse(stdout)).toMatchObject([{ name: 'datasets/table' }]);
+  });
+});
+
+describe('a reader that goes away', () => {
+  it('ends the command without complaint', async () => {
+    const args = ['data', 'list', '--json', `--port-base=${mesh.portBase}`];
+    const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    const [words, [status]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(words).toBe('');
+    expect(status).toBe(0);
   });
 });
 
