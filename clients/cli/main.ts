@@ -1,14 +1,9 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Millrace } from '../sdk/index.js';
-import { dataDescribe, dataImport, dataList } from './data-command.js';
-import { jobsCancel, jobsList, jobsWatch, train } from './jobs-command.js';
-import { modelsDescribe, modelsList, modelsPromote } from './models-command.js';
-import { type CommonOptions, explain } from './output.js';
-import { predict } from './predict-command.js';
+import type { Millrace } from '../sdk/index.js';
+import type { CommonOptions } from './output.js';
 import { type Program, runProgram, serviceNames } from './process.js';
-import { quickstart } from './quickstart.js';
 
 const { version } = createRequire(import.meta.url)('#package') as { version: string };
 const program: Command = new Command('millrace');
@@ -33,20 +28,32 @@ function connected(parent: Command, nameAndArguments: string, description: strin
     .option('--json', 'print JSON for scripts');
 }
 
-/** Runs a command's work with a client, and turns what goes wrong into one clear message and exit status 1. */
-async function withMillrace<O extends CommonOptions>(
-  options: O,
-  work: (millrace: Millrace) => Promise<void>,
+/** Where commands are. They are loaded when called: `millrace up` need not wait for gRPC. */
+const commands = {
+  data: () => import('./data-command.js'),
+  jobs: () => import('./jobs-command.js'),
+  models: () => import('./models-command.js'),
+  predict: () => import('./predict-command.js'),
+};
+
+/** Runs a command with a client. */
+async function withMillrace<Module>(
+  load: () => Promise<Module>,
+  options: CommonOptions,
+  work: (module: Module, millrace: Millrace) => Promise<void>,
 ): Promise<void> {
+  const [module, { Millrace }] = await Promise.all([load(), import('../sdk/index.js')]);
   const millrace = new Millrace(options);
-  await guarded(options, () => work(millrace));
+  await guarded(options, () => work(module, millrace));
   millrace.close();
 }
 
+/** Turns what goes wrong into one clear message and exit status 1. */
 async function guarded(options: CommonOptions, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    const { explain } = await import('./output.js');
     process.stderr.write(`millrace: ${explain(error, options)}\n`);
     process.exitCode = 1;
   }
@@ -116,28 +123,35 @@ program
   )
   .option('--keep', 'leave the services running')
   .option('--json', 'no progress bar; the last line is one JSON object')
-  .action((options) => guarded(options, () => quickstart(options)));
+  .action((options) =>
+    guarded(options, async () => {
+      const { quickstart } = await import('./quickstart.js');
+      await quickstart(options);
+    }),
+  );
 
 const data = program.command('data').description('datasets');
 connected(data, 'import <name> <path...>', 'read files into a new dataset version')
   .addOption(new Option('--format <format>', 'default: recognised').choices(['idx', 'csv']))
-  .action((name, files, options) => withMillrace(options, (millrace) => dataImport(millrace, name, files, options)));
+  .action((name, files, options) =>
+    withMillrace(commands.data, options, ({ dataImport }, millrace) => dataImport(millrace, name, files, options)),
+  );
 connected(data, 'list', 'list datasets').action((options) =>
-  withMillrace(options, (millrace) => dataList(millrace, options)),
+  withMillrace(commands.data, options, ({ dataList }, millrace) => dataList(millrace, options)),
 );
 connected(data, 'describe <name>', 'columns and rows of the latest version').action((name, options) =>
-  withMillrace(options, (millrace) => dataDescribe(millrace, name, options)),
+  withMillrace(commands.data, options, ({ dataDescribe }, millrace) => dataDescribe(millrace, name, options)),
 );
 
 connected(program, 'train', 'train a network')
   .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')
   .option('--follow', 'show progress until the job ends')
   .option('--request-id <id>', 'makes the command safe to repeat')
-  .action((options) => withMillrace(options, (millrace) => train(millrace, options)));
+  .action((options) => withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)));
 
 const jobs = program.command('jobs').description('training jobs');
 connected(jobs, 'list', 'list jobs, newest first').action((options) =>
-  withMillrace(options, (millrace) => jobsList(millrace, options)),
+  withMillrace(commands.jobs, options, ({ jobsList }, millrace) => jobsList(millrace, options)),
 );
 connected(jobs, 'watch <job>', "follow a job's events to its end")
   .addOption(
@@ -145,31 +159,37 @@ connected(jobs, 'watch <job>', "follow a job's events to its end")
       .default(0)
       .argParser((text) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER)),
   )
-  .action((job, options) => withMillrace(options, (millrace) => jobsWatch(millrace, job, options)));
+  .action((job, options) =>
+    withMillrace(commands.jobs, options, ({ jobsWatch }, millrace) => jobsWatch(millrace, job, options)),
+  );
 connected(jobs, 'cancel <job>', 'stop a job').action((job, options) =>
-  withMillrace(options, (millrace) => jobsCancel(millrace, job, options)),
+  withMillrace(commands.jobs, options, ({ jobsCancel }, millrace) => jobsCancel(millrace, job, options)),
 );
 
 const models = program.command('models').description('models and their versions');
 connected(models, 'list', 'list models').action((options) =>
-  withMillrace(options, (millrace) => modelsList(millrace, options)),
+  withMillrace(commands.models, options, ({ modelsList }, millrace) => modelsList(millrace, options)),
 );
 connected(models, 'describe <model>', 'versions, aliases and metrics of a model').action((model, options) =>
-  withMillrace(options, (millrace) => modelsDescribe(millrace, model, options)),
+  withMillrace(commands.models, options, ({ modelsDescribe }, millrace) => modelsDescribe(millrace, model, options)),
 );
 connected(models, 'promote', 'point an alias to a version')
   .argument('<model>')
   .argument('<version>', 'its number', (text) => parseInteger(text, 1, Number.MAX_SAFE_INTEGER))
   .argument('<alias>', 'champion is what answers when no version is asked for')
   .action((model, version, alias, options) =>
-    withMillrace(options, (millrace) => modelsPromote(millrace, model, version, alias, options)),
+    withMillrace(commands.models, options, ({ modelsPromote }, millrace) =>
+      modelsPromote(millrace, model, version, alias, options),
+    ),
   );
 
 connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME, NAME:VERSION or NAME:ALIAS')
   .option('--record <json>', 'values by column name')
   .option('--file <path>', 'a file as the value of a column, for example an image')
   .option('--column <name>', 'the column that --file is for')
-  .action((model, options) => withMillrace(options, (millrace) => predict(millrace, model, options)));
+  .action((model, options) =>
+    withMillrace(commands.predict, options, ({ predict }, millrace) => predict(millrace, model, options)),
+  );
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') {
