@@ -1,7 +1,7 @@
 import { contracts, createClient, RpcError } from '../../proto/index.js';
 import { digestOf } from '../platform/blob-store.js';
 import type { Artifacts } from './artifacts.js';
-import { toSpecMessage } from './rpc.js';
+import { toSpecMessage } from './spec-rpc.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
 /** A model version to be. */
