@@ -209,6 +209,8 @@ describe('following the registry', () => {
       }),
     );
     const settled = Promise.allSettled(requests);
+    // One is answered, the others are on their way or wait for their turn.
+    await Promise.race(requests);
     await publish(serving.registry, 'animals', modelFiles({ seed: 2, layers }));
     await serving.serves('animals', '', 2);
     await serving.stopsServing('animals', '1');
