@@ -28,13 +28,26 @@ function fail(message) {
   process.exit(1);
 }
 
-function run(command, args) {
-  // What tools print goes to standard error: standard output belongs to the command that follows.
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
+/** Runs a tool; answers whether it succeeded and all it printed. */
+function attempt(command, args) {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
   if (error) {
     fail(`${command} cannot be run: ${error.message}`);
   }
-  return status === 0;
+  return { ok: status === 0, text: `${stdout}${stderr}` };
+}
+
+/** Runs a tool and shows what it printed if it failed. */
+function run(command, args) {
+  const { ok, text } = attempt(command, args);
+  if (!ok) {
+    process.stderr.write(text);
+  }
+  return ok;
 }
 
 function listFiles(folder) {
@@ -120,14 +133,10 @@ const blasIsMissing = 'BLAS was not found';
 
 /** The addon's own CMake project is the judge of whether there is a BLAS. */
 function buildNative() {
-  const log = spawnSync('npm', ['run', '-s', 'build:native'], {
-    encoding: 'utf8',
-    maxBuffer: Number.POSITIVE_INFINITY,
-  });
-  if (log.status === 0) {
+  const { ok, text } = attempt('npm', ['run', '-s', 'build:native']);
+  if (ok) {
     return;
   }
-  const text = `${log.stdout}${log.stderr}`;
   if (!text.includes(blasIsMissing)) {
     process.stderr.write(text);
     fail('the native addon could not be built; the reason stands above.');
@@ -144,7 +153,7 @@ function buildTypeScript() {
   rmSync('dist.draft', { recursive: true, force: true });
   if (
     !run('npm', ['run', '-s', 'build:types']) ||
-    !run('npm', ['run', '-s', 'build:ts', '--', '--outDir', 'dist.draft'])
+    !run('npm', ['run', '-s', 'build:ts', '--', '--dir', 'dist.draft'])
   ) {
     fail('the TypeScript sources could not be built; the reason stands above.');
   }
@@ -167,5 +176,5 @@ step('native addon', [...nativeSources, 'package-lock.json'], [addon], buildNati
 const sources = ['proto', 'native', 'services', 'clients', 'test/bench', 'test/support']
   .flatMap(listFiles)
   .filter((file) => /\.(ts|proto)$/.test(file));
-const settings = ['package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const settings = ['package-lock.json', 'package.json', 'rolldown.config.mjs'];
 step('TypeScript', [...sources, ...settings], [entry, descriptors], buildTypeScript);

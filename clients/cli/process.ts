@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 
 /** Programs of the mesh; the command line starts them as processes and never imports them. */
 const programs = {
@@ -16,7 +16,7 @@ export type Program = keyof typeof programs;
 export const serviceNames = ['gateway', 'inference', 'registry', 'training', 'preprocessing'] as const;
 
 export function programPath(program: Program): string {
-  return fileURLToPath(new URL(`../../services/${programs[program]}`, import.meta.url));
+  return createRequire(import.meta.url).resolve(`#services/${programs[program]}`);
 }
 
 /** Runs a program in the foreground with this terminal, hands signals on, and ends with its exit status. */

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '../platform/config.js';
 import { ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
@@ -64,7 +64,7 @@ export class ServiceProcess {
   #spawn(ready: (port: number) => void, failed: (error: Error) => void): void {
     const { name, args, log } = this.options;
     const begin = Date.now();
-    const main = fileURLToPath(new URL(`../${name}/main.js`, import.meta.url));
+    const main = createRequire(import.meta.url).resolve(`#services/${name}/main.js`);
     // The channel lets the service notice when its supervisor is gone.
     const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;

@@ -36,7 +36,7 @@ describe('setup.mjs', () => {
     ]) {
       mkdirSync(inFolder(name), { recursive: true });
     }
-    for (const name of ['package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+    for (const name of ['package-lock.json', 'package.json', 'rolldown.config.mjs']) {
       writeFileSync(inFolder(name), '{}\n');
     }
     writeFileSync(inFolder('native/engine.cpp'), '');
