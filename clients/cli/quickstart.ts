@@ -179,7 +179,7 @@ function describeCalls({ host }: QuickstartOptions, { ports, trainSeconds, testA
 Trained and served in ${trainSeconds.toFixed(1)} s, test accuracy ${(testAccuracy * 100).toFixed(2)} %. Call it (after \`millrace up\` or with --keep):
 
   grpcurl     grpcurl -plaintext -d '{"name": "${model}"}' ${inference} inference.GRPCInferenceService/ModelMetadata
-  TypeScript  import { Millrace } from './clients/sdk/index.js';
+  TypeScript  import { Millrace } from 'millrace';
               const millrace = new Millrace({ portBase: ${ports.gateway} });
               await millrace.prediction.predict({ model: 'models/${model}', records: [{ values: { image: { content } } }] });
   Python      import numpy, tritonclient.grpc as triton  # pip install tritonclient[grpc]

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Millrace } from '../../clients/sdk/index.js';
-import { freePortBase, millrace, TestMesh } from '../support/mesh.js';
+import { freePortBase, millrace, run, TestMesh } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const folder = tempFolder();
@@ -88,6 +88,15 @@ describe('millrace quickstart', () => {
         expect(stdout).toContain(call);
       }
       const listed = await millrace('models', 'list', '--json', `--port-base=${portBase}`);
+      const program = `
+        import { Millrace } from 'millrace';
+        const millrace = new Millrace({ portBase: ${portBase} });
+        const records = [{ values: { image: { content: Buffer.alloc(784) } } }];
+        const { modelVersion } = await millrace.prediction.predict({ model: 'models/mnist', records });
+        console.log(modelVersion);
+        millrace.close();`;
+      const answer = await run(process.execPath, ['--input-type=module', '--eval', program]);
+      expect(answer).toEqual({ status: 0, stdout: 'models/mnist/versions/1\n', stderr: '' });
       expect(JSON.parse(listed.stdout)).toMatchObject([
         { name: 'models/mnist', latestVersion: 1, aliases: { champion: 1 } },
       ]);
