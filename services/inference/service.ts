@@ -54,11 +54,16 @@ export async function startInference(config: InferenceConfig, log: Logger): Prom
     const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
     teardown.add(() => registry.close());
     const loader = new VersionLoader({ registry, artifactBytesMax, batchRowsMax });
-    const onReady = () => server.setServing(true);
-    const follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax, log, sleep, onReady });
-    teardown.add(() => follower.stop());
-    follower.start();
-    return { port: server.port, metricsPort: metricsServer.port, stop: () => teardown.run() };
+    const serving = new Promise<void>((resolve) => {
+      const onReady = () => {
+        server.setServing(true);
+        resolve();
+      };
+      const follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax, log, sleep, onReady });
+      teardown.add(() => follower.stop());
+      follower.start();
+    });
+    return { port: server.port, metricsPort: metricsServer.port, serving, stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;

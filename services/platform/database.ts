@@ -1,4 +1,4 @@
-import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { Kysely, type Migration, Migrator, SqliteAdapter, type SqliteDatabase, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
 import { isDiskFull, ServiceError } from './errors.js';
 
@@ -8,11 +8,27 @@ export { type Generated, type Insertable, type Kysely, type Selectable, sql, typ
 export type Migrations = Record<string, Migration>;
 
 /**
+ * Kysely takes SQLite for a database that cannot undo a change of its schema. It can; and a kill in the middle of a migration
+ * must leave nothing of it, else the next start would find half the tables.
+ */
+class Adapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class Dialect extends SqliteDialect {
+  override createAdapter(): Adapter {
+    return new Adapter();
+  }
+}
+
+/**
  * Opens a SQLite file: write-ahead log, and every commit synced to the disk before it is acknowledged. The same migrations
  * and queries are meant to run on PostgreSQL.
  */
 export async function openDatabase<Schema>(file: string, migrations: Migrations): Promise<Kysely<Schema>> {
-  const database = new Kysely<Schema>({ dialect: new SqliteDialect({ database: openSqlite(file) }) });
+  const database = new Kysely<Schema>({ dialect: new Dialect({ database: openSqlite(file) }) });
   const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error) {

@@ -4,6 +4,8 @@ import { createLog, type Logger } from './log.js';
 /** A service that runs. */
 export interface RunningService {
   port: number;
+  /** Resolves when it serves what it has, where that takes longer than its start. */
+  serving?: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function runService(
       await stop('disconnect');
       return;
     }
+    await service.serving;
     log.info({ port: service.port }, 'ready');
     process.stdout.write(`${readyPrefix}${JSON.stringify({ service: name, port: service.port })}\n`);
   } catch (error) {

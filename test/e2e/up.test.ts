@@ -66,6 +66,18 @@ describe('millrace up', () => {
     expect(listed).toMatchObject({ status: 0, stdout: '[]\n' });
   });
 
+  it('is ready when every service serves', async () => {
+    mesh = await TestMesh.start(path.join(folder, 'serving'));
+    const statuses = [1, 3, 4, 5].map(async (offset) => {
+      const health = createClient(contracts.health, `127.0.0.1:${mesh!.portBase + offset}`);
+      const { status } = await health.check({});
+      health.close();
+      return status;
+    });
+    expect(new Set(await Promise.all(statuses))).toEqual(new Set(['SERVING']));
+    expect((await fetch(`http://127.0.0.1:${mesh.portBase}/v2/health/ready`)).status).toBe(200);
+  });
+
   it('restarts a service that is killed, and that one alone', async () => {
     mesh = await TestMesh.start(path.join(folder, 'restart'));
     const before = services.map((name) => mesh!.pidOf(name));

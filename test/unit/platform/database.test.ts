@@ -52,6 +52,22 @@ describe('openDatabase', () => {
     });
   });
 
+  it('leaves nothing of a migration that breaks off, and runs it whole the next time', async () => {
+    const file = newFile();
+    const broken: Migrations = {
+      '1': {
+        async up(database) {
+          await migrations['1']!.up(database);
+          throw new Error('broken off');
+        },
+      },
+    };
+    await expect(openDatabase(file, broken)).rejects.toMatchObject({ reason: 'DATABASE_UNUSABLE' });
+    const database = await openDatabase<Schema>(file, migrations);
+    expect(await database.selectFrom('parents').selectAll().execute()).toEqual([]);
+    await database.destroy();
+  });
+
   it('runs each migration once and keeps the data', async () => {
     const file = newFile();
     const first = await openDatabase<Schema>(file, migrations);
