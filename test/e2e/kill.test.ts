@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -5,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Millrace, readTrainingSpec } from '../../clients/sdk/index.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { RpcError } from '../../proto/index.js';
-import { millrace as command, mnistFolder, TestMesh } from '../support/mesh.js';
+import { millrace as command, freePortBase, mnistFolder, root, TestMesh } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const exampleFile = createRequire(import.meta.url).resolve('#examples/mnist.yaml');
@@ -178,4 +179,25 @@ describe('kill -9', () => {
     const version = await millrace.preprocessing.getDatasetVersion({ name: 'datasets/mnist' });
     expect(version.rowCount).toBe(70_000);
   });
+
+  it.each([200, 350, 500, 650, 800, 950])(
+    'of everything %d ms after the first start: the next start is whole',
+    async (delayMs) => {
+      const dataDir = tempFolder();
+      const portBase = await freePortBase();
+      const args = [
+        path.join(root, 'dist/services/supervisor/main.js'),
+        `--data-dir=${dataDir}`,
+        `--port-base=${portBase}`,
+      ];
+      const killed = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
+      const ended = new Promise((resolve) => killed.once('exit', resolve));
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      // The supervisor and all its services at once: none can notice that another is gone.
+      process.kill(-killed.pid!, 'SIGKILL');
+      await ended;
+      const next = await TestMesh.start(dataDir, portBase);
+      await next.stop();
+    },
+  );
 });
