@@ -11,9 +11,15 @@ export interface Addon {
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;
 }
 
-/** Flat arrays hold, layer by layer, the kernel [in, units] row-major and then the bias [units]. */
+export interface TensorShape {
+  name: string;
+  shape: number[];
+}
+
+/** Flat arrays hold tensor by tensor, each row-major, in the order of `tensors()`. */
 export interface NetworkHandle {
   parameterCount(): number;
+  tensors(): TensorShape[];
   parameters(): Float32Array;
   setParameters(flat: Float32Array): void;
   predict(input: Float32Array, rows: number): Float32Array;

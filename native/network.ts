@@ -44,8 +44,9 @@ export class Network {
     const { tensors } = readSafetensors(bytes);
     const network = new Network(spec, 0);
     try {
-      expectNoOthers(spec, tensors, ['']);
-      network.#handle.setParameters(fromTensors(spec, tensors, ''));
+      const shapes = network.#handle.tensors();
+      expectNoOthers(shapes, tensors, ['']);
+      network.#handle.setParameters(fromTensors(shapes, tensors, ''));
     } catch (error) {
       network.dispose();
       throw error;
@@ -55,7 +56,8 @@ export class Network {
 
   /** Tensors `layers.0.kernel` [in, units], `layers.0.bias` [units] and so on. Equal networks give equal bytes. */
   toSafetensors(metadata: Record<string, string>): Uint8Array {
-    return writeSafetensors(toTensors(this.spec, Network.#of(this).parameters(), ''), metadata);
+    const handle = Network.#of(this);
+    return writeSafetensors(toTensors(handle.tensors(), handle.parameters(), ''), metadata);
   }
 
   /** input [rows, inputs] to [rows, outputs], on the spot. A row's answer does not depend on the rows beside it. */

@@ -1,18 +1,10 @@
 import { markAsUntransferable } from 'node:worker_threads';
-import { addon, type EpochTotals, type TrainerHandle } from './addon.js';
+import { addon, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
 import { type Network, networkHandle } from './network.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
-import type {
-  EpochProgress,
-  EpochResult,
-  Evaluation,
-  Examples,
-  Gradients,
-  NetworkSpec,
-  TrainerOptions,
-} from './spec.js';
+import type { EpochProgress, EpochResult, Evaluation, Examples, Gradients, TrainerOptions } from './spec.js';
 
 export interface EpochOptions {
   /** From 0 on. Fixes the order of the examples together with the trainer's seed. */
@@ -32,7 +24,7 @@ const momentNames = ['optimizer.firstMoment.', 'optimizer.secondMoment.'];
  */
 export class Trainer {
   readonly #handle: TrainerHandle;
-  readonly #spec: NetworkSpec;
+  readonly #shapes: TensorShape[];
   readonly #options: TrainerOptions;
   readonly #network: Network;
   /** Features already found finite, with the targets they were checked with: not scanned again every epoch. */
@@ -42,7 +34,7 @@ export class Trainer {
   constructor(network: Network, options: TrainerOptions) {
     this.#handle = new addon.TrainerHandle(networkHandle(network), options);
     this.#network = network;
-    this.#spec = network.spec;
+    this.#shapes = networkHandle(network).tensors();
     this.#options = structuredClone(options);
   }
 
@@ -105,7 +97,7 @@ export class Trainer {
     const trainer = Trainer.#of(this);
     keepInPlace(examples);
     const { loss, parameters, inputs } = await trainer.#handle.gradients(examples);
-    const tensors = toTensors(trainer.#spec, parameters, '');
+    const tensors = toTensors(trainer.#shapes, parameters, '');
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
   }
 
@@ -113,9 +105,9 @@ export class Trainer {
   saveState(): Uint8Array {
     const trainer = Trainer.#of(this);
     const moments = trainer.#handle.moments();
-    const tensors = toTensors(trainer.#spec, networkHandle(trainer.#network).parameters(), '');
+    const tensors = toTensors(trainer.#shapes, networkHandle(trainer.#network).parameters(), '');
     for (const [index, flat] of moments.entries()) {
-      for (const [name, tensor] of toTensors(trainer.#spec, flat, momentNames[index]!)) tensors.set(name, tensor);
+      for (const [name, tensor] of toTensors(trainer.#shapes, flat, momentNames[index]!)) tensors.set(name, tensor);
     }
     return writeSafetensors(tensors, {
       format: stateFormat,
@@ -136,9 +128,9 @@ export class Trainer {
       );
     }
     const prefixes = momentNames.slice(0, trainer.#handle.moments().length);
-    expectNoOthers(trainer.#spec, tensors, ['', ...prefixes]);
-    const moments = prefixes.map((prefix) => fromTensors(trainer.#spec, tensors, prefix));
-    trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#spec, tensors, ''), moments);
+    expectNoOthers(trainer.#shapes, tensors, ['', ...prefixes]);
+    const moments = prefixes.map((prefix) => fromTensors(trainer.#shapes, tensors, prefix));
+    trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#shapes, tensors, ''), moments);
     trainer.#step = Number(metadata.step);
   }
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "arguments.h"
+#include "fields.h"
 #include "engine/blas.h"
 #include "engine/cpu_quota.h"
 #include "engine/instruction_set.h"

@@ -5,9 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "arguments.h"
+#include "network_argument.h"
 #include "engine/error.h"
 #include "environment.h"
+#include "fields.h"
 
 namespace millrace::binding {
 namespace {
@@ -75,6 +76,7 @@ Network& NetworkState::for_writing() const {
 Napi::Function NetworkObject::define(Napi::Env env) {
   return DefineClass(env, "NetworkHandle",
                      {InstanceMethod<&NetworkObject::parameter_count>("parameterCount"),
+                      InstanceMethod<&NetworkObject::tensors>("tensors"),
                       InstanceMethod<&NetworkObject::parameters>("parameters"),
                       InstanceMethod<&NetworkObject::set_parameters>("setParameters"),
                       InstanceMethod<&NetworkObject::predict>("predict"),
@@ -104,6 +106,22 @@ Napi::Value NetworkObject::parameter_count(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!state_->network) state_->for_reading();
     return Napi::Number::New(info.Env(), static_cast<double>(state_->network->parameter_count()));
+  });
+}
+
+Napi::Value NetworkObject::tensors(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) state_->for_reading();
+    Napi::Array result = Napi::Array::New(info.Env());
+    for (const ParameterTensor& tensor : state_->network->tensors()) {
+      Napi::Array shape = Napi::Array::New(info.Env());
+      for (const std::size_t length : tensor.shape) shape.Set(shape.Length(), static_cast<double>(length));
+      Napi::Object entry = Napi::Object::New(info.Env());
+      entry.Set("name", tensor.name);
+      entry.Set("shape", shape);
+      result.Set(result.Length(), entry);
+    }
+    return result;
   });
 }
 

@@ -6,10 +6,12 @@
 #include <string>
 #include <utility>
 
-#include "arguments.h"
+#include "examples_argument.h"
 #include "engine/error.h"
 #include "environment.h"
+#include "fields.h"
 #include "job.h"
+#include "trainer_argument.h"
 
 namespace millrace::binding {
 namespace {

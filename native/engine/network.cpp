@@ -50,11 +50,10 @@ Network::Network(NetworkSpec spec) : spec_(std::move(spec)) {
   for (std::size_t index = 0; index < spec_.layers.size(); ++index) {
     const LayerSpec& layer = spec_.layers[index];
     expect_size("layers[" + std::to_string(index) + "].units", layer.units);
-    const std::size_t kernel = block_size_;
-    const std::size_t bias = kernel + panel_size(inner, layer.units);
+    const std::string name = "layers." + std::to_string(index);
+    const std::size_t kernel = add_tensor(name + ".kernel", {inner, layer.units}, true);
+    const std::size_t bias = add_tensor(name + ".bias", {layer.units}, false);
     layers_.push_back({inner, layer.units, layer.activation, kernel, bias});
-    block_size_ = bias + padded(layer.units);
-    parameter_count_ += (inner + 1) * layer.units;
     inner = layer.units;
     if (block_size_ > kParametersMax) {
       refuse("layers", "Expected `layers` to have at most 2147483648 parameters but received more.");
@@ -71,27 +70,33 @@ void Network::initialize(std::uint64_t seed) {
   }
 }
 
+std::size_t Network::add_tensor(std::string name, std::vector<std::size_t> shape, bool kernel) {
+  tensors_.push_back({std::move(name), std::move(shape), block_size_, kernel});
+  const ParameterTensor& tensor = tensors_.back();
+  block_size_ += panel_size(tensor.rows(), tensor.columns());
+  parameter_count_ += tensor.size();
+  return tensor.offset;
+}
+
 void Network::unpack(const float* block, std::span<float> flat) const {
   std::size_t next = 0;
-  for (const Layer& layer : layers_) {
-    for (std::size_t row = 0; row < layer.inner; ++row) {
-      for (std::size_t column = 0; column < layer.outer; ++column) {
-        flat[next++] = block[layer.kernel + panel_offset(layer.inner, row, column)];
+  for (const ParameterTensor& tensor : tensors_) {
+    for (std::size_t row = 0; row < tensor.rows(); ++row) {
+      for (std::size_t column = 0; column < tensor.columns(); ++column) {
+        flat[next++] = block[tensor.offset + panel_offset(tensor.rows(), row, column)];
       }
     }
-    for (std::size_t column = 0; column < layer.outer; ++column) flat[next++] = block[layer.bias + column];
   }
 }
 
 void Network::pack(std::span<const float> flat, float* block) const {
   std::size_t next = 0;
-  for (const Layer& layer : layers_) {
-    for (std::size_t row = 0; row < layer.inner; ++row) {
-      for (std::size_t column = 0; column < layer.outer; ++column) {
-        block[layer.kernel + panel_offset(layer.inner, row, column)] = flat[next++];
+  for (const ParameterTensor& tensor : tensors_) {
+    for (std::size_t row = 0; row < tensor.rows(); ++row) {
+      for (std::size_t column = 0; column < tensor.columns(); ++column) {
+        block[tensor.offset + panel_offset(tensor.rows(), row, column)] = flat[next++];
       }
     }
-    for (std::size_t column = 0; column < layer.outer; ++column) block[layer.bias + column] = flat[next++];
   }
 }
 

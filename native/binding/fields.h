@@ -2,12 +2,12 @@
 
 #include <napi.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
-#include "engine/examples.h"
-#include "engine/network.h"
-#include "engine/trainer.h"
+#include "engine/error.h"
 
 namespace millrace::binding {
 
@@ -40,15 +40,19 @@ std::uint64_t to_integer(const Napi::Value&, const std::string& name, std::uint6
 /// A Float32Array of exactly `size` numbers; a detached one has none.
 Napi::Float32Array to_floats(const Napi::Value&, const std::string& name, std::size_t size);
 
-NetworkSpec to_network_spec(const Napi::Value&);
-TrainerOptions to_trainer_options(const Napi::Value&);
+[[noreturn]] void refuse_value(const std::string& name, const std::string& expected, const Napi::Value& value);
 
-/// A view of an `Examples` object and the arrays that must be kept alive with it.
-struct ExamplesArgument {
-  Examples examples;
-  Napi::Value features;
-  Napi::Value targets;
-};
-ExamplesArgument to_examples(const Napi::Value&, const Network&, Loss);
+/// The value that belongs to a field's text; refuses any other text with the list of what is allowed.
+template <typename Value, std::size_t count>
+Value to_choice(const Fields& fields, const char* name, const std::pair<const char*, Value> (&choices)[count]) {
+  const std::string text = fields.text(name);
+  std::string names;
+  for (const auto& [choice, value] : choices) {
+    if (text == choice) return value;
+    names += (names.empty() ? "" : ", ") + std::string(choice);
+  }
+  const std::string full_name = fields.full_name(name);
+  refuse(full_name, "Expected `" + full_name + "` to be one of " + names + " but received \"" + text + "\".");
+}
 
 }  // namespace millrace::binding

@@ -1,0 +1,90 @@
+#include "fields.h"
+
+#include <cmath>
+#include <utility>
+
+namespace millrace::binding {
+namespace {
+
+std::string number_text(double number) {
+  if (std::isfinite(number) && number == std::floor(number) && std::abs(number) < 1e15) {
+    return std::to_string(static_cast<long long>(number));
+  }
+  return std::to_string(number);
+}
+
+}  // namespace
+
+void refuse_value(const std::string& name, const std::string& expected, const Napi::Value& value) {
+  refuse(name, "Expected `" + name + "` to be " + expected + " but received " + received(value) + ".");
+}
+
+std::string received(const Napi::Value& value) {
+  if (value.IsEmpty() || value.IsUndefined()) return "undefined";
+  if (value.IsNull()) return "null";
+  if (value.IsNumber()) return number_text(value.As<Napi::Number>().DoubleValue());
+  if (value.IsString()) return "\"" + value.As<Napi::String>().Utf8Value() + "\"";
+  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value() ? "true" : "false";
+  if (value.IsTypedArray()) {
+    return "a typed array of " + std::to_string(value.As<Napi::TypedArray>().ElementLength()) +
+           " elements of another type or length";
+  }
+  if (value.IsArray()) return "an array";
+  if (value.IsFunction()) return "a function";
+  return "an object";
+}
+
+Fields::Fields(const Napi::Value& value, std::string path, const char* argument) : path_(std::move(path)) {
+  if (!value.IsObject() || value.IsArray() || value.IsTypedArray() || value.IsFunction()) {
+    refuse_value(path_.empty() ? argument : path_, "an object", value);
+  }
+  object_ = value.As<Napi::Object>();
+}
+
+std::string Fields::full_name(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
+
+Napi::Value Fields::value(const char* name) const { return object_.Get(name); }
+
+double Fields::number(const char* name) const {
+  const Napi::Value field = value(name);
+  if (!field.IsNumber() || !std::isfinite(field.As<Napi::Number>().DoubleValue())) {
+    refuse_value(full_name(name), "a finite number", field);
+  }
+  return field.As<Napi::Number>().DoubleValue();
+}
+
+std::uint64_t Fields::integer(const char* name, std::uint64_t lowest, std::uint64_t highest) const {
+  return to_integer(value(name), full_name(name), lowest, highest);
+}
+
+bool Fields::boolean(const char* name) const {
+  const Napi::Value field = value(name);
+  if (!field.IsBoolean()) refuse_value(full_name(name), "true or false", field);
+  return field.As<Napi::Boolean>().Value();
+}
+
+std::string Fields::text(const char* name) const {
+  const Napi::Value field = value(name);
+  if (!field.IsString()) refuse_value(full_name(name), "a string", field);
+  return field.As<Napi::String>().Utf8Value();
+}
+
+std::uint64_t to_integer(const Napi::Value& value, const std::string& name, std::uint64_t lowest,
+                         std::uint64_t highest) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= static_cast<double>(lowest) && number <= static_cast<double>(highest)) ||
+      number != std::floor(number)) {
+    refuse_value(name, "an integer from " + std::to_string(lowest) + " to " + std::to_string(highest), value);
+  }
+  return static_cast<std::uint64_t>(number);
+}
+
+Napi::Float32Array to_floats(const Napi::Value& value, const std::string& name, std::size_t size) {
+  const bool floats = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  if (!floats || value.As<Napi::TypedArray>().ElementLength() != size) {
+    refuse_value(name, "a Float32Array of " + std::to_string(size) + " elements", value);
+  }
+  return value.As<Napi::Float32Array>();
+}
+
+}  // namespace millrace::binding
