@@ -29,6 +29,7 @@ struct DenseProduct {
   std::size_t output_rows;
   const float* slope_at;
   Activation activation;
+  const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
 };
 
 /// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.
@@ -45,6 +46,7 @@ struct WeightGradient {
   ParameterBlocks kernel;
   ParameterBlocks bias;
   Update update;
+  const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
 };
 
 /// Rows of a dataset to be turned into panels: element = float(source[row, column]) * scale + offset.
@@ -58,6 +60,9 @@ struct Gather {
   float offset;
   float* output;
   std::size_t output_rows;
+  /// [panels, output_rows], may be null: bit c of a mask is set where element (row, 16 * panel + c) of the output is not
+  /// +-0. NaN is not 0.
+  std::uint16_t* nonzero = nullptr;
 };
 
 /// The hot loops, once per instruction set. Every element is one chain of multiply-adds over the inner dimension in

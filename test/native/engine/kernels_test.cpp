@@ -191,30 +191,6 @@ TEST("transpose moves every element and clears the padding") {
   }
 }
 
-TEST("gather reads bytes and floats in any order") {
-  for (const Kernels* k : available_kernels()) {
-    for (const std::size_t columns : {1, 15, 16, 17, 97}) {
-      // Exactly as large as said: a read past the end is caught by the sanitizer.
-      std::vector<std::uint8_t> bytes(5 * columns);
-      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
-      const std::vector<float> floats(bytes.begin(), bytes.end());
-      const std::vector<std::uint32_t> order{4, 0, 3};
-      for (const bool stored_as_bytes : {true, false}) {
-        AlignedBuffer<float> output(panel_size(3, columns), 7.0f);
-        const void* source = stored_as_bytes ? static_cast<const void*>(bytes.data()) : floats.data();
-        k->gather({source, stored_as_bytes, columns, order.data(), 0, 0.5f, -1.0f, output.data(), 3},
-                                {0, 3});
-        for (std::size_t r = 0; r < 3; ++r) {
-          for (std::size_t c = 0; c < padded(columns); ++c) {
-            const float expected = c < columns ? floats[order[r] * columns + c] * 0.5f - 1.0f : 0.0f;
-            CHECK(output[panel_offset(3, r, c)] == expected);
-          }
-        }
-      }
-    }
-  }
-}
-
 TEST("softmax is stable for logits of 1e4 and exact at its ends") {
   for (const Kernels* k : available_kernels()) {
     for (const std::size_t columns : {2, 10, 16, 17, 40}) {
