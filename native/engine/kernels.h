@@ -29,14 +29,7 @@ struct DenseProduct {
   std::size_t output_rows;
   const float* slope_at;
   Activation activation;
-<<<<<<< Updated upstream
   const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
-=======
-  /// Which elements of `input` are not zero, as `Gather` tells it; null when unknown. Where most are zero only the others
-  /// are multiplied. That adds up to the same bits unless a weight is infinite or NaN, times which 0 is NaN, or the whole
-  /// sum is zero, whose sign may differ.
-  const std::uint16_t* nonzero = nullptr;
->>>>>>> Stashed changes
 };
 
 /// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.
@@ -53,12 +46,7 @@ struct WeightGradient {
   ParameterBlocks kernel;
   ParameterBlocks bias;
   Update update;
-<<<<<<< Updated upstream
   const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
-=======
-  /// Which elements of `input` are not zero, as in DenseProduct. Not looked at for more than 256 rows.
-  const std::uint16_t* nonzero = nullptr;
->>>>>>> Stashed changes
 };
 
 /// Rows of a dataset to be turned into panels: element = float(source[row, column]) * scale + offset.
@@ -72,12 +60,8 @@ struct Gather {
   float offset;
   float* output;
   std::size_t output_rows;
-<<<<<<< Updated upstream
   /// [panels, output_rows], may be null: bit c of a mask is set where element (row, 16 * panel + c) of the output is not
   /// +-0. NaN is not 0.
-=======
-  /// Null, or [panels][output_rows]: bit c of element (p, r) is set when output (r, 16 p + c) is neither 0 nor -0.
->>>>>>> Stashed changes
   std::uint16_t* nonzero = nullptr;
 };
 

@@ -164,92 +164,6 @@ TEST("the weight gradient agrees with the plain sum, stored, added and applied")
   }
 }
 
-/// [panels][rows] of bits, as Gather makes them.
-std::vector<std::uint16_t> nonzero_of(const Matrix& matrix) {
-  std::vector<std::uint16_t> masks(panel_count(matrix.columns) * matrix.rows);
-  for (std::size_t r = 0; r < matrix.rows; ++r) {
-    for (std::size_t c = 0; c < matrix.columns; ++c) {
-      if (matrix.at(r, c) != 0.0f) masks[c / kPanelWidth * matrix.rows + r] |= 1u << (c % kPanelWidth);
-    }
-  }
-  return masks;
-}
-
-constexpr double kShares[] = {0.0, 0.02, 0.2, 0.45, 0.7, 1.0};
-constexpr Shape kSparseShapes[] = {{1, 784, 128}, {2, 17, 33},  {3, 257, 47},  {6, 300, 16},   {13, 64, 257},
-                                   {32, 784, 64}, {37, 513, 90}, {65, 40, 130}, {256, 97, 19}, {257, 33, 20}};
-
-TEST("skipping zeros of the input changes no bit of a product, however rows and panels are divided") {
-  for (const Kernels* k : available_kernels()) {
-    for (const auto& [rows, inner, outer] : kSparseShapes) {
-      const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
-      const AlignedBuffer<float> bias = Matrix::random(1, outer, 3).panels();
-      for (const double share : kShares) {
-        const Matrix input = Matrix::sparse(rows, inner, share, 1);
-        const AlignedBuffer<float> x = input.panels();
-        const std::vector<std::uint16_t> masks = nonzero_of(input);
-        const auto run = [&](const std::uint16_t* nonzero, std::size_t row_step, std::size_t panel_step) {
-          AlignedBuffer<float> output(panel_size(rows, outer));
-          for (std::size_t row = 0; row < rows; row += row_step) {
-            for (std::size_t panel = 0; panel < panel_count(outer); panel += panel_step) {
-              k->dense({x.data(), rows, inner, w.data(), bias.data(), output.data(), rows, nullptr, Activation::kRelu,
-                        nonzero},
-                       {row, std::min(row + row_step, rows)},
-                       {panel, std::min(panel + panel_step, panel_count(outer))});
-            }
-          }
-          return output;
-        };
-        const AlignedBuffer<float> dense = run(nullptr, rows, panel_count(outer));
-        for (const std::size_t step : {std::size_t{3}, std::max(rows, panel_count(outer))}) {
-          const AlignedBuffer<float> sparse = run(masks.data(), step, step);
-          CHECK(std::memcmp(dense.data(), sparse.data(), dense.size() * sizeof(float)) == 0);
-        }
-      }
-    }
-  }
-}
-
-TEST("skipping zeros of the input changes no bit of a weight gradient, stored or added") {
-  for (const Kernels* k : available_kernels()) {
-    for (const auto& [rows, inner, outer] : kSparseShapes) {
-      const AlignedBuffer<float> e = Matrix::random(rows, outer, 2).panels();
-      for (const double share : kShares) {
-        const Matrix input = Matrix::sparse(rows, inner, share, 1);
-        const AlignedBuffer<float> x = input.panels();
-        const std::vector<std::uint16_t> masks = nonzero_of(input);
-        const auto run = [&](const std::uint16_t* nonzero) {
-          AlignedBuffer<float> gradient(panel_size(inner, outer)), bias_gradient(padded(outer));
-          for (const WeightGradient::Mode mode : {WeightGradient::Mode::kStore, WeightGradient::Mode::kAdd}) {
-            k->weight_gradient({x.data(), rows, inner, e.data(), rows, rows, mode,
-                                {nullptr, gradient.data(), nullptr, nullptr},
-                                {nullptr, bias_gradient.data(), nullptr, nullptr},
-                                {}, nonzero},
-                               {0, panel_count(inner)}, {0, panel_count(outer)});
-          }
-          return gradient;
-        };
-        const AlignedBuffer<float> dense = run(nullptr);
-        const AlignedBuffer<float> sparse = run(masks.data());
-        CHECK(std::memcmp(dense.data(), sparse.data(), dense.size() * sizeof(float)) == 0);
-      }
-    }
-  }
-}
-
-TEST("a step that is zero in the input is not taken: not even NaN comes out of its weight") {
-  for (const Kernels* k : available_kernels()) {
-    const Matrix input(5, 40);
-    const AlignedBuffer<float> x = input.panels();
-    const std::vector<std::uint16_t> masks = nonzero_of(input);
-    const AlignedBuffer<float> w(panel_size(40, 20), std::numeric_limits<float>::quiet_NaN());
-    AlignedBuffer<float> output(panel_size(5, 20), 7.0f);
-    k->dense({x.data(), 5, 40, w.data(), nullptr, output.data(), 5, nullptr, Activation::kLinear, masks.data()}, {0, 5},
-             {0, 2});
-    for (const float value : output) CHECK(value == 0.0f);
-  }
-}
-
 TEST("Adam's first step is the learning rate against the gradient's sign") {
   for (const Kernels* k : available_kernels()) {
     AlignedBuffer<float> value(16), gradient(16), first(16), second(16);
@@ -277,35 +191,6 @@ TEST("transpose moves every element and clears the padding") {
   }
 }
 
-<<<<<<< Updated upstream
-=======
-TEST("gather reads bytes and floats in any order") {
-  for (const Kernels* k : available_kernels()) {
-    for (const std::size_t columns : {1, 15, 16, 17, 97}) {
-      // Exactly as large as said: a read past the end is caught by the sanitizer.
-      std::vector<std::uint8_t> bytes(5 * columns);
-      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = i % 3 == 0 ? 2 : static_cast<std::uint8_t>(i * 37);
-      const std::vector<float> floats(bytes.begin(), bytes.end());
-      const std::vector<std::uint32_t> order{4, 0, 3};
-      for (const bool stored_as_bytes : {true, false}) {
-        AlignedBuffer<float> output(panel_size(3, columns), 7.0f);
-        const void* source = stored_as_bytes ? static_cast<const void*>(bytes.data()) : floats.data();
-        std::vector<std::uint16_t> nonzero(panel_count(columns) * 3, 0xffff);
-        k->gather({source, stored_as_bytes, columns, order.data(), 0, 0.5f, -1.0f, output.data(), 3, nonzero.data()},
-                  {0, 3});
-        for (std::size_t r = 0; r < 3; ++r) {
-          for (std::size_t c = 0; c < padded(columns); ++c) {
-            const float expected = c < columns ? floats[order[r] * columns + c] * 0.5f - 1.0f : 0.0f;
-            CHECK(output[panel_offset(3, r, c)] == expected);
-            CHECK((nonzero[c / kPanelWidth * 3 + r] >> c % kPanelWidth & 1) == (expected != 0.0f));
-          }
-        }
-      }
-    }
-  }
-}
-
->>>>>>> Stashed changes
 TEST("softmax is stable for logits of 1e4 and exact at its ends") {
   for (const Kernels* k : available_kernels()) {
     for (const std::size_t columns : {2, 10, 16, 17, 40}) {
