@@ -1,7 +1,46 @@
 export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
 export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
-/** categoricalCrossEntropy needs a last layer with softmax, binaryCrossEntropy one with sigmoid. */
-export type Loss = 'meanSquaredError' | 'binaryCrossEntropy' | 'categoricalCrossEntropy';
+export type LossName =
+  | 'meanSquaredError'
+  | 'meanAbsoluteError'
+  | 'huber'
+  | 'logCosh'
+  | 'binaryCrossEntropy'
+  | 'categoricalCrossEntropy'
+  | 'hinge'
+  | 'kullbackLeibler'
+  | 'poisson';
+
+/**
+ * The formulas and their sources are in engine/loss.h. The loss of a batch is sum(weight * loss) / rows, as in Keras;
+ * PyTorch divides by the sum of the weights.
+ *
+ * | loss | last activation | targets [rows, outputs] | accuracy |
+ * | --- | --- | --- | --- |
+ * | meanSquaredError, meanAbsoluteError, huber, logCosh | any | any numbers | - |
+ * | binaryCrossEntropy | sigmoid | from 0 to 1 | same side of 1/2, of all outputs |
+ * | categoricalCrossEntropy | softmax or logSoftmax | Int32Array [rows] of classes, or probabilities | largest |
+ * | hinge | of both signs, such as linear | -1 and 1, or 0 and 1 | same sign, of all outputs |
+ * | kullbackLeibler | softmax or logSoftmax; or never negative | probabilities | - |
+ * | poisson | never negative, such as softplus | 0 or more | - |
+ */
+export type Loss = LossName | LossSpec;
+
+export interface LossSpec {
+  type: LossName;
+  /** huber only: the size of error from which on it counts linearly. Default 1. */
+  delta?: number;
+  /**
+   * categoricalCrossEntropy, with classes too, and binaryCrossEntropy: from 0 to below 1, the share of every target that
+   * is spread evenly over the classes. Default 0.
+   */
+  labelSmoothing?: number;
+  /**
+   * A factor for the loss of each class's rows, 0 or more: one an output for categoricalCrossEntropy (given
+   * probabilities count as their largest), `[of 0, of 1]` for binaryCrossEntropy of one output. Default 1 for each.
+   */
+  classWeights?: number[];
+}
 
 /** A dense layer with bias: activation(input [rows, in] * kernel [in, units] + bias [units]). */
 export interface LayerSpec {
@@ -31,8 +70,10 @@ export interface Examples {
   features: Float32Array | Uint8Array;
   scale: number;
   offset: number;
-  /** The class of each row (categoricalCrossEntropy), or [rows, outputs] numbers (the other losses). */
+  /** [rows, outputs] numbers, or for categoricalCrossEntropy the class of each row. */
   targets: Int32Array | Float32Array;
+  /** [rows], 0 or more: a factor for each row's loss, beside that of its class. Accuracy does not count it. Default 1. */
+  weights?: Float32Array;
 }
 
 export interface TrainerOptions {
@@ -53,7 +94,7 @@ export interface EpochProgress {
   steps: number;
   examples: number;
   loss: number;
-  /** null for meanSquaredError. */
+  /** null where the loss has none, see `Loss`. */
   accuracy: number | null;
   examplesPerSecond: number;
   /** Since the epoch began. */
@@ -70,6 +111,7 @@ export interface EpochResult {
 }
 
 export interface Evaluation {
+  /** sum(weight * loss) / rows. */
   loss: number;
   accuracy: number | null;
   /** [classes * classes], row = truth, column = answer; null unless the loss is categoricalCrossEntropy. */

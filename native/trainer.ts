@@ -4,7 +4,7 @@ import { EngineError, invalidArgument } from './engine-error.js';
 import { type Network, networkHandle } from './network.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
-import type { EpochProgress, EpochResult, Evaluation, Examples, Gradients, TrainerOptions } from './spec.js';
+import type { EpochProgress, EpochResult, Evaluation, Examples, Gradients, LossName, TrainerOptions } from './spec.js';
 
 export interface EpochOptions {
   /** From 0 on. Fixes the order of the examples together with the trainer's seed. */
@@ -16,6 +16,7 @@ export interface EpochOptions {
 }
 
 const stateFormat = 'millrace.trainer.1';
+const lossesWithAccuracy: LossName[] = ['binaryCrossEntropy', 'categoricalCrossEntropy', 'hinge'];
 const momentNames = ['optimizer.firstMoment.', 'optimizer.secondMoment.'];
 
 /**
@@ -27,8 +28,8 @@ export class Trainer {
   readonly #shapes: TensorShape[];
   readonly #options: TrainerOptions;
   readonly #network: Network;
-  /** Features already found finite, with the targets they were checked with: not scanned again every epoch. */
-  readonly #checked = new WeakMap<object, object>();
+  /** Features already found finite, with what they were checked with: not scanned again every epoch. */
+  readonly #checked = new WeakMap<object, Pick<Examples, 'targets' | 'weights'>>();
   #step = 0;
 
   constructor(network: Network, options: TrainerOptions) {
@@ -67,13 +68,14 @@ export class Trainer {
               trainer.#handle.cancel();
             }
           };
-    const check = trainer.#checked.get(examples?.features) !== examples?.targets;
+    const checked = trainer.#checked.get(examples?.features);
+    const check = checked?.targets !== examples?.targets || checked?.weights !== examples?.weights;
     const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check);
     const cancel = () => trainer.#handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       const totals = await running;
-      trainer.#checked.set(examples.features, examples.targets);
+      trainer.#checked.set(examples.features, { targets: examples.targets, weights: examples.weights });
       if (failure !== null) throw (failure as { error: unknown }).error;
       const { steps, examples: count, loss, seconds } = totals;
       return { epoch, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
@@ -140,7 +142,8 @@ export class Trainer {
   }
 
   #accuracy(totals: EpochTotals): number | null {
-    return this.#options.loss === 'meanSquaredError' ? null : totals.accuracy;
+    const { loss } = this.#options;
+    return lossesWithAccuracy.includes(typeof loss === 'string' ? loss : loss.type) ? totals.accuracy : null;
   }
 
   #progress(epoch: number, totals: EpochTotals): EpochProgress {
@@ -157,7 +160,7 @@ export class Trainer {
 
 /** The engine reads the arrays from its own threads: their memory must neither move nor shrink under it. */
 function keepInPlace(examples: Examples): void {
-  for (const field of ['features', 'targets'] as const) {
+  for (const field of ['features', 'targets', 'weights'] as const) {
     const array: unknown = examples?.[field];
     if (!ArrayBuffer.isView(array)) continue;
     const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };

@@ -6,8 +6,16 @@
 #include "fields.h"
 
 namespace millrace::binding {
+namespace {
 
-ExamplesArgument to_examples(const Napi::Value& value, const Network& network, Loss loss) {
+bool is_array(const Napi::Value& value, napi_typedarray_type type, std::size_t length) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type &&
+         value.As<Napi::TypedArray>().ElementLength() == length;
+}
+
+}  // namespace
+
+ExamplesArgument to_examples(const Napi::Value& value, const Network& network, const LossSpec& loss) {
   const Fields fields(value, "", "examples");
   Examples examples{};
   examples.rows = fields.integer("rows", 1, std::numeric_limits<std::uint32_t>::max());
@@ -26,16 +34,19 @@ ExamplesArgument to_examples(const Napi::Value& value, const Network& network, L
     examples.features = to_floats(features, "features", count).Data();
   }
   const Napi::Value targets = fields.value("targets");
-  if (takes_labels(loss)) {
-    if (!targets.IsTypedArray() || targets.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array ||
-        targets.As<Napi::TypedArray>().ElementLength() != examples.rows) {
-      refuse_value("targets", "an Int32Array of " + std::to_string(examples.rows) + " elements", targets);
-    }
+  examples.target_classes = has_classes(loss.type) && is_array(targets, napi_int32_array, examples.rows);
+  if (examples.target_classes) {
     examples.targets = targets.As<Napi::Int32Array>().Data();
+  } else if (has_classes(loss.type) && !is_array(targets, napi_float32_array, examples.rows * network.outputs())) {
+    refuse_value("targets", "an Int32Array of " + std::to_string(examples.rows) + " elements or a Float32Array of " +
+                                std::to_string(examples.rows * network.outputs()) + " elements",
+                 targets);
   } else {
     examples.targets = to_floats(targets, "targets", examples.rows * network.outputs()).Data();
   }
-  return {examples, features, targets};
+  const Napi::Value weights = fields.value("weights");
+  if (!weights.IsUndefined()) examples.weights = to_floats(weights, "weights", examples.rows).Data();
+  return {examples, features, targets, weights};
 }
 
 }  // namespace millrace::binding

@@ -12,7 +12,8 @@ struct ExamplesArgument {
   Examples examples;
   Napi::Value features;
   Napi::Value targets;
+  Napi::Value weights;
 };
-ExamplesArgument to_examples(const Napi::Value&, const Network&, Loss);
+ExamplesArgument to_examples(const Napi::Value&, const Network&, const LossSpec&);
 
 }  // namespace millrace::binding

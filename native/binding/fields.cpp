@@ -45,6 +45,8 @@ std::string Fields::full_name(const char* name) const { return path_.empty() ? n
 
 Napi::Value Fields::value(const char* name) const { return object_.Get(name); }
 
+bool Fields::has(const char* name) const { return !value(name).IsUndefined(); }
+
 double Fields::number(const char* name) const {
   const Napi::Value field = value(name);
   if (!field.IsNumber() || !std::isfinite(field.As<Napi::Number>().DoubleValue())) {

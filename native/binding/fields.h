@@ -21,6 +21,8 @@ class Fields {
   /// then `argument`.
   Fields(const Napi::Value& value, std::string path, const char* argument = "");
 
+  /// Whether an optional field is given: not undefined.
+  bool has(const char* name) const;
   double number(const char* name) const;
   std::uint64_t integer(const char* name, std::uint64_t lowest, std::uint64_t highest) const;
   bool boolean(const char* name) const;
@@ -42,17 +44,21 @@ Napi::Float32Array to_floats(const Napi::Value&, const std::string& name, std::s
 
 [[noreturn]] void refuse_value(const std::string& name, const std::string& expected, const Napi::Value& value);
 
-/// The value that belongs to a field's text; refuses any other text with the list of what is allowed.
+/// The value that belongs to a text; refuses any other text with the list of what is allowed.
 template <typename Value, std::size_t count>
-Value to_choice(const Fields& fields, const char* name, const std::pair<const char*, Value> (&choices)[count]) {
-  const std::string text = fields.text(name);
+Value to_choice(const std::string& text, const std::string& full_name,
+                const std::pair<const char*, Value> (&choices)[count]) {
   std::string names;
   for (const auto& [choice, value] : choices) {
     if (text == choice) return value;
     names += (names.empty() ? "" : ", ") + std::string(choice);
   }
-  const std::string full_name = fields.full_name(name);
   refuse(full_name, "Expected `" + full_name + "` to be one of " + names + " but received \"" + text + "\".");
+}
+
+template <typename Value, std::size_t count>
+Value to_choice(const Fields& fields, const char* name, const std::pair<const char*, Value> (&choices)[count]) {
+  return to_choice(fields.text(name), fields.full_name(name), choices);
 }
 
 }  // namespace millrace::binding

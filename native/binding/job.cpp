@@ -11,7 +11,10 @@ Job::Job(Napi::Env env, Plan plan, std::shared_ptr<std::atomic<bool>> cancelled)
   if (!plan_.on_progress.IsEmpty() && plan_.on_progress.IsFunction()) {
     on_progress_ = Napi::Persistent(plan_.on_progress.As<Napi::Function>());
   }
-  for (const Napi::Value& value : plan_.kept) kept_.push_back(Napi::Reference<Napi::Value>::New(value, 1));
+  for (const Napi::Value& value : plan_.kept) {
+    // An optional array that was not given is no object, and only objects can be kept.
+    if (value.IsObject()) kept_.push_back(Napi::Reference<Napi::Value>::New(value, 1));
+  }
   // Handles end with this call; the references above keep the values.
   plan_.kept.clear();
   plan_.on_progress = {};

@@ -4,13 +4,11 @@
 #include <string>
 
 #include "fields.h"
+#include "loss_argument.h"
 
 namespace millrace::binding {
 namespace {
 
-constexpr std::pair<const char*, Loss> kLosses[] = {{"meanSquaredError", Loss::kMeanSquaredError},
-                                                    {"binaryCrossEntropy", Loss::kBinaryCrossEntropy},
-                                                    {"categoricalCrossEntropy", Loss::kCategoricalCrossEntropy}};
 constexpr std::pair<const char*, OptimizerType> kOptimizers[] = {{"gradientDescent", OptimizerType::kGradientDescent},
                                                                  {"sgd", OptimizerType::kSgd},
                                                                  {"adam", OptimizerType::kAdam}};
@@ -21,7 +19,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   const Fields fields(value, "", "options");
   const Fields optimizer(fields.value("optimizer"), "optimizer");
   TrainerOptions options{};
-  options.loss = to_choice(fields, "loss", kLosses);
+  options.loss = to_loss(fields.value("loss"));
   options.optimizer.type = to_choice(optimizer, "type", kOptimizers);
   options.optimizer.learning_rate = static_cast<float>(optimizer.number("learningRate"));
   if (options.optimizer.type == OptimizerType::kSgd) {

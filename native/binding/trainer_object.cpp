@@ -95,7 +95,7 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
       *busy = false;
     };
     plan.on_progress = info[3];
-    plan.kept = {info.This(), argument.features, argument.targets};
+    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
     return Job::start(info.Env(), std::move(plan), cancelled_);
   });
 }
@@ -118,7 +118,7 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
       expect_trainable(examples, trainer->network(), trainer->options().loss);
       *evaluation = trainer->evaluate(examples);
     };
-    plan.result = [evaluation, loss = trainer.options().loss](Napi::Env env) -> Napi::Value {
+    plan.result = [evaluation, loss = trainer.options().loss.type](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
       result.Set("loss", evaluation->loss);
       result.Set("accuracy", accuracy_of(env, loss, evaluation->accuracy));
@@ -134,7 +134,7 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
       --network->readers;
       *busy = false;
     };
-    plan.kept = {info.This(), argument.features, argument.targets};
+    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
     return Job::start(info.Env(), std::move(plan), nullptr);
   });
 }
@@ -165,7 +165,7 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
       --network->readers;
       *busy = false;
     };
-    plan.kept = {info.This(), argument.features, argument.targets};
+    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
     return Job::start(info.Env(), std::move(plan), nullptr);
   });
 }

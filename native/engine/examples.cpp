@@ -31,36 +31,15 @@ void expect_finite(const char* field, const float* values, std::size_t rows, std
   }
 }
 
-void expect_labels(const std::int32_t* labels, std::size_t rows, std::size_t classes) {
-  for (std::size_t row = 0; row < rows; ++row) {
-    if (labels[row] >= 0 && static_cast<std::size_t>(labels[row]) < classes) continue;
-    refuse("targets", "Expected `targets` to be class indices from 0 to " + std::to_string(classes - 1) +
-                          " but received " + std::to_string(labels[row]) + " in row " + std::to_string(row) + ".");
-  }
-}
-
-void expect_probabilities(const float* targets, std::size_t rows, std::size_t columns) {
-  for (std::size_t i = 0; i < rows * columns; ++i) {
-    if (targets[i] >= 0.0f && targets[i] <= 1.0f) continue;
-    refuse("targets", "Expected `targets` to be between 0 and 1 for binaryCrossEntropy but received " +
-                          std::to_string(targets[i]) + " in row " + std::to_string(i / columns) + ", column " +
-                          std::to_string(i % columns) + ".");
-  }
-}
-
 }  // namespace
 
-void expect_trainable(const Examples& examples, const Network& network, Loss loss) {
+void expect_trainable(const Examples& examples, const Network& network, const LossSpec& loss) {
   if (!examples.bytes) {
     expect_finite("features", static_cast<const float*>(examples.features), examples.rows, examples.columns);
   }
-  if (takes_labels(loss)) {
-    expect_labels(static_cast<const std::int32_t*>(examples.targets), examples.rows, network.outputs());
-    return;
-  }
-  const auto* targets = static_cast<const float*>(examples.targets);
-  expect_finite("targets", targets, examples.rows, network.outputs());
-  if (loss == Loss::kBinaryCrossEntropy) expect_probabilities(targets, examples.rows, network.outputs());
+  expect_targets(loss, network.layers().back().activation, examples.targets, examples.target_classes, examples.rows,
+                 network.outputs());
+  expect_weights(examples.weights, examples.rows);
 }
 
 Gather gather_from(const Examples& examples, const std::uint32_t* order, std::size_t first_row, float* output,

@@ -9,7 +9,7 @@ float* moved(float* block, std::size_t by) { return block == nullptr ? nullptr :
 
 }  // namespace
 
-Propagation::Propagation(Network& network, Loss loss, ThreadPool& pool, std::size_t rows_max, bool input_error)
+Propagation::Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error)
     : network_(network), kernels_(kernels()), loss_(loss), pool_(pool) {
   const std::vector<Layer>& layers = network.layers();
   for (AlignedBuffer<float>& input : inputs_) input.resize(panel_size(rows_max, network.inputs()));
@@ -98,10 +98,11 @@ void Propagation::finish(unsigned member, const Examples& examples, const Slice&
                   logits_.data(), slice.rows, nullptr, Activation::kLinear},
                  rows, {0, panel_count(layer.outer)});
   kernels_.activate(layer.activation, logits_.data(), outputs, slice.rows, layer.outer, rows);
-  loss_rows({loss_, logits_.data(), outputs, slice.rows, layer.outer, examples.targets, slice.order, slice.first_row,
-             slice.weight, error, row_loss_.data(), row_correct_.data()},
+  loss_rows({loss_, layer.activation, logits_.data(), outputs, slice.rows, layer.outer, examples.targets,
+             examples.target_classes, examples.weights, slice.order, slice.first_row, slice.weight, error,
+             row_loss_.data(), row_correct_.data()},
             rows);
-  if (!is_fused(loss_)) kernels_.slope(layer.activation, outputs, error, slice.rows, layer.outer, rows);
+  if (!is_fused(loss_.type, layer.activation)) kernels_.slope(layer.activation, outputs, error, slice.rows, layer.outer, rows);
   if (last > 0) propagate(member, last, slice, rows, {0, panel_count(layer.inner)});
 }
 

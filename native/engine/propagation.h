@@ -32,7 +32,7 @@ struct Slice {
 class Propagation {
  public:
   /// `rows_max` bounds a slice. `input_error` also makes room for the gradient of the inputs.
-  Propagation(Network& network, Loss loss, ThreadPool& pool, std::size_t rows_max, bool input_error);
+  Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error);
 
   /// Reads this member's rows of a slice into input buffer `buffer` (0 or 1).
   void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
@@ -64,7 +64,7 @@ class Propagation {
 
   Network& network_;
   const Kernels& kernels_;
-  const Loss loss_;
+  const LossSpec loss_;
   ThreadPool& pool_;
   AlignedBuffer<float> inputs_[2];
   AlignedBuffer<float> logits_;

@@ -206,7 +206,7 @@ void Trainer::backward(unsigned member, Run& run, const Slice& slice, const Slic
 
 void Trainer::report(Run& run, bool force) {
   const double answers = static_cast<double>(run.totals.examples) *
-                         static_cast<double>(answers_per_row(options_.loss, network_->outputs()));
+                         static_cast<double>(answers_per_row(options_.loss.type, network_->outputs()));
   const Clock::time_point now = Clock::now();
   const bool due = run.request.on_progress &&
                    std::chrono::duration<double>(now - run.reported).count() >= run.request.progress_interval_seconds;

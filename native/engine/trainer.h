@@ -18,7 +18,7 @@
 namespace millrace {
 
 struct TrainerOptions {
-  Loss loss;
+  LossSpec loss{Loss::kMeanSquaredError};
   OptimizerSpec optimizer;
   std::size_t batch_size;  // 0: all examples, one step an epoch
   std::uint64_t seed;
@@ -45,7 +45,7 @@ struct EpochRequest {
 struct Evaluation {
   double loss;
   double accuracy;
-  std::vector<std::int32_t> confusion;  // [classes, classes], row = truth; empty where the loss has no labels
+  std::vector<std::int32_t> confusion;  // [classes, classes], row = truth; empty where the loss has no classes
 };
 
 struct Gradients {
