@@ -29,7 +29,9 @@ struct DenseProduct {
   std::size_t output_rows;
   const float* slope_at;
   Activation activation;
-  const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
+  /// Of the input, see Gather; null when unknown. Where most elements are zero only the others are multiplied. That adds up
+  /// to the same bits unless a weight is infinite or NaN, times which 0 is NaN, or the whole sum is 0, whose sign may differ.
+  const std::uint16_t* nonzero = nullptr;
 };
 
 /// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.
@@ -46,7 +48,8 @@ struct WeightGradient {
   ParameterBlocks kernel;
   ParameterBlocks bias;
   Update update;
-  const std::uint16_t* nonzero = nullptr;  // of the input, see Gather; null when unknown
+  /// Of the input, see DenseProduct. Not looked at for more than 256 rows.
+  const std::uint16_t* nonzero = nullptr;
 };
 
 /// Rows of a dataset to be turned into panels: element = float(source[row, column]) * scale + offset.

@@ -13,6 +13,7 @@ Propagation::Propagation(Network& network, const LossSpec& loss, ThreadPool& poo
     : network_(network), kernels_(kernels()), loss_(loss), pool_(pool) {
   const std::vector<Layer>& layers = network.layers();
   for (AlignedBuffer<float>& input : inputs_) input.resize(panel_size(rows_max, network.inputs()));
+  for (AlignedBuffer<std::uint16_t>& mask : nonzero_) mask.resize(rows_max * panel_count(network.inputs()));
   for (std::size_t index = 0; index < layers.size(); ++index) {
     const Layer& layer = layers[index];
     outputs_.emplace_back(panel_size(rows_max, layer.outer));
@@ -41,6 +42,10 @@ const float* Propagation::input_of(std::size_t layer, unsigned buffer) const {
   return layer == 0 ? inputs_[buffer].data() : outputs_[layer - 1].data();
 }
 
+const std::uint16_t* Propagation::nonzero_of(std::size_t layer, unsigned buffer) const {
+  return layer == 0 ? nonzero_[buffer].data() : nullptr;
+}
+
 bool Propagation::by_panels(std::size_t layer) const {
   const std::size_t panels = panel_count(network_.layers()[layer].outer);
   return panels % pool_.size() == 0 || panels >= 4 * std::size_t{pool_.size()};
@@ -48,7 +53,9 @@ bool Propagation::by_panels(std::size_t layer) const {
 
 void Propagation::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer) {
   const Range rows = share_of(slice.rows, member, pool_.size());
-  kernels_.gather(gather_from(examples, slice.order, slice.first_row, inputs_[buffer].data(), slice.rows), rows);
+  Gather source = gather_from(examples, slice.order, slice.first_row, inputs_[buffer].data(), slice.rows);
+  source.nonzero = nonzero_[buffer].data();
+  kernels_.gather(source, rows);
 }
 
 void Propagation::share_dense(unsigned member, std::size_t layer, const DenseProduct& product, std::size_t rows) {
@@ -76,7 +83,7 @@ void Propagation::forward(unsigned member, const Slice& slice, unsigned buffer, 
     float* output = outputs_[index].data();
     share_dense(member, index,
                 {input_of(index, buffer), slice.rows, layer.inner, parameters + layer.kernel, parameters + layer.bias,
-                 output, slice.rows, nullptr, layer.activation},
+                 output, slice.rows, nullptr, layer.activation, nonzero_of(index, buffer)},
                 slice.rows);
     pool_.synchronize();
     if (layer.activation == Activation::kSoftmax) {
@@ -95,7 +102,7 @@ void Propagation::finish(unsigned member, const Examples& examples, const Slice&
   float* outputs = outputs_[last].data();
   float* error = errors_[last].data();
   kernels_.dense({input_of(last, buffer), slice.rows, layer.inner, parameters + layer.kernel, parameters + layer.bias,
-                  logits_.data(), slice.rows, nullptr, Activation::kLinear},
+                  logits_.data(), slice.rows, nullptr, Activation::kLinear, nonzero_of(last, buffer)},
                  rows, {0, panel_count(layer.outer)});
   kernels_.activate(layer.activation, logits_.data(), outputs, slice.rows, layer.outer, rows);
   loss_rows({loss_, layer.activation, logits_.data(), outputs, slice.rows, layer.outer, examples.targets,
@@ -138,7 +145,8 @@ void Propagation::weigh(unsigned member, std::size_t index, const Slice& slice, 
   const std::size_t inner_panels = panel_count(layer.inner);
   const std::size_t panels = panel_count(layer.outer);
   const WeightGradient gradient{input_of(index, buffer), slice.rows, layer.inner, errors_[index].data(), slice.rows,
-                                slice.rows, mode, blocks_at(layer.kernel), blocks_at(layer.bias), update};
+                                slice.rows, mode, blocks_at(layer.kernel), blocks_at(layer.bias), update,
+                                nonzero_of(index, buffer)};
   if (by_panels(index)) {
     kernels_.weight_gradient(gradient, {0, inner_panels}, share_of(panels, member, pool_.size()));
   } else {

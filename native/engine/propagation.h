@@ -60,6 +60,7 @@ class Propagation {
 
  private:
   const float* input_of(std::size_t layer, unsigned buffer) const;
+  const std::uint16_t* nonzero_of(std::size_t layer, unsigned buffer) const;
   void share_dense(unsigned member, std::size_t layer, const DenseProduct&, std::size_t rows);
 
   Network& network_;
@@ -67,6 +68,7 @@ class Propagation {
   const LossSpec loss_;
   ThreadPool& pool_;
   AlignedBuffer<float> inputs_[2];
+  AlignedBuffer<std::uint16_t> nonzero_[2];  // of the inputs, as Gather tells it
   AlignedBuffer<float> logits_;
   std::vector<AlignedBuffer<float>> outputs_;     // per layer, after its activation
   std::vector<AlignedBuffer<float>> errors_;      // per layer, at its logits

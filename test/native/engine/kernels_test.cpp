@@ -164,6 +164,92 @@ TEST("the weight gradient agrees with the plain sum, stored, added and applied")
   }
 }
 
+/// [panels][rows] of bits, as Gather makes them.
+std::vector<std::uint16_t> nonzero_of(const Matrix& matrix) {
+  std::vector<std::uint16_t> masks(panel_count(matrix.columns) * matrix.rows);
+  for (std::size_t r = 0; r < matrix.rows; ++r) {
+    for (std::size_t c = 0; c < matrix.columns; ++c) {
+      if (matrix.at(r, c) != 0.0f) masks[c / kPanelWidth * matrix.rows + r] |= 1u << (c % kPanelWidth);
+    }
+  }
+  return masks;
+}
+
+constexpr double kShares[] = {0.0, 0.02, 0.2, 0.45, 0.7, 1.0};
+constexpr Shape kSparseShapes[] = {{1, 784, 128}, {2, 17, 33},  {3, 257, 47},  {6, 300, 16},   {13, 64, 257},
+                                   {32, 784, 64}, {37, 513, 90}, {65, 40, 130}, {256, 97, 19}, {257, 33, 20}};
+
+TEST("skipping zeros of the input changes no bit of a product, however rows and panels are divided") {
+  for (const Kernels* k : available_kernels()) {
+    for (const auto& [rows, inner, outer] : kSparseShapes) {
+      const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
+      const AlignedBuffer<float> bias = Matrix::random(1, outer, 3).panels();
+      for (const double share : kShares) {
+        const Matrix input = Matrix::sparse(rows, inner, share, 1);
+        const AlignedBuffer<float> x = input.panels();
+        const std::vector<std::uint16_t> masks = nonzero_of(input);
+        const auto run = [&](const std::uint16_t* nonzero, std::size_t row_step, std::size_t panel_step) {
+          AlignedBuffer<float> output(panel_size(rows, outer));
+          for (std::size_t row = 0; row < rows; row += row_step) {
+            for (std::size_t panel = 0; panel < panel_count(outer); panel += panel_step) {
+              k->dense({x.data(), rows, inner, w.data(), bias.data(), output.data(), rows, nullptr, Activation::kRelu,
+                        nonzero},
+                       {row, std::min(row + row_step, rows)},
+                       {panel, std::min(panel + panel_step, panel_count(outer))});
+            }
+          }
+          return output;
+        };
+        const AlignedBuffer<float> dense = run(nullptr, rows, panel_count(outer));
+        for (const std::size_t step : {std::size_t{3}, std::max(rows, panel_count(outer))}) {
+          const AlignedBuffer<float> sparse = run(masks.data(), step, step);
+          CHECK(std::memcmp(dense.data(), sparse.data(), dense.size() * sizeof(float)) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST("skipping zeros of the input changes no bit of a weight gradient, stored or added") {
+  for (const Kernels* k : available_kernels()) {
+    for (const auto& [rows, inner, outer] : kSparseShapes) {
+      const AlignedBuffer<float> e = Matrix::random(rows, outer, 2).panels();
+      for (const double share : kShares) {
+        const Matrix input = Matrix::sparse(rows, inner, share, 1);
+        const AlignedBuffer<float> x = input.panels();
+        const std::vector<std::uint16_t> masks = nonzero_of(input);
+        const auto run = [&](const std::uint16_t* nonzero) {
+          AlignedBuffer<float> gradient(panel_size(inner, outer)), bias_gradient(padded(outer));
+          for (const WeightGradient::Mode mode : {WeightGradient::Mode::kStore, WeightGradient::Mode::kAdd}) {
+            k->weight_gradient({x.data(), rows, inner, e.data(), rows, rows, mode,
+                                {nullptr, gradient.data(), nullptr, nullptr},
+                                {nullptr, bias_gradient.data(), nullptr, nullptr},
+                                {}, nonzero},
+                               {0, panel_count(inner)}, {0, panel_count(outer)});
+          }
+          return gradient;
+        };
+        const AlignedBuffer<float> dense = run(nullptr);
+        const AlignedBuffer<float> sparse = run(masks.data());
+        CHECK(std::memcmp(dense.data(), sparse.data(), dense.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST("a step that is zero in the input is not taken: not even NaN comes out of its weight") {
+  for (const Kernels* k : available_kernels()) {
+    const Matrix input(5, 40);
+    const AlignedBuffer<float> x = input.panels();
+    const std::vector<std::uint16_t> masks = nonzero_of(input);
+    const AlignedBuffer<float> w(panel_size(40, 20), std::numeric_limits<float>::quiet_NaN());
+    AlignedBuffer<float> output(panel_size(5, 20), 7.0f);
+    k->dense({x.data(), 5, 40, w.data(), nullptr, output.data(), 5, nullptr, Activation::kLinear, masks.data()}, {0, 5},
+             {0, 2});
+    for (const float value : output) CHECK(value == 0.0f);
+  }
+}
+
 TEST("Adam's first step is the learning rate against the gradient's sign") {
   for (const Kernels* k : available_kernels()) {
     AlignedBuffer<float> value(16), gradient(16), first(16), second(16);

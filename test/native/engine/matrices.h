@@ -30,6 +30,14 @@ struct Matrix {
     return matrix;
   }
 
+  /// The same, of which only a share is not zero.
+  static Matrix sparse(std::size_t rows, std::size_t columns, double share, std::uint64_t seed) {
+    Matrix matrix = random(rows, columns, seed);
+    Random random(seed, RandomPurpose::kShuffle, 1);
+    for (float& value : matrix.flat) value = random.unit() < share ? value : 0.0f;
+    return matrix;
+  }
+
   float at(std::size_t row, std::size_t column) const { return flat[row * columns + column]; }
 
   AlignedBuffer<float> panels() const {
