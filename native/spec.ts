@@ -76,6 +76,21 @@ export interface Examples {
   weights?: Float32Array;
 }
 
+/**
+ * Which rows an epoch takes, in which order; fixed by (seed, epoch). The formulas are in engine/sampler.h.
+ * - shuffle: every row once.
+ * - sequential: every row once, as they lie.
+ * - weighted: as many draws as rows, with replacement, each row as likely as its weight [rows]; weights are copied, finite
+ *   and not negative. PyTorch's WeightedRandomSampler.
+ * - stratified: every row once, each batch with nearly the classes' proportions of the whole; needs targets that are
+ *   classes.
+ */
+export type Sampling =
+  | { type: 'shuffle' }
+  | { type: 'sequential' }
+  | { type: 'weighted'; weights: Float32Array }
+  | { type: 'stratified' };
+
 export interface TrainerOptions {
   loss: Loss;
   optimizer: OptimizerSpec;
@@ -85,6 +100,8 @@ export interface TrainerOptions {
   seed: number;
   /** 0: as many as the process may use. The results have the same bits for every number. */
   threads: number;
+  /** Default: shuffle. */
+  sampling?: Sampling;
 }
 
 /** Means over the examples of the epoch so far, each measured with the weights as they were when its batch came. */

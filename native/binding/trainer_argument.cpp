@@ -5,6 +5,7 @@
 
 #include "fields.h"
 #include "loss_argument.h"
+#include "sampling_argument.h"
 
 namespace millrace::binding {
 namespace {
@@ -36,6 +37,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   options.batch_size = full ? 0 : fields.integer("batchSize", 1, std::numeric_limits<std::uint32_t>::max());
   options.seed = fields.integer("seed", 0, kSafeInteger);
   options.threads = static_cast<unsigned>(fields.integer("threads", 0, std::numeric_limits<std::int32_t>::max()));
+  options.sampling = to_sampling(fields);
   return options;
 }
 

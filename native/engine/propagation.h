@@ -21,7 +21,7 @@ constexpr Range share_of(std::size_t count, unsigned member, unsigned members) {
 /// Rows of a dataset that pass through the network together: a batch, or a part of a large one.
 struct Slice {
   const std::uint32_t* order;  // source row of each row; null for `first_row` onwards
-  std::size_t first_row;
+  std::size_t first_row;       // with an order: the slice's place in the epoch
   std::size_t rows;
   float weight;  // 1 / rows of the whole batch
 };

@@ -1,8 +1,6 @@
 #include "random.h"
 
 #include <cmath>
-#include <numeric>
-#include <utility>
 
 namespace millrace {
 namespace {
@@ -61,14 +59,6 @@ float Random::truncated_normal() {
     if (square >= 1.0 || square == 0.0) continue;
     const double value = a * std::sqrt(-2.0 * std::log(square) / square);
     if (std::abs(value) < 2.0) return static_cast<float>(value);
-  }
-}
-
-void shuffle(std::span<std::uint32_t> order, std::uint64_t seed, std::uint32_t epoch) {
-  std::iota(order.begin(), order.end(), 0u);
-  Random random(seed, RandomPurpose::kShuffle, epoch);
-  for (std::size_t last = order.size(); last > 1; --last) {
-    std::swap(order[last - 1], order[random.below(static_cast<std::uint32_t>(last))]);
   }
 }
 

@@ -2,12 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 namespace millrace {
 
 /// What a stream of random numbers is for. Two purposes never share numbers, whatever their indices.
-enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2 };
+enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2, kSampling = 4 };
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four numbers for a counter and a key.
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
@@ -35,8 +34,5 @@ class Random {
   std::array<std::uint32_t, 4> block_{};
   unsigned used_ = 4;
 };
-
-/// Fills `order` with a permutation of 0..size-1 that depends only on (seed, epoch): Fisher and Yates's shuffle.
-void shuffle(std::span<std::uint32_t> order, std::uint64_t seed, std::uint32_t epoch);
 
 }  // namespace millrace

@@ -9,7 +9,6 @@
 #include "cpu_quota.h"
 #include "error.h"
 #include "panel.h"
-#include "random.h"
 
 namespace millrace {
 
@@ -53,7 +52,8 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
     : network_(std::move(network)),
       options_(options),
       optimizer_(options.optimizer),
-      threads_(chosen_threads(options.threads)) {
+      threads_(chosen_threads(options.threads)),
+      sampler_(options.sampling, options.seed) {
   expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
   for (int moment = 0; moment < optimizer_.moment_count(); ++moment) {
     moments_.emplace_back(network_->block_size());
@@ -66,6 +66,7 @@ void Trainer::prepare(std::size_t batch_rows) {
   if (!propagation_ || propagation_rows_ < rows) {
     propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false);
     propagation_rows_ = rows;
+    for (std::vector<std::uint32_t>& order : order_) order.resize(rows);
   }
   if (batch_rows > kSliceRows && gradient_.empty()) gradient_.resize(network_->block_size());
   propagation_->attach(gradient_.empty() ? nullptr : gradient_.data(),
@@ -78,8 +79,8 @@ EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& r
       options_.batch_size == 0 ? examples.rows : std::min(options_.batch_size, examples.rows);
   prepare(batch_rows);
   const Clock::time_point start = Clock::now();
-  order_.resize(examples.rows);
-  shuffle(order_, options_.seed, request.epoch);
+  const auto* labels = examples.target_classes ? static_cast<const std::int32_t*>(examples.targets) : nullptr;
+  sampler_.begin({examples.rows, batch_rows, labels, network_->outputs()}, request.epoch);
   Run run{examples, request, batch_rows, nullptr, start, start, {}, 0.0, 0, false, false};
   run.totals.steps = (examples.rows + batch_rows - 1) / batch_rows;
   pool_->run([&](unsigned member) { run_member(member, run); });
@@ -103,15 +104,15 @@ namespace {
 /// The slices of an epoch in order: batch by batch, each batch in parts of at most kSliceRows.
 class Slices {
  public:
-  Slices(const std::uint32_t* order, std::size_t rows, std::size_t batch_rows)
-      : order_(order), rows_(rows), batch_rows_(batch_rows) {}
+  Slices(std::size_t rows, std::size_t batch_rows) : rows_(rows), batch_rows_(batch_rows) {}
 
   bool done() const { return begin_ >= rows_; }
   std::size_t batch_end() const { return std::min(batch_begin_ + batch_rows_, rows_); }
   bool first_of_batch() const { return begin_ == batch_begin_; }
   bool last_of_batch() const { return begin_ + count() == batch_end(); }
-  Slice slice() const {
-    return {order_ + begin_, 0, count(), 1.0f / static_cast<float>(batch_end() - batch_begin_)};
+  /// `order` is where its source rows will be.
+  Slice slice(const std::vector<std::uint32_t>& order) const {
+    return {order.data(), begin_, count(), 1.0f / static_cast<float>(batch_end() - batch_begin_)};
   }
   void advance() {
     begin_ += count();
@@ -121,7 +122,6 @@ class Slices {
  private:
   std::size_t count() const { return std::min(Trainer::kSliceRows, batch_end() - begin_); }
 
-  const std::uint32_t* order_;
   std::size_t rows_;
   std::size_t batch_rows_;
   std::size_t begin_ = 0;
@@ -132,16 +132,16 @@ class Slices {
 
 void Trainer::run_member(unsigned member, Run& run) {
   Propagation& pass = *propagation_;
-  Slices slices(order_.data(), run.examples.rows, run.batch_rows);
+  Slices slices(run.examples.rows, run.batch_rows);
   std::uint64_t step = step_;
   unsigned buffer = 0;
-  pass.gather(member, run.examples, slices.slice(), buffer);
+  gather(member, run.examples, slices.slice(order_[buffer]), buffer);
   pool_->synchronize();
   double batch_loss = 0.0;
   std::uint64_t batch_correct = 0;
   std::size_t batch_rows = 0;
   while (!slices.done()) {
-    const Slice slice = slices.slice();
+    const Slice slice = slices.slice(order_[buffer]);
     const bool first = slices.first_of_batch();
     const bool last = slices.last_of_batch();
     slices.advance();
@@ -158,7 +158,7 @@ void Trainer::run_member(unsigned member, Run& run) {
       break;
     }
     if (run.stop) break;
-    const Slice next = slices.done() ? Slice{} : slices.slice();
+    const Slice next = slices.done() ? Slice{} : slices.slice(order_[buffer ^ 1]);
     const auto mode = first && last ? WeightGradient::Mode::kUpdate
                       : first       ? WeightGradient::Mode::kStore
                                     : WeightGradient::Mode::kAdd;
@@ -187,11 +187,18 @@ void Trainer::run_member(unsigned member, Run& run) {
   }
 }
 
+// Each member finds out the source rows of its own share, which are also the ones it reads and takes the loss of.
+void Trainer::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer) {
+  const Range rows = share_of(slice.rows, member, pool_->size());
+  sampler_.fill(slice.first_row + rows.begin, rows.end - rows.begin, order_[buffer].data() + rows.begin);
+  propagation_->gather(member, examples, slice, buffer);
+}
+
 void Trainer::backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
                        WeightGradient::Mode mode, const Update& update) {
   Propagation& pass = *propagation_;
   const std::size_t last = network_->layers().size() - 1;
-  if (next != nullptr) pass.gather(member, run.examples, *next, buffer ^ 1);
+  if (next != nullptr) gather(member, run.examples, *next, buffer ^ 1);
   for (std::size_t layer = last; layer > 0; --layer) {
     // `finish` has already brought the error one layer further, row by row.
     if (layer < last) pass.propagate(member, layer, slice);

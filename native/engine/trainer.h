@@ -13,6 +13,7 @@
 #include "network.h"
 #include "optimizer.h"
 #include "propagation.h"
+#include "sampler.h"
 #include "thread_pool.h"
 
 namespace millrace {
@@ -23,6 +24,7 @@ struct TrainerOptions {
   std::size_t batch_size;  // 0: all examples, one step an epoch
   std::uint64_t seed;
   unsigned threads;  // 0: as many as the process may use
+  SamplingOptions sampling{};
 };
 
 /// Sums over the examples seen so far in an epoch. `accuracy` is only meaningful where the loss has one.
@@ -36,7 +38,7 @@ struct EpochTotals {
 };
 
 struct EpochRequest {
-  std::uint32_t epoch;  // its shuffle depends on the trainer's seed and this number only
+  std::uint32_t epoch;  // its order depends on the trainer's seed and this number only
   double progress_interval_seconds;
   std::function<void(const EpochTotals&)> on_progress;  // on the training thread; may be empty
   const std::atomic<bool>* cancelled;
@@ -54,7 +56,7 @@ struct Gradients {
   std::vector<float> inputs;        // row-major [rows, inputs]
 };
 
-/// Owns the epoch loop: shuffles, gathers, propagates, updates. Not for use by two threads at once.
+/// Owns the epoch loop: samples, gathers, propagates, updates. Not for use by two threads at once.
 class Trainer {
  public:
   /// Rows that pass through the network at once. A larger batch is done in parts whose gradients are added, so that the
@@ -85,6 +87,7 @@ class Trainer {
 
   void prepare(std::size_t batch_rows);
   void run_member(unsigned member, Run& run);
+  void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
   void backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
                 WeightGradient::Mode mode, const Update& update);
   void report(Run& run, bool force);
@@ -100,7 +103,8 @@ class Trainer {
   std::unique_ptr<Propagation> propagation_;
   std::size_t propagation_rows_ = 0;
   AlignedBuffer<float> gradient_;
-  std::vector<std::uint32_t> order_;
+  Sampler sampler_;
+  std::vector<std::uint32_t> order_[2];  // source rows of the slice in each input buffer
 };
 
 }  // namespace millrace

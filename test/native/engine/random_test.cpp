@@ -1,7 +1,5 @@
 #include "engine/random.h"
 
-#include <algorithm>
-
 #include "check.h"
 
 namespace millrace::test {
@@ -24,17 +22,6 @@ TEST("below stays below and reaches every number") {
   // 1,000 each, give or take 30; 200 is more than six deviations.
   for (const int count : counts) CHECK(count > 800 && count < 1200);
   CHECK(random.below(1) == 0);
-}
-
-TEST("a shuffle is a permutation fixed by seed and epoch") {
-  std::vector<std::uint32_t> first(1000), second(1000), other(1000);
-  shuffle(first, 3, 4);
-  shuffle(second, 3, 4);
-  shuffle(other, 3, 5);
-  CHECK(first == second);
-  CHECK(first != other);
-  std::sort(first.begin(), first.end());
-  for (std::uint32_t i = 0; i < 1000; ++i) CHECK(first[i] == i);
 }
 
 }  // namespace
