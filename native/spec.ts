@@ -39,7 +39,7 @@ export interface LossSpec {
    * A factor for the loss of each class's rows, 0 or more: one an output for categoricalCrossEntropy (given
    * probabilities count as their largest), `[of 0, of 1]` for binaryCrossEntropy of one output. Default 1 for each.
    */
-  classWeights?: number[];
+  classWeights?: readonly number[];
 }
 
 /** A dense layer with bias: activation(input [rows, in] * kernel [in, units] + bias [units]). */
