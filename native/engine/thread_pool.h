@@ -14,12 +14,20 @@ namespace millrace {
 class Barrier {
  public:
   /// `spins` bounds the spinning; 0 yields at once, which is right when there are more threads than processors.
-  Barrier(unsigned members, unsigned spins) : members_(members), spins_(spins) {}
+  explicit Barrier(unsigned spins) : spins_(spins) {}
+  /// Only while nobody waits.
+  void set_members(unsigned members) { members_ = members; }
   void wait();
+  /// The time that members have waited since construction, added up, without what the spinning covered.
+  double waited_seconds() const { return static_cast<double>(waited_.load(std::memory_order_relaxed)) * 1e-9; }
 
  private:
-  const unsigned members_;
+  bool passed(std::uint32_t generation) const { return generation_.load(std::memory_order_acquire) != generation; }
+  void wait_long(std::uint32_t generation);
+
+  unsigned members_ = 1;
   const unsigned spins_;
+  std::atomic<std::uint64_t> waited_{0};  // ns
   alignas(64) std::atomic<unsigned> arrived_{0};
   alignas(64) std::atomic<std::uint32_t> generation_{0};
 };
@@ -32,22 +40,29 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  unsigned size() const { return size_; }
+  /// Members that work: inside of `run` those of that run, otherwise all.
+  unsigned size() const { return members_; }
   /// Calls work(member) on every member and returns when all have returned. `work` must not throw: everything that may
   /// fail is done before.
-  void run(const std::function<void(unsigned)>& work);
+  void run(const std::function<void(unsigned)>& work) { run(threads_count(), work); }
+  /// The same with only the first `members`; the others sleep on.
+  void run(unsigned members, const std::function<void(unsigned)>& work);
   /// The team's barrier, for use inside `run`.
   void synchronize() {
-    if (size_ > 1) barrier_.wait();
+    if (members_ > 1) barrier_.wait();
   }
+  double waited_seconds() const { return barrier_.waited_seconds(); }
 
  private:
   void serve(unsigned member);
+  unsigned threads_count() const { return static_cast<unsigned>(threads_.size()) + 1; }
 
-  const unsigned size_;
+  unsigned members_;
   Barrier barrier_;
   const std::function<void(unsigned)>* work_ = nullptr;
-  std::atomic<std::uint32_t> round_{0};
+  // The number of runs, and in the low bits the members of the last one. In one number, so that a thread that slept
+  // through a run in which it had no part never sees one without the other.
+  std::atomic<std::uint64_t> round_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };

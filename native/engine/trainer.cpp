@@ -17,6 +17,8 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr unsigned kThreadsMax = 256;
+// How long the team works before it is asked whether it has the right size: several times the scheduler's time slice.
+constexpr double kTurnSeconds = 0.02;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -27,79 +29,6 @@ unsigned chosen_threads(unsigned asked) {
   }
   return asked == 0 ? std::min(usable_processors(), kThreadsMax) : asked;
 }
-
-}  // namespace
-
-/// What the members of the team share during one epoch. Slices are numbered; a step is one or more slices.
-struct Trainer::Run {
-  const Examples& examples;
-  const EpochRequest& request;
-  std::size_t batch_rows;
-  const Update* updates;
-  Clock::time_point start;
-  Clock::time_point reported;
-  EpochTotals totals;
-  double loss_sum = 0.0;
-  std::uint64_t correct = 0;
-  // Written by member 0 before a barrier, read by all after it.
-  bool stop = false;
-  bool diverged = false;
-
-  std::size_t slices_per_step() const { return (batch_rows + kSliceRows - 1) / kSliceRows; }
-};
-
-Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
-    : network_(std::move(network)),
-      options_(options),
-      optimizer_(options.optimizer),
-      threads_(chosen_threads(options.threads)),
-      sampler_(options.sampling, options.seed) {
-  expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
-  for (int moment = 0; moment < optimizer_.moment_count(); ++moment) {
-    moments_.emplace_back(network_->block_size());
-  }
-}
-
-void Trainer::prepare(std::size_t batch_rows) {
-  if (!pool_) pool_ = std::make_unique<ThreadPool>(threads_);
-  const std::size_t rows = std::min(batch_rows, kSliceRows);
-  if (!propagation_ || propagation_rows_ < rows) {
-    propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false);
-    propagation_rows_ = rows;
-    for (std::vector<std::uint32_t>& order : order_) order.resize(rows);
-  }
-  if (batch_rows > kSliceRows && gradient_.empty()) gradient_.resize(network_->block_size());
-  propagation_->attach(gradient_.empty() ? nullptr : gradient_.data(),
-                       moments_.empty() ? nullptr : moments_[0].data(),
-                       moments_.size() < 2 ? nullptr : moments_[1].data());
-}
-
-EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& request) {
-  const std::size_t batch_rows =
-      options_.batch_size == 0 ? examples.rows : std::min(options_.batch_size, examples.rows);
-  prepare(batch_rows);
-  const Clock::time_point start = Clock::now();
-  const auto* labels = examples.target_classes ? static_cast<const std::int32_t*>(examples.targets) : nullptr;
-  sampler_.begin({examples.rows, batch_rows, labels, network_->outputs()}, request.epoch);
-  Run run{examples, request, batch_rows, nullptr, start, start, {}, 0.0, 0, false, false};
-  run.totals.steps = (examples.rows + batch_rows - 1) / batch_rows;
-  pool_->run([&](unsigned member) { run_member(member, run); });
-  run.totals.seconds = seconds_since(start);
-  if (run.diverged) {
-    throw Error(ErrorCode::kDiverged, "",
-                "The loss is no longer a finite number in epoch " + std::to_string(request.epoch) + ", step " +
-                    std::to_string(run.totals.step + 1) + " of " + std::to_string(run.totals.steps) +
-                    "; lower the learning rate or check the data.");
-  }
-  if (run.stop) {
-    throw Error(ErrorCode::kCancelled, "",
-                "The training was cancelled in epoch " + std::to_string(request.epoch) + " after step " +
-                    std::to_string(run.totals.step) + " of " + std::to_string(run.totals.steps) + ".");
-  }
-  return run.totals;
-}
-
-namespace {
 
 /// The slices of an epoch in order: batch by batch, each batch in parts of at most kSliceRows.
 class Slices {
@@ -130,24 +59,121 @@ class Slices {
 
 }  // namespace
 
+/// What the members of the team share during one epoch. Slices are numbered; a step is one or more slices.
+struct Trainer::Run {
+  const Examples& examples;
+  const EpochRequest& request;
+  std::size_t batch_rows;
+  const Update* updates;
+  Clock::time_point start;
+  Clock::time_point reported;
+  EpochTotals totals;
+  double loss_sum = 0.0;
+  std::uint64_t correct = 0;
+  // Written by member 0 before a barrier, read by all after it.
+  bool stop = false;
+  bool diverged = false;
+  bool turn_over = false;
+  // Where the next turn begins.
+  Clock::time_point turn_start;
+  Slices slices;
+  unsigned buffer = 0;
+  bool gathered = false;
+
+  bool over() const { return stop || diverged || slices.done(); }
+
+  std::size_t slices_per_step() const { return (batch_rows + kSliceRows - 1) / kSliceRows; }
+};
+
+Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
+    : network_(std::move(network)),
+      options_(options),
+      optimizer_(options.optimizer),
+      threads_(chosen_threads(options.threads)),
+      team_(threads_),
+      sampler_(options.sampling, options.seed) {
+  expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
+  for (int moment = 0; moment < optimizer_.moment_count(); ++moment) {
+    moments_.emplace_back(network_->block_size());
+  }
+}
+
+void Trainer::prepare(std::size_t batch_rows) {
+  if (!pool_) pool_ = std::make_unique<ThreadPool>(threads_);
+  const std::size_t rows = std::min(batch_rows, kSliceRows);
+  if (!propagation_ || propagation_rows_ < rows) {
+    propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false);
+    propagation_rows_ = rows;
+    for (std::vector<std::uint32_t>& order : order_) order.resize(rows);
+  }
+  if (batch_rows > kSliceRows && gradient_.empty()) gradient_.resize(network_->block_size());
+  propagation_->attach(gradient_.empty() ? nullptr : gradient_.data(),
+                       moments_.empty() ? nullptr : moments_[0].data(),
+                       moments_.size() < 2 ? nullptr : moments_[1].data());
+}
+
+EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& request) {
+  const std::size_t batch_rows =
+      options_.batch_size == 0 ? examples.rows : std::min(options_.batch_size, examples.rows);
+  prepare(batch_rows);
+  const Clock::time_point start = Clock::now();
+  const auto* labels = examples.target_classes ? static_cast<const std::int32_t*>(examples.targets) : nullptr;
+  sampler_.begin({examples.rows, batch_rows, labels, network_->outputs()}, request.epoch);
+  Run run{.examples = examples,
+          .request = request,
+          .batch_rows = batch_rows,
+          .updates = nullptr,
+          .start = start,
+          .reported = start,
+          .totals = {},
+          .turn_start = start,
+          .slices = Slices(examples.rows, batch_rows)};
+  run.totals.steps = (examples.rows + batch_rows - 1) / batch_rows;
+  while (!run.over()) {
+    const double waited = pool_->waited_seconds();
+    const auto rows = static_cast<double>(run.totals.examples);
+    pool_->run(team_.members(), [&](unsigned member) { run_member(member, run); });
+    team_.record(static_cast<double>(run.totals.examples) - rows, seconds_since(run.turn_start),
+                 pool_->waited_seconds() - waited);
+    run.turn_start = Clock::now();
+  }
+  run.totals.seconds = seconds_since(start);
+  if (run.diverged) {
+    throw Error(ErrorCode::kDiverged, "",
+                "The loss is no longer a finite number in epoch " + std::to_string(request.epoch) + ", step " +
+                    std::to_string(run.totals.step + 1) + " of " + std::to_string(run.totals.steps) +
+                    "; lower the learning rate or check the data.");
+  }
+  if (run.stop) {
+    throw Error(ErrorCode::kCancelled, "",
+                "The training was cancelled in epoch " + std::to_string(request.epoch) + " after step " +
+                    std::to_string(run.totals.step) + " of " + std::to_string(run.totals.steps) + ".");
+  }
+  return run.totals;
+}
+
 void Trainer::run_member(unsigned member, Run& run) {
   Propagation& pass = *propagation_;
-  Slices slices(run.examples.rows, run.batch_rows);
+  Slices slices = run.slices;
   std::uint64_t step = step_;
-  unsigned buffer = 0;
-  gather(member, run.examples, slices.slice(order_[buffer]), buffer);
+  unsigned buffer = run.buffer;
+  if (!run.gathered) gather(member, run.examples, slices.slice(order_[buffer]), buffer);
   pool_->synchronize();
+  bool turn_over = false;
   double batch_loss = 0.0;
   std::uint64_t batch_correct = 0;
   std::size_t batch_rows = 0;
-  while (!slices.done()) {
+  while (!slices.done() && !turn_over) {
     const Slice slice = slices.slice(order_[buffer]);
     const bool first = slices.first_of_batch();
     const bool last = slices.last_of_batch();
     slices.advance();
     pass.forward(member, slice, buffer, first);
     pass.finish(member, run.examples, slice, buffer);
-    if (member == 0) run.stop = run.request.cancelled != nullptr && run.request.cancelled->load();
+    if (member == 0) {
+      run.stop = run.request.cancelled != nullptr && run.request.cancelled->load();
+      run.turn_over = seconds_since(run.turn_start) > kTurnSeconds;
+    }
     pool_->synchronize();
     // Every member adds the rows' losses itself, in the same order, and so comes to the same decision.
     for (std::size_t row = 0; row < slice.rows; ++row) batch_loss += pass.row_loss()[row];
@@ -158,6 +184,7 @@ void Trainer::run_member(unsigned member, Run& run) {
       break;
     }
     if (run.stop) break;
+    turn_over = run.turn_over && last;
     const Slice next = slices.done() ? Slice{} : slices.slice(order_[buffer ^ 1]);
     const auto mode = first && last ? WeightGradient::Mode::kUpdate
                       : first       ? WeightGradient::Mode::kStore
@@ -185,6 +212,10 @@ void Trainer::run_member(unsigned member, Run& run) {
     batch_correct = 0;
     batch_rows = 0;
   }
+  if (member != 0) return;
+  run.slices = slices;
+  run.buffer = buffer;
+  run.gathered = true;
 }
 
 // Each member finds out the source rows of its own share, which are also the ones it reads and takes the loss of.

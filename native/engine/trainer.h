@@ -14,6 +14,7 @@
 #include "optimizer.h"
 #include "propagation.h"
 #include "sampler.h"
+#include "team_size.h"
 #include "thread_pool.h"
 
 namespace millrace {
@@ -100,6 +101,7 @@ class Trainer {
   std::vector<AlignedBuffer<float>> moments_;
   // Made by the first epoch: a trainer that only evaluates or waits holds no threads.
   std::unique_ptr<ThreadPool> pool_;
+  TeamSize team_;
   std::unique_ptr<Propagation> propagation_;
   std::size_t propagation_rows_ = 0;
   AlignedBuffer<float> gradient_;

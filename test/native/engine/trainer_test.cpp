@@ -56,6 +56,14 @@ TEST("training gives the same bits with every number of threads") {
   }
 }
 
+TEST("training gives the same bits while its team tries other sizes") {
+  // Long enough for many turns; five members on fewer processors wait much.
+  const std::size_t rows = 30000;
+  const std::vector<float> alone = trained(1, 32, rows);
+  const std::vector<float> team = trained(5, 32, rows);
+  CHECK(std::memcmp(alone.data(), team.data(), alone.size() * sizeof(float)) == 0);
+}
+
 TEST("padding of the parameters stays zero") {
   const Data data(64);
   const auto network = small_network();
