@@ -23,6 +23,7 @@ interface Entry {
 const lengthBytes = 8;
 const headerBytesMax = 100_000_000;
 const dimensionsMax = 8;
+const nameLengthMax = 256;
 const alignment = 8;
 
 /**
@@ -30,11 +31,13 @@ const alignment = 8;
  * The header is padded with spaces so that the data starts on a multiple of 8.
  */
 export function writeSafetensors(tensors: Map<string, Tensor>, metadata: Record<string, string>): Uint8Array {
-  const header: Record<string, unknown> = {};
+  // Without a prototype, so that a tensor may have any name.
+  const header: Record<string, unknown> = Object.create(null);
   const keys = Object.keys(metadata).sort();
   if (keys.length > 0) header.__metadata__ = Object.fromEntries(keys.map((key) => [key, metadata[key]]));
   let size = 0;
   for (const [name, tensor] of tensors) {
+    expectWritable(name, tensor);
     header[name] = { dtype: 'F32', shape: tensor.shape, data_offsets: [size, size + tensor.data.byteLength] };
     size += tensor.data.byteLength;
   }
@@ -50,6 +53,16 @@ export function writeSafetensors(tensors: Map<string, Tensor>, metadata: Record<
     position += data.byteLength;
   }
   return bytes;
+}
+
+function expectWritable(name: string, { shape, data }: Tensor): void {
+  if (name === '__metadata__') throw invalidArgument(name, 'A tensor cannot be named `__metadata__`.');
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (data.length === size) return;
+  throw invalidArgument(
+    name,
+    `Expected tensor \`${name}\` of shape ${shown(shape)} to hold ${size} numbers but received ${data.length}.`,
+  );
 }
 
 /**
@@ -126,21 +139,40 @@ function parseHeader(text: string): Record<string, unknown> {
   return header;
 }
 
-/** JSON.parse keeps the last of two equal keys silently; the format forbids them. `text` is valid JSON. */
+/**
+ * JSON.parse keeps the last of two equal keys silently; the format forbids them. `text` is valid JSON. A loop and no
+ * regular expression: those run out of stack on long texts.
+ */
 function repeatedKey(text: string): string | null {
   const seen = new Set<string>();
   let depth = 0;
-  for (const token of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/gs)) {
-    const symbol = token[0];
+  for (let at = 0; at < text.length; at += 1) {
+    const symbol = text[at]!;
     if (symbol === '{' || symbol === '[') depth += 1;
     else if (symbol === '}' || symbol === ']') depth -= 1;
-    else if (depth === 1 && token[1] !== undefined) {
-      const key = JSON.parse(symbol.slice(0, symbol.length - token[1].length)) as string;
+    else if (symbol === '"') {
+      const begin = at;
+      at = endOfString(text, begin);
+      if (depth !== 1 || !isBeforeColon(text, at)) continue;
+      const key = JSON.parse(text.slice(begin, at + 1)) as string;
       if (seen.has(key)) return key;
       seen.add(key);
     }
   }
   return null;
+}
+
+/** Where the string that begins at a quote ends. */
+function endOfString(text: string, begin: number): number {
+  let at = begin + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
+}
+
+function isBeforeColon(text: string, end: number): boolean {
+  let at = end + 1;
+  while (' \t\n\r'.includes(text[at]!)) at += 1;
+  return text[at] === ':';
 }
 
 function readMetadata(value: unknown): Record<string, string> {
@@ -152,19 +184,22 @@ function readMetadata(value: unknown): Record<string, string> {
 }
 
 function readEntry(name: string, value: unknown): Entry {
+  if (name.length > nameLengthMax) {
+    throw invalidArgument(
+      'header',
+      `Expected names of tensors to have at most ${nameLengthMax} characters but received one of ${name.length}.`,
+    );
+  }
   if (!isPlainObject(value)) throw invalidArgument(name, `Expected tensor \`${name}\` to be described by an object.`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (dtype !== 'F32') {
-    throw invalidArgument(name, `Expected tensor \`${name}\` to have dtype F32 but received ${JSON.stringify(dtype)}.`);
+    throw invalidArgument(name, `Expected tensor \`${name}\` to have dtype F32 but received ${shown(dtype)}.`);
   }
   if (!isCounts(shape) || shape.length > dimensionsMax) {
-    throw invalidArgument(name, `Expected tensor \`${name}\` to have a shape but received ${JSON.stringify(shape)}.`);
+    throw invalidArgument(name, `Expected tensor \`${name}\` to have a shape but received ${shown(shape)}.`);
   }
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw invalidArgument(
-      name,
-      `Expected tensor \`${name}\` to have two offsets but received ${JSON.stringify(offsets)}.`,
-    );
+    throw invalidArgument(name, `Expected tensor \`${name}\` to have two offsets but received ${shown(offsets)}.`);
   }
   const [begin, end] = offsets as [number, number];
   const size = 4 * shape.reduce((product, length) => product * length, 1);
@@ -203,6 +238,16 @@ function expectContiguous(entries: Entry[], dataBytes: number, dataStart: number
       `Expected the file to end at byte ${dataStart + position} but it goes on to byte ${dataStart + dataBytes}.`,
     );
   }
+}
+
+/** A value of a header in a message: short whatever it is. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (Array.isArray(value)) {
+    const short = value.length <= dimensionsMax && value.every((item) => typeof item === 'number');
+    return short ? JSON.stringify(value) : `an array of ${value.length} elements`;
+  }
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

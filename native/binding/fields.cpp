@@ -15,6 +15,15 @@ std::string number_text(double number) {
 
 }  // namespace
 
+std::string quoted(const std::string& text) {
+  constexpr std::size_t kShown = 80;
+  if (text.size() <= kShown) return "\"" + text + "\"";
+  // Not within a character of several bytes.
+  std::size_t end = kShown;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return "\"" + text.substr(0, end) + "...\"";
+}
+
 void refuse_value(const std::string& name, const std::string& expected, const Napi::Value& value) {
   refuse(name, "Expected `" + name + "` to be " + expected + " but received " + received(value) + ".");
 }
@@ -23,7 +32,9 @@ std::string received(const Napi::Value& value) {
   if (value.IsEmpty() || value.IsUndefined()) return "undefined";
   if (value.IsNull()) return "null";
   if (value.IsNumber()) return number_text(value.As<Napi::Number>().DoubleValue());
-  if (value.IsString()) return "\"" + value.As<Napi::String>().Utf8Value() + "\"";
+  if (value.IsString()) return quoted(value.As<Napi::String>().Utf8Value());
+  if (value.IsSymbol()) return "a symbol";
+  if (value.IsBigInt()) return "a bigint";
   if (value.IsBoolean()) return value.As<Napi::Boolean>().Value() ? "true" : "false";
   if (value.IsTypedArray()) {
     return "a typed array of " + std::to_string(value.As<Napi::TypedArray>().ElementLength()) +

@@ -11,6 +11,9 @@
 
 namespace millrace::binding {
 
+/// A text in a message, cut where it is long.
+std::string quoted(const std::string& text);
+
 /// How a value is named in "... but received X".
 std::string received(const Napi::Value&);
 
@@ -53,7 +56,7 @@ Value to_choice(const std::string& text, const std::string& full_name,
     if (text == choice) return value;
     names += (names.empty() ? "" : ", ") + std::string(choice);
   }
-  refuse(full_name, "Expected `" + full_name + "` to be one of " + names + " but received \"" + text + "\".");
+  refuse(full_name, "Expected `" + full_name + "` to be one of " + names + " but received " + quoted(text) + ".");
 }
 
 template <typename Value, std::size_t count>
