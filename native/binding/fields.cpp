@@ -1,6 +1,7 @@
 #include "fields.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace millrace::binding {
@@ -63,7 +64,12 @@ double Fields::number(const char* name) const {
   if (!field.IsNumber() || !std::isfinite(field.As<Napi::Number>().DoubleValue())) {
     refuse_value(full_name(name), "a finite number", field);
   }
-  return field.As<Napi::Number>().DoubleValue();
+  const double number = field.As<Napi::Number>().DoubleValue();
+  // The engine keeps its numbers as float32, where a larger one would be infinite.
+  if (std::abs(number) > std::numeric_limits<float>::max()) {
+    refuse_value(full_name(name), "a finite number of float32, at most 3.4e38,", field);
+  }
+  return number;
 }
 
 std::uint64_t Fields::integer(const char* name, std::uint64_t lowest, std::uint64_t highest) const {

@@ -26,6 +26,7 @@ class Fields {
 
   /// Whether an optional field is given: not undefined.
   bool has(const char* name) const;
+  /// A finite number, also as float32.
   double number(const char* name) const;
   std::uint64_t integer(const char* name, std::uint64_t lowest, std::uint64_t highest) const;
   bool boolean(const char* name) const;

@@ -104,16 +104,12 @@ def normalization(spec, x, name, tensors):
 
 
 def embedding(spec, x, name, tensors):
-    """The tables' vectors stand where their columns stood."""
-    tables = {table["column"]: (index, table) for index, table in enumerate(spec["tables"])}
-    parts = []
-    for column in range(x.shape[-1]):
-        if column not in tables:
-            parts.append(x[:, column : column + 1])
-            continue
-        index, table = tables[column]
+    """The columns without a table in their order, then the tables' vectors."""
+    taken = [table["column"] for table in spec["tables"]]
+    parts = [x[:, column : column + 1] for column in range(x.shape[-1]) if column not in taken]
+    for index, table in enumerate(spec["tables"]):
         layer = keras.layers.Embedding(table["categories"], table["units"])
-        parts.append(layer(x[:, column]))
+        parts.append(layer(x[:, table["column"]]))
         tensors.own(layer, [f"{name}.tables.{index}"], [draw(table["categories"], table["units"])])
     return keras.layers.Concatenate()(parts)
 
