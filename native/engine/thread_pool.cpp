@@ -33,8 +33,10 @@ inline void relax() {
 }  // namespace
 
 void Barrier::wait() {
+  // Read before arriving: from then on the others may all go on and begin a run with another number of members.
+  const unsigned members = members_;
   const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
     arrived_.store(0, std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
