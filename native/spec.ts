@@ -60,16 +60,30 @@ export type OptimizerSpec =
   | { type: 'sgd'; learningRate: number; momentum: number; nesterov: boolean }
   | { type: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number };
 
+/** Some columns of a dataset: row-major [rows, columns]. The network sees float32 `value * scale + offset`, rounded twice. */
+export type FeatureBlock = {
+  columns: number;
+  /** Default 1. */
+  scale?: number;
+  /** Default 0. */
+  offset?: number;
+} & (
+  | { type: 'uint8'; data: Uint8Array }
+  /** IEEE 754 binary16, by its bits. */
+  | { type: 'float16'; data: Uint16Array }
+  | { type: 'float32'; data: Float32Array }
+  /** Numbers beyond 2^24 are rounded to the nearest float32. */
+  | { type: 'int32'; data: Int32Array }
+);
+
 /**
- * A dataset in memory. It is read where it lies and never copied: while a call is under way the arrays must not be
- * changed. Their buffers are marked as untransferable by the first such call.
+ * A dataset. It is read where it lies and never copied: while a call is under way the arrays must not be changed. Their
+ * buffers are marked as untransferable by the first such call.
  */
 export interface Examples {
   rows: number;
-  /** [rows, inputs], row-major. The network sees `value * scale + offset`. */
-  features: Float32Array | Uint8Array;
-  scale: number;
-  offset: number;
+  /** Side by side, in the order of the network's inputs; their columns add up to these. */
+  features: FeatureBlock[];
   /** [rows, outputs] numbers, or for categoricalCrossEntropy the class of each row. */
   targets: Int32Array | Float32Array;
   /** [rows], 0 or more: a factor for each row's loss, beside that of its class. Accuracy does not count it. Default 1. */

@@ -1,6 +1,6 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
+import { CheckedExamples, keepInPlace } from './examples.js';
 import { type Network, networkHandle } from './network.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
@@ -28,8 +28,7 @@ export class Trainer {
   readonly #shapes: TensorShape[];
   readonly #options: TrainerOptions;
   readonly #network: Network;
-  /** Features already found finite, with what they were checked with: not scanned again every epoch. */
-  readonly #checked = new WeakMap<object, Pick<Examples, 'targets' | 'weights'>>();
+  readonly #checked = new CheckedExamples();
   #step = 0;
 
   constructor(network: Network, options: TrainerOptions) {
@@ -68,14 +67,13 @@ export class Trainer {
               trainer.#handle.cancel();
             }
           };
-    const checked = trainer.#checked.get(examples?.features);
-    const check = checked?.targets !== examples?.targets || checked?.weights !== examples?.weights;
+    const check = !trainer.#checked.has(examples);
     const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check);
     const cancel = () => trainer.#handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       const totals = await running;
-      trainer.#checked.set(examples.features, { targets: examples.targets, weights: examples.weights });
+      trainer.#checked.add(examples);
       if (failure !== null) throw (failure as { error: unknown }).error;
       const { steps, examples: count, loss, seconds } = totals;
       return { epoch, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
@@ -155,18 +153,5 @@ export class Trainer {
   static #of(trainer: Trainer): Trainer {
     if (typeof trainer === 'object' && trainer !== null && #handle in trainer) return trainer;
     throw invalidArgument('trainer', 'Expected a Trainer.');
-  }
-}
-
-/** The engine reads the arrays from its own threads: their memory must neither move nor shrink under it. */
-function keepInPlace(examples: Examples): void {
-  for (const field of ['features', 'targets', 'weights'] as const) {
-    const array: unknown = examples?.[field];
-    if (!ArrayBuffer.isView(array)) continue;
-    const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
-    if (buffer.resizable || buffer.growable) {
-      throw invalidArgument(field, `Expected \`${field}\` to have a buffer of fixed length.`);
-    }
-    if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
   }
 }

@@ -3,50 +3,75 @@
 #include <limits>
 #include <string>
 
+#include "elements.h"
 #include "fields.h"
 
 namespace millrace::binding {
 namespace {
 
-bool is_array(const Napi::Value& value, napi_typedarray_type type, std::size_t length) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type &&
-         value.As<Napi::TypedArray>().ElementLength() == length;
+constexpr std::pair<const char*, ElementType> kTypes[] = {{"uint8", ElementType::kUint8},
+                                                          {"float16", ElementType::kFloat16},
+                                                          {"float32", ElementType::kFloat32},
+                                                          {"int32", ElementType::kInt32}};
+
+void read_block(const Napi::Value& value, const std::string& path, std::size_t columns_max,
+                ExamplesArgument& argument) {
+  const Fields fields(value, path);
+  const Napi::Value data = fields.value("data");
+  FeatureBlock block{};
+  block.type = to_choice(fields, "type", kTypes);
+  block.columns = fields.integer("columns", 1, columns_max);
+  block.data = to_elements(data, path + ".data", block.type, argument.examples.rows * block.columns);
+  if (fields.has("scale")) block.scale = static_cast<float>(fields.number("scale"));
+  if (fields.has("offset")) block.offset = static_cast<float>(fields.number("offset"));
+  argument.examples.features.push_back(block);
+  argument.arrays.push_back(data);
+}
+
+void read_features(const Napi::Value& value, std::size_t inputs, ExamplesArgument& argument) {
+  if (!value.IsArray()) refuse_value("features", "an array of blocks of columns", value);
+  const auto blocks = value.As<Napi::Array>();
+  std::size_t columns = 0;
+  for (std::uint32_t index = 0; index < blocks.Length() && columns <= inputs; ++index) {
+    read_block(blocks.Get(index), "features[" + std::to_string(index) + "]", inputs, argument);
+    columns += argument.examples.features.back().columns;
+  }
+  if (columns != inputs) {
+    refuse("features", "Expected `features` to have the network's " + std::to_string(inputs) +
+                           " columns but received " + std::to_string(columns) + ".");
+  }
+}
+
+void read_targets(const Napi::Value& value, std::size_t outputs, Loss loss, ExamplesArgument& argument) {
+  Examples& examples = argument.examples;
+  const std::size_t numbers = examples.rows * outputs;
+  examples.target_classes = has_classes(loss) && holds(value, ElementType::kInt32, examples.rows);
+  if (examples.target_classes) {
+    examples.targets = to_elements(value, "targets", ElementType::kInt32, examples.rows);
+  } else if (has_classes(loss) && !holds(value, ElementType::kFloat32, numbers)) {
+    refuse_value("targets", "an Int32Array of " + std::to_string(examples.rows) + " elements or a Float32Array of " +
+                                std::to_string(numbers) + " elements",
+                 value);
+  } else {
+    examples.targets = to_elements(value, "targets", ElementType::kFloat32, numbers);
+  }
+  argument.arrays.push_back(value);
 }
 
 }  // namespace
 
 ExamplesArgument to_examples(const Napi::Value& value, const Network& network, const LossSpec& loss) {
   const Fields fields(value, "", "examples");
-  Examples examples{};
-  examples.rows = fields.integer("rows", 1, std::numeric_limits<std::uint32_t>::max());
-  examples.columns = network.inputs();
-  examples.scale = static_cast<float>(fields.number("scale"));
-  examples.offset = static_cast<float>(fields.number("offset"));
-  const Napi::Value features = fields.value("features");
-  const std::size_t count = examples.rows * examples.columns;
-  examples.bytes = features.IsTypedArray() && features.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-  if (examples.bytes) {
-    if (features.As<Napi::TypedArray>().ElementLength() != count) {
-      refuse_value("features", "a Uint8Array or Float32Array of " + std::to_string(count) + " elements", features);
-    }
-    examples.features = features.As<Napi::Uint8Array>().Data();
-  } else {
-    examples.features = to_floats(features, "features", count).Data();
+  ExamplesArgument argument{};
+  argument.examples.rows = fields.integer("rows", 1, std::numeric_limits<std::uint32_t>::max());
+  read_features(fields.value("features"), network.inputs(), argument);
+  read_targets(fields.value("targets"), network.outputs(), loss.type, argument);
+  if (fields.has("weights")) {
+    const Napi::Value weights = fields.value("weights");
+    argument.examples.weights = to_floats(weights, "weights", argument.examples.rows).Data();
+    argument.arrays.push_back(weights);
   }
-  const Napi::Value targets = fields.value("targets");
-  examples.target_classes = has_classes(loss.type) && is_array(targets, napi_int32_array, examples.rows);
-  if (examples.target_classes) {
-    examples.targets = targets.As<Napi::Int32Array>().Data();
-  } else if (has_classes(loss.type) && !is_array(targets, napi_float32_array, examples.rows * network.outputs())) {
-    refuse_value("targets", "an Int32Array of " + std::to_string(examples.rows) + " elements or a Float32Array of " +
-                                std::to_string(examples.rows * network.outputs()) + " elements",
-                 targets);
-  } else {
-    examples.targets = to_floats(targets, "targets", examples.rows * network.outputs()).Data();
-  }
-  const Napi::Value weights = fields.value("weights");
-  if (!weights.IsUndefined()) examples.weights = to_floats(weights, "weights", examples.rows).Data();
-  return {examples, features, targets, weights};
+  return argument;
 }
 
 }  // namespace millrace::binding

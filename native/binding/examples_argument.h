@@ -2,6 +2,8 @@
 
 #include <napi.h>
 
+#include <vector>
+
 #include "engine/examples.h"
 #include "engine/network.h"
 
@@ -10,9 +12,7 @@ namespace millrace::binding {
 /// A view of an `Examples` object and the arrays that must be kept alive with it.
 struct ExamplesArgument {
   Examples examples;
-  Napi::Value features;
-  Napi::Value targets;
-  Napi::Value weights;
+  std::vector<Napi::Value> arrays;
 };
 ExamplesArgument to_examples(const Napi::Value&, const Network&, const LossSpec&);
 

@@ -95,7 +95,8 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
       *busy = false;
     };
     plan.on_progress = info[3];
-    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
+    plan.kept = argument.arrays;
+    plan.kept.push_back(info.This());
     return Job::start(info.Env(), std::move(plan), cancelled_);
   });
 }
@@ -134,7 +135,8 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
       --network->readers;
       *busy = false;
     };
-    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
+    plan.kept = argument.arrays;
+    plan.kept.push_back(info.This());
     return Job::start(info.Env(), std::move(plan), nullptr);
   });
 }
@@ -165,7 +167,8 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
       --network->readers;
       *busy = false;
     };
-    plan.kept = {info.This(), argument.features, argument.targets, argument.weights};
+    plan.kept = argument.arrays;
+    plan.kept.push_back(info.This());
     return Job::start(info.Env(), std::move(plan), nullptr);
   });
 }

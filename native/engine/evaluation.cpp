@@ -33,7 +33,7 @@ Evaluation Trainer::evaluate(const Examples& examples) {
       const std::size_t first = chunk * Predictor::kRowsAtOnce;
       const std::size_t rows = std::min(Predictor::kRowsAtOnce, examples.rows - first);
       const auto [logits, activated] =
-          predictors[member].forward(*network_, gather_from(examples, nullptr, first, nullptr, rows), rows);
+          predictors[member].forward(*network_, examples, first, rows);
       double row_loss[Predictor::kRowsAtOnce];
       std::uint32_t row_correct[Predictor::kRowsAtOnce];
       loss_rows({options_.loss, last, logits, activated, rows, outputs, examples.targets, examples.target_classes,

@@ -1,5 +1,6 @@
 #include "examples.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -22,30 +23,55 @@ bool all_finite(const float* values, std::size_t count) {
   return total == 0.0f;
 }
 
-void expect_finite(const char* field, const float* values, std::size_t rows, std::size_t columns) {
+// A half is infinite or NaN when all five bits of its exponent are set.
+bool is_finite_half(std::uint16_t bits) { return (bits & 0x7c00u) != 0x7c00u; }
+
+bool all_finite(const std::uint16_t* values, std::size_t count) {
+  bool finite = true;
+  for (std::size_t i = 0; i < count; ++i) finite &= is_finite_half(values[i]);
+  return finite;
+}
+
+std::string text_of(float value) { return std::to_string(value); }
+std::string text_of(std::uint16_t half) { return (half & 0x03ffu) != 0 ? "nan" : half >> 15 ? "-inf" : "inf"; }
+
+bool is_finite(float value) { return std::isfinite(value); }
+bool is_finite(std::uint16_t half) { return is_finite_half(half); }
+
+template <typename Element>
+void expect_finite(const std::string& field, const Element* values, std::size_t rows, std::size_t columns) {
   if (all_finite(values, rows * columns)) return;
-  for (std::size_t i = 0; i < rows * columns; ++i) {
-    if (std::isfinite(values[i])) continue;
-    refuse(field, "Expected `" + std::string(field) + "` to be finite but received " + std::to_string(values[i]) +
-                      " in row " + std::to_string(i / columns) + ", column " + std::to_string(i % columns) + ".");
-  }
+  const Element* found = std::find_if_not(values, values + rows * columns, [](Element value) { return is_finite(value); });
+  const auto place = static_cast<std::size_t>(found - values);
+  refuse(field, "Expected `" + field + "` to be finite but received " + text_of(*found) + " in row " +
+                    std::to_string(place / columns) + ", column " + std::to_string(place % columns) + ".");
 }
 
 }  // namespace
 
 void expect_trainable(const Examples& examples, const Network& network, const LossSpec& loss) {
-  if (!examples.bytes) {
-    expect_finite("features", static_cast<const float*>(examples.features), examples.rows, examples.columns);
+  for (std::size_t index = 0; index < examples.features.size(); ++index) {
+    const FeatureBlock& block = examples.features[index];
+    const std::string field = "features[" + std::to_string(index) + "].data";
+    if (block.type == ElementType::kFloat32) {
+      expect_finite(field, static_cast<const float*>(block.data), examples.rows, block.columns);
+    } else if (block.type == ElementType::kFloat16) {
+      expect_finite(field, static_cast<const std::uint16_t*>(block.data), examples.rows, block.columns);
+    }
   }
   expect_targets(loss, network.layers().back().activation, examples.targets, examples.target_classes, examples.rows,
                  network.outputs());
   expect_weights(examples.weights, examples.rows);
 }
 
-Gather gather_from(const Examples& examples, const std::uint32_t* order, std::size_t first_row, float* output,
-                   std::size_t output_rows) {
-  return {examples.features, examples.bytes, examples.columns, order,      first_row,
-          examples.scale,    examples.offset, output,           output_rows};
+void gather(const Examples& examples, const GatheredRows& target, Range rows) {
+  std::size_t first_column = 0;
+  for (const FeatureBlock& block : examples.features) {
+    kernels().gather({block.data, block.type, block.columns, first_column, target.order, target.first_row, block.scale,
+                      block.offset, target.output, target.output_rows, target.nonzero},
+                     rows);
+    first_column += block.columns;
+  }
 }
 
 }  // namespace millrace

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "activation.h"
+#include "element_type.h"
 #include "instruction_set.h"
 #include "update.h"
 
@@ -52,11 +53,14 @@ struct WeightGradient {
   const std::uint16_t* nonzero = nullptr;
 };
 
-/// Rows of a dataset to be turned into panels: element = float(source[row, column]) * scale + offset.
+/// Rows of one block of a dataset's columns to be turned into panels:
+///   output[row, first_column + column] = float(source[order[row], column]) * scale + offset, in two roundings
+/// An output of several blocks is gathered block by block, from the first column on. The last line is padded with 0.
 struct Gather {
-  const void* source;
-  bool bytes;  // uint8 when true, float32 otherwise
+  const void* source;  // [rows, columns] of the block
+  ElementType type;
   std::size_t columns;
+  std::size_t first_column;    // of the output; any number
   const std::uint32_t* order;  // source row of each output row; null for `first_row` onwards
   std::size_t first_row;
   float scale;

@@ -42,13 +42,11 @@ Predictor::Result Predictor::through_layers(const Network& network, const float*
   return {input, outputs_.data()};
 }
 
-Predictor::Result Predictor::forward(const Network& network, const Gather& source, std::size_t rows) {
+Predictor::Result Predictor::forward(const Network& network, const Examples& examples, std::size_t first_row,
+                                     std::size_t rows) {
   const FlushDenormals flush;
   reserve(network, rows);
-  Gather gather = source;
-  gather.output = input_.data();
-  gather.output_rows = rows;
-  kernels().gather(gather, {0, rows});
+  gather(examples, {nullptr, first_row, input_.data(), rows}, {0, rows});
   return through_layers(network, input_.data(), rows);
 }
 
@@ -61,7 +59,8 @@ void Predictor::predict(const Network& network, std::span<const float> input, st
     reserve(network, count);
     const float* from = input.data() + first * network.inputs();
     if (count > 1) {
-      kernels().gather({from, false, network.inputs(), nullptr, 0, 1.0f, 0.0f, input_.data(), count}, {0, count});
+      kernels().gather({from, ElementType::kFloat32, network.inputs(), 0, nullptr, 0, 1.0f, 0.0f, input_.data(), count},
+                       {0, count});
     }
     // One row in panels is the row itself: it is read where it lies.
     const Result result = through_layers(network, count > 1 ? input_.data() : from, count);

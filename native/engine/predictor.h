@@ -4,6 +4,7 @@
 #include <span>
 
 #include "aligned_buffer.h"
+#include "examples.h"
 #include "kernels.h"
 #include "network.h"
 
@@ -19,12 +20,12 @@ class Predictor {
   /// Makes room for `rows` rows, so that later calls with as many allocate nothing.
   void reserve(const Network&, std::size_t rows);
 
-  /// Logits and outputs of up to kRowsAtOnce rows, in panels of `rows` rows; valid until the next call.
+  /// Logits and outputs of up to kRowsAtOnce rows from `first_row` on, in panels of `rows` rows; valid until the next call.
   struct Result {
     const float* logits;
     const float* outputs;
   };
-  Result forward(const Network&, const Gather& source, std::size_t rows);
+  Result forward(const Network&, const Examples&, std::size_t first_row, std::size_t rows);
 
   /// input: row-major [rows, inputs]; output: row-major [rows, outputs].
   void predict(const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);

@@ -53,9 +53,8 @@ bool Propagation::by_panels(std::size_t layer) const {
 
 void Propagation::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer) {
   const Range rows = share_of(slice.rows, member, pool_.size());
-  Gather source = gather_from(examples, slice.order, slice.first_row, inputs_[buffer].data(), slice.rows);
-  source.nonzero = nonzero_[buffer].data();
-  kernels_.gather(source, rows);
+  millrace::gather(
+      examples, {slice.order, slice.first_row, inputs_[buffer].data(), slice.rows, nonzero_[buffer].data()}, rows);
 }
 
 void Propagation::share_dense(unsigned member, std::size_t layer, const DenseProduct& product, std::size_t rows) {

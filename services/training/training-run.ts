@@ -1,4 +1,4 @@
-import { EngineError, type Examples, engineInfo, Network, Trainer } from '../../native/index.js';
+import { EngineError, type Examples, engineInfo, type FeatureBlock, Network, Trainer } from '../../native/index.js';
 import { ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
@@ -168,7 +168,13 @@ export class TrainingRun {
       () => preprocessing.tensors(pipeline, spec.pipeline.labelKind!, split, this.#signal),
       { signal: this.#signal, log, service: 'preprocessing' },
     );
-    return { ...tensors, scale: pipeline.featureScale, offset: pipeline.featureOffset };
+    const { rows, features: data, targets } = tensors;
+    const { featureCount: columns, featureScale: scale, featureOffset: offset } = pipeline;
+    const block: FeatureBlock =
+      data instanceof Uint8Array
+        ? { type: 'uint8', columns, data, scale, offset }
+        : { type: 'float32', columns, data, scale, offset };
+    return { rows, features: [block], targets };
   }
 
   async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
@@ -311,11 +317,14 @@ export class TrainingRun {
 
 /** Rows `begin` to `end` of examples, not copied. */
 function rowsFrom(examples: Examples, begin: number, end: number): Examples {
-  const width = examples.features.length / examples.rows;
+  const rowsOf = (block: FeatureBlock) => {
+    const data = block.data.subarray(begin * block.columns, end * block.columns);
+    return { ...block, data } as FeatureBlock;
+  };
   return {
     ...examples,
     rows: end - begin,
-    features: examples.features.subarray(begin * width, end * width),
+    features: examples.features.map(rowsOf),
     targets: examples.targets.subarray(begin, end),
   };
 }

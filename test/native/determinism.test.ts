@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Examples, Network, type TrainerOptions } from '../../native/index.js';
-import { digestOf, epochOptions, examplesOf, noise, specOf, trainerOf } from './build-network.js';
+import { type Examples, type FeatureBlock, Network, type TrainerOptions } from '../../native/index.js';
+import { digestOf, epochOptions, examplesOf, floatBlock, noise, specOf, trainerOf } from './build-network.js';
 
 const specs = {
   'even widths': specOf(64, '128 relu', '64 tanh', '10 softmax'),
@@ -58,8 +58,9 @@ describe('what decides the weights', () => {
     const offset = Math.fround(-31.3);
     const features = Float32Array.from(bytes, (byte) => Math.fround(byte * scale) + offset);
     const { rows, targets } = examples;
-    expect(await trained(spec, { rows, targets, features: bytes, scale, offset }, {})).toBe(
-      await trained(spec, { rows, targets, features, scale: 1, offset: 0 }, {}),
+    const stored: FeatureBlock[] = [{ type: 'uint8', columns: spec.inputs, data: bytes, scale, offset }];
+    expect(await trained(spec, { rows, targets, features: stored }, {})).toBe(
+      await trained(spec, { rows, targets, features: floatBlock(spec.inputs, features) }, {}),
     );
   });
 
@@ -88,8 +89,13 @@ describe('what decides the weights', () => {
   test('bytes and the floats they stand for give the same bits', async () => {
     const bytes = new Uint8Array(noise(100 * 37).map((value) => (value + 1) * 127));
     const scale = 1 / 256;
-    const stored = { ...examples, features: bytes, scale };
-    const floats = { ...examples, features: Float32Array.from(bytes, (value) => value * scale) };
+    const columns = spec.inputs;
+    const stored: Examples = { ...examples, features: [{ type: 'uint8', columns, data: bytes, scale }] };
+    const features = floatBlock(
+      columns,
+      Float32Array.from(bytes, (value) => value * scale),
+    );
+    const floats = { ...examples, features };
     expect(await trained(spec, stored, {})).toBe(await trained(spec, floats, {}));
   });
 

@@ -10,7 +10,7 @@ import {
   Trainer,
   writeSafetensors,
 } from '../../native/index.js';
-import { noise, specOf } from './build-network.js';
+import { floatBlock, noise, specOf } from './build-network.js';
 
 const rows = 3;
 const inputs = 4;
@@ -72,7 +72,7 @@ async function agrees(network: Case): Promise<void> {
   const gradients = await gradientsOf(network, tensors);
   const lossOf = async () => (await gradientsOf(network, tensors)).loss;
   for (const [name, { data }] of tensors) await compare(name, data, gradients.parameters[name]!, lossOf);
-  await compare('input', network.examples.features as Float32Array, gradients.inputs, lossOf);
+  await compare('input', network.examples.features[0]!.data as Float32Array, gradients.inputs, lossOf);
 }
 
 function targetsOf(loss: Loss): Examples['targets'] {
@@ -96,7 +96,7 @@ function targetsOf(loss: Loss): Examples['targets'] {
 
 function batchFor(loss: Loss): Examples {
   const features = noise(rows * inputs, 3).map((value) => value / 2);
-  return { rows, features, scale: 1, offset: 0, targets: targetsOf(loss) };
+  return { rows, features: floatBlock(inputs, features), targets: targetsOf(loss) };
 }
 
 const activations: Activation[] = ['linear', 'sigmoid', 'tanh', 'relu', 'softmax'];

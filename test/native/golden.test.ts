@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Activation, type Loss, type OptimizerSpec, readSafetensors, Trainer } from '../../native/index.js';
 import golden from '../golden/engine.json' with { type: 'json' };
-import { epochOptions, networkWith, specOf } from './build-network.js';
+import { epochOptions, floatBlock, networkWith, specOf } from './build-network.js';
 
 const { rows, inputs, hidden: hiddenUnits, outputs } = golden.shape;
 const names = ['layers.0.kernel', 'layers.0.bias', 'layers.1.kernel', 'layers.1.bias'];
@@ -37,7 +37,7 @@ describe('outputs, loss and every gradient agree with PyTorch', () => {
       threads: 1,
     });
     const targets = targetsOf(golden.loss, golden.targets);
-    const gradients = await trainer.gradients({ rows, features, scale: 1, offset: 0, targets });
+    const gradients = await trainer.gradients({ rows, features: floatBlock(inputs, features), targets });
     expect(Math.abs(gradients.loss - golden.expected.loss)).toBeLessThanOrEqual(tolerance * 4);
     for (const [index, name] of names.entries()) {
       expectClose(gradients.parameters[name]!, golden.expected.parameters[index]!, tolerance);
@@ -59,13 +59,8 @@ describe('ten steps of every optimizer agree with PyTorch', () => {
       seed: 0,
       threads: 1,
     });
-    const examples = {
-      rows,
-      features: Float32Array.from(golden.features),
-      scale: 1,
-      offset: 0,
-      targets: Int32Array.from(golden.targets),
-    };
+    const features = Float32Array.from(golden.features);
+    const examples = { rows, features: floatBlock(inputs, features), targets: Int32Array.from(golden.targets) };
     for (const [epoch, loss] of golden.expected.losses.entries()) {
       const result = await trainer.trainEpoch(examples, epochOptions(epoch));
       // Ten steps carry the rounding of one into the next.
@@ -73,8 +68,8 @@ describe('ten steps of every optimizer agree with PyTorch', () => {
     }
     expect(trainer.step).toBe(10);
     const expected = networkWith(spec, golden.expected.parameters);
-    const actualOutputs = network.predict(examples.features, rows);
-    expectClose(actualOutputs, [...expected.predict(examples.features, rows)], 1e-5);
+    const actualOutputs = network.predict(features, rows);
+    expectClose(actualOutputs, [...expected.predict(features, rows)], 1e-5);
     const { tensors } = readSafetensors(network.toSafetensors({}));
     // Adam divides by the root of a tiny second moment: its relative rounding is amplified, hence 1e-5 and not 2e-6.
     for (const [index, name] of names.entries()) {

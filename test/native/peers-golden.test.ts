@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Loss, Network, type NetworkSpec, Trainer, writeSafetensors } from '../../native/index.js';
 import keras from '../golden/engine-keras.json' with { type: 'json' };
 import torch from '../golden/loss.json' with { type: 'json' };
+import { floatBlock } from './build-network.js';
 
 /** One network, its batch, and what the peer made of them. */
 interface Golden {
@@ -44,12 +45,10 @@ function networkOf({ network, tensors }: Golden): Network {
   return Network.fromSafetensors(spec, writeSafetensors(new Map(entries), {}));
 }
 
-function examplesOf({ rows, features, targets, weights, classes }: Golden) {
+function examplesOf({ rows, network, features, targets, weights, classes }: Golden) {
   return {
     rows,
-    features: Float32Array.from(features),
-    scale: 1,
-    offset: 0,
+    features: floatBlock((network as NetworkSpec).inputs, Float32Array.from(features)),
     targets: classes ? Int32Array.from(targets) : Float32Array.from(targets),
     ...(weights === null ? {} : { weights: Float32Array.from(weights) }),
   };
@@ -69,7 +68,7 @@ async function agrees(golden: Golden): Promise<void> {
   const network = networkOf(golden);
   const trainer = trainerOf(network, golden);
   const examples = examplesOf(golden);
-  expectClose('output', network.predict(examples.features, golden.rows), golden.expected.outputs);
+  expectClose('output', network.predict(Float32Array.from(golden.features), golden.rows), golden.expected.outputs);
   const gradients = await trainer.gradients(examples);
   expectClose('loss', [gradients.loss], [golden.expected.loss]);
   for (const [name, expected] of Object.entries(golden.expected.parameters)) {

@@ -8,9 +8,9 @@ const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('mn
 
 /** IDX: images have a header of 16 bytes, labels one of 8. */
 function mnist(part: 'train' | 't10k'): Examples {
-  const features = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
+  const data = readFileSync(path.join(folder, `${part}-images-idx3-ubyte`)).subarray(16);
   const targets = Int32Array.from(readFileSync(path.join(folder, `${part}-labels-idx1-ubyte`)).subarray(8));
-  return { rows: targets.length, features, scale: 1 / 255, offset: 0, targets };
+  return { rows: targets.length, features: [{ type: 'uint8', columns: 784, data, scale: 1 / 255 }], targets };
 }
 
 test('learns the seed example on all of MNIST: 96.5 % of the test images after two epochs', async () => {

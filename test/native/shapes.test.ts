@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Network, readSafetensors, type Tensor } from '../../native/index.js';
+import { type FeatureBlock, Network, readSafetensors, type Tensor } from '../../native/index.js';
 import { fuzzRuns } from '../support/mutations.js';
-import { noise, specOf, trainerOf } from './build-network.js';
+import { floatBlock, noise, specOf, trainerOf } from './build-network.js';
 
 // One, primes, the panel's width of 16 and its neighbours, the parts of 64 (prediction) and 256 rows (training), 4097.
 const lengths = [1, 2, 3, 5, 7, 13, 15, 16, 17, 31, 32, 33, 61, 64, 65, 127, 255, 256, 257, 521, 4097];
@@ -118,7 +118,7 @@ test('gradients of any shape are those of a plain reference', { timeout: 60_000 
       const features = noise(shape.rows * shape.inputs, 7);
       const targets = noise(shape.rows * shape.outputs, 9);
       const trainer = trainerOf(network, { loss: 'meanSquaredError' });
-      const examples = { rows: shape.rows, features, scale: 1, offset: 0, targets };
+      const examples = { rows: shape.rows, features: floatBlock(shape.inputs, features), targets };
       const { parameters, inputs } = await trainer.gradients(examples);
       const expected = new Reference(shape, tensors, features).gradients(targets);
       for (const [name, values] of Object.entries({ ...parameters, inputs })) expectNear(name, values, expected[name]!);
@@ -134,13 +134,18 @@ test('bytes and floats of the same numbers are trained to the same bits', { time
     fc.asyncProperty(shape, fc.constantFrom(1, 7, 32, 300), async (shape, batchSize) => {
       const { rows } = shape;
       const bytes = Uint8Array.from(noise(rows * shape.inputs, 5), (value) => Math.floor((value + 1) * 128));
+      const stored = { columns: shape.inputs, scale: 1 / 256, offset: -0.5 };
+      const blocks: FeatureBlock[] = [
+        { ...stored, type: 'uint8', data: bytes },
+        { ...stored, type: 'float32', data: Float32Array.from(bytes) },
+      ];
       const files = [];
-      for (const features of [bytes, Float32Array.from(bytes)]) {
+      for (const block of blocks) {
         const { network } = networkOf(shape);
         const trainer = trainerOf(network, { loss: 'meanSquaredError', batchSize: Math.max(batchSize, rows / 8) | 0 });
         const targets = noise(rows * shape.outputs, 9);
         const options = { epoch: 0, progressIntervalMs: 1000, onProgress: null, signal: null };
-        await trainer.trainEpoch({ rows, features, scale: 1 / 256, offset: -0.5, targets }, options);
+        await trainer.trainEpoch({ rows, features: [block], targets }, options);
         files.push(network.toSafetensors({}));
         trainer.dispose();
         network.dispose();

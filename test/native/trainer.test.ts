@@ -3,11 +3,22 @@ import {
   EngineError,
   type EpochProgress,
   type Examples,
+  type FeatureBlock,
   Network,
   Trainer,
   type TrainerOptions,
 } from '../../native/index.js';
-import { adam, digestOf, epochOptions, examplesOf, networkWith, noise, specOf, trainerOf } from './build-network.js';
+import {
+  adam,
+  digestOf,
+  epochOptions,
+  examplesOf,
+  floatBlock,
+  networkWith,
+  noise,
+  specOf,
+  trainerOf,
+} from './build-network.js';
 
 const spec = specOf(4, '8 relu', '3 softmax');
 
@@ -62,22 +73,23 @@ describe('new Trainer', () => {
 
 describe('trainEpoch refuses, before a weight has changed,', () => {
   const good = examplesOf(10, 4, 3);
-  const changed = (field: 'features' | 'targets', index: number, value: number): Partial<Examples> => {
-    const array = good[field].slice();
-    array[index] = value;
-    return { [field]: array };
-  };
+  const data = good.features[0]!.data as Float32Array;
+  const block = (wrong: object) => ({ features: [{ ...good.features[0]!, ...wrong }] as FeatureBlock[] });
+  const label = (index: number, value: number) => ({
+    targets: Int32Array.from(good.targets).fill(value, index, index + 1),
+  });
+  const feature = (index: number, value: number) => block({ data: data.slice().fill(value, index, index + 1) });
 
   test.each<[string, Partial<Examples>, string, string]>([
-    ['NaN', changed('features', 17, Number.NaN), 'features', 'in row 4, column 1'],
-    ['infinity', changed('features', 39, Number.POSITIVE_INFINITY), 'features', 'in row 9, column 3'],
-    ['a label past the classes', changed('targets', 6, 3), 'targets', 'from 0 to 2 but received 3 in row 6'],
-    ['a negative label', changed('targets', 0, -1), 'targets', 'received -1 in row 0'],
-    ['too few features', { features: new Float32Array(39) }, 'features', 'Float32Array of 40 elements'],
-    ['features of another type', { features: new Int8Array(40) as never }, 'features', 'Float32Array of 40'],
+    ['NaN', feature(17, Number.NaN), 'features[0].data', 'in row 4, column 1'],
+    ['infinity', feature(39, Number.POSITIVE_INFINITY), 'features[0].data', 'in row 9, column 3'],
+    ['a label past the classes', label(6, 3), 'targets', 'from 0 to 2 but received 3 in row 6'],
+    ['a negative label', label(0, -1), 'targets', 'received -1 in row 0'],
+    ['too few features', block({ data: new Float32Array(39) }), 'features[0].data', 'Float32Array of 40 elements'],
+    ['features of another type', block({ data: new Int8Array(40) }), 'features[0].data', 'Float32Array of 40'],
     ['labels of another type', { targets: new Float32Array(10) }, 'targets', 'Int32Array of 10'],
     ['no rows', { rows: 0 }, 'rows', 'integer from 1'],
-    ['a scale of NaN', { scale: Number.NaN }, 'scale', 'finite number'],
+    ['a scale of NaN', block({ scale: Number.NaN }), 'features[0].scale', 'finite number'],
   ])('%s', async (_, wrong, field, message) => {
     const network = Network.create(spec, 1);
     const before = digestOf(network);
@@ -103,8 +115,9 @@ describe('trainEpoch refuses, before a weight has changed,', () => {
     const features = new Float32Array(40);
     structuredClone(features.buffer, { transfer: [features.buffer] });
     const trainer = trainerOf(Network.create(spec, 1));
-    await expect(trainer.trainEpoch({ ...good, features }, epochOptions())).rejects.toMatchObject({
-      field: 'features',
+    const examples = { ...good, features: floatBlock(4, features) };
+    await expect(trainer.trainEpoch(examples, epochOptions())).rejects.toMatchObject({
+      field: 'features[0].data',
     });
   });
 
@@ -112,8 +125,9 @@ describe('trainEpoch refuses, before a weight has changed,', () => {
     const Resizable = ArrayBuffer as unknown as new (size: number, options: { maxByteLength: number }) => ArrayBuffer;
     const features = new Float32Array(new Resizable(160, { maxByteLength: 320 }));
     const trainer = trainerOf(Network.create(spec, 1));
-    await expect(trainer.trainEpoch({ ...good, features }, epochOptions())).rejects.toMatchObject({
-      field: 'features',
+    const examples = { ...good, features: floatBlock(4, features) };
+    await expect(trainer.trainEpoch(examples, epochOptions())).rejects.toMatchObject({
+      field: 'features[0].data',
     });
   });
 
@@ -205,7 +219,7 @@ describe('diverging', () => {
     const options = { loss: 'meanSquaredError', batchSize, threads: 2 } as const;
     const trainer = trainerOf(network, { ...options, optimizer: { type: 'gradientDescent', learningRate: 1e10 } });
     const features = noise(400).map((value) => value * 1e6);
-    const examples = { rows: 100, features, scale: 1, offset: 0, targets: new Float32Array(100) };
+    const examples = { rows: 100, features: floatBlock(4, features), targets: new Float32Array(100) };
     const run = async () => {
       for (let epoch = 0; epoch < 50; epoch += 1) await trainer.trainEpoch(examples, epochOptions(epoch));
     };
@@ -281,7 +295,11 @@ describe('evaluate', () => {
     const features = Float32Array.of(-3, -2, 1, 2, 3);
     const targets = Int32Array.of(0, 1, 1, 1, 0);
     const trainer = trainerOf(network);
-    const { loss, accuracy, confusion } = await trainer.evaluate({ rows: 5, features, scale: 1, offset: 0, targets });
+    const { loss, accuracy, confusion } = await trainer.evaluate({
+      rows: 5,
+      features: floatBlock(1, features),
+      targets,
+    });
     expect(accuracy).toBe(3 / 5);
     expect([...confusion!]).toEqual([1, 1, 1, 2]);
     const expected =

@@ -18,7 +18,7 @@ const prelude = `
   const options = { loss: 'categoricalCrossEntropy', optimizer, batchSize: 1, seed: 1, threads: 2 };
   const trainer = new addon.TrainerHandle(network, options);
   const rows = 1e6;
-  const examples = { rows, features: new Float32Array(rows * 4), scale: 1, offset: 0, targets: new Int32Array(rows) };
+  const examples = { rows, features: [{ type: 'float32', columns: 4, data: new Float32Array(rows * 4) }], targets: new Int32Array(rows) };
 `;
 
 function start(body: string): Worker {

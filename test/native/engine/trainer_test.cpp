@@ -24,7 +24,7 @@ struct Data {
     for (std::size_t row = 0; row < rows; ++row) labels[row] = static_cast<std::int32_t>(row % 5);
   }
   Examples examples() const {
-    return {features.rows, features.columns, features.flat.data(), false, 1.0f, 0.0f, labels.data(), true};
+    return {features.rows, {{ElementType::kFloat32, features.columns, features.flat.data()}}, labels.data(), true};
   }
   Matrix features;
   std::vector<std::int32_t> labels;

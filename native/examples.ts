@@ -1,0 +1,48 @@
+import { markAsUntransferable } from 'node:worker_threads';
+import { invalidArgument } from './engine-error.js';
+import type { Examples } from './spec.js';
+
+/**
+ * The engine reads the arrays from its own threads: their memory must neither move nor shrink under it.
+ * What is no array is left for the engine to refuse.
+ */
+export function keepInPlace(examples: Examples): void {
+  for (const [field, array] of arraysOf(examples)) {
+    if (!ArrayBuffer.isView(array)) continue;
+    const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
+    if (buffer.resizable || buffer.growable) {
+      throw invalidArgument(field, `Expected \`${field}\` to have a buffer of fixed length.`);
+    }
+    if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
+  }
+}
+
+/** Examples that have been found trainable: they are not scanned again every epoch. */
+export class CheckedExamples {
+  readonly #byTargets = new WeakMap<object, unknown[]>();
+
+  add(examples: Examples): void {
+    this.#byTargets.set(examples.targets, valuesOf(examples));
+  }
+
+  has(examples: Examples): boolean {
+    const known = this.#byTargets.get(examples?.targets);
+    const given = valuesOf(examples);
+    return known !== undefined && known.length === given.length && known.every((array, i) => array === given[i]);
+  }
+}
+
+function valuesOf(examples: Examples): unknown[] {
+  return arraysOf(examples).map(([, array]) => array);
+}
+
+/** Every array with its name, as far as there are any. */
+function arraysOf(examples: Examples): [field: string, array: unknown][] {
+  const blocks: unknown = examples?.features;
+  // `map` would leave out what a sparse array leaves out.
+  const features = Array.from(Array.isArray(blocks) ? blocks : [], (block, index): [string, unknown] => [
+    `features[${index}].data`,
+    block?.data,
+  ]);
+  return [...features, ['targets', examples?.targets], ['weights', examples?.weights]];
+}
