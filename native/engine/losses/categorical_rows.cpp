@@ -5,6 +5,14 @@
 namespace millrace {
 namespace {
 
+// -log p is exact enough while p is far from underflow, and need not wait for the largest output.
+double negative_log_probability(const LossBatch& b, std::size_t row, std::size_t label, std::size_t top) {
+  constexpr float kSafe = 1e-20f;
+  const std::size_t at = panel_offset(b.matrix_rows, row, label);
+  const float p = probability(b, at);
+  return p > kSafe ? -std::log(static_cast<double>(p)) : log_partition(b, row, top) - b.logits[at];
+}
+
 /// Class indices without smoothing: the usual case, and the fast one.
 void class_rows(const LossBatch& b, Range rows) {
   for (std::size_t row = rows.begin; row < rows.end; ++row) {
@@ -12,7 +20,7 @@ void class_rows(const LossBatch& b, Range rows) {
     const std::size_t top = largest(b.outputs, b.matrix_rows, row, b.columns);
     const float weight = row_weight(b, row, label);
     const float share = weight * b.share;
-    b.row_loss[row] = weight * (log_partition(b, row, top) - b.logits[panel_offset(b.matrix_rows, row, label)]);
+    b.row_loss[row] = weight * negative_log_probability(b, row, label, top);
     b.row_correct[row] = top == label;
     if (b.error == nullptr) continue;
     for (std::size_t c = 0; c < b.columns; ++c) {
