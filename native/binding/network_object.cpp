@@ -7,6 +7,7 @@
 
 #include "network_argument.h"
 #include "engine/error.h"
+#include "engine/prediction_team.h"
 #include "environment.h"
 #include "fields.h"
 
@@ -34,7 +35,10 @@ class PredictWorker : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
-  void Execute() override { Predictor().predict(*network_, input_, rows_, output_); }
+  void Execute() override {
+    Predictor predictor;
+    predict_on_team(predictor, *network_, input_, rows_, output_);
+  }
 
   void OnOK() override {
     Napi::Float32Array result = Napi::Float32Array::New(Env(), output_.size());
@@ -149,7 +153,8 @@ Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
     const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
     const Napi::Float32Array input = to_floats(info[0], "input", rows * network.inputs());
     Napi::Float32Array output = Napi::Float32Array::New(info.Env(), rows * network.outputs());
-    predictor_.predict(network, {input.Data(), input.ElementLength()}, rows, {output.Data(), output.ElementLength()});
+    predict_on_team(predictor_, network, {input.Data(), input.ElementLength()}, rows,
+                    {output.Data(), output.ElementLength()});
     return output;
   });
 }

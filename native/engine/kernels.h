@@ -33,6 +33,8 @@ struct DenseProduct {
   /// Of the input, see Gather; null when unknown. Where most elements are zero only the others are multiplied. That adds up
   /// to the same bits unless a weight is infinite or NaN, times which 0 is NaN, or the whole sum is 0, whose sign may differ.
   const std::uint16_t* nonzero = nullptr;
+  /// The input is row-major [input_rows, inner] instead of in panels, and is read where it lies.
+  bool row_major = false;
 };
 
 /// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.

@@ -22,7 +22,8 @@ void Predictor::reserve(const Network& network, std::size_t rows) {
   grow(outputs_, panel_size(rows, network.outputs()));
 }
 
-Predictor::Result Predictor::through_layers(const Network& network, const float* input, std::size_t rows) {
+Predictor::Result Predictor::through_layers(const Network& network, const float* input, std::size_t rows,
+                                            bool row_major) {
   const Kernels& k = kernels();
   const float* parameters = network.parameters();
   const std::size_t last = network.layers().size() - 1;
@@ -30,9 +31,10 @@ Predictor::Result Predictor::through_layers(const Network& network, const float*
     const Layer& layer = network.layers()[index];
     float* output = hidden_[index % 2].data();
     const bool separate = index == last || layer.activation == Activation::kSoftmax;
-    k.dense({input, rows, layer.inner, parameters + layer.kernel, parameters + layer.bias, output, rows, nullptr,
-             separate ? Activation::kLinear : layer.activation},
-            {0, rows}, {0, panel_count(layer.outer)});
+    DenseProduct product{input, rows, layer.inner, parameters + layer.kernel, parameters + layer.bias, output, rows,
+                         nullptr, separate ? Activation::kLinear : layer.activation};
+    product.row_major = row_major && index == 0;
+    k.dense(product, {0, rows}, {0, panel_count(layer.outer)});
     if (separate) {
       float* activated = index == last ? outputs_.data() : output;
       k.activate(layer.activation, output, activated, rows, layer.outer, {0, rows});
@@ -47,7 +49,7 @@ Predictor::Result Predictor::forward(const Network& network, const Examples& exa
   const FlushDenormals flush;
   reserve(network, rows);
   gather(examples, {nullptr, first_row, input_.data(), rows}, {0, rows});
-  return through_layers(network, input_.data(), rows);
+  return through_layers(network, input_.data(), rows, false);
 }
 
 void Predictor::predict(const Network& network, std::span<const float> input, std::size_t rows,
@@ -57,13 +59,7 @@ void Predictor::predict(const Network& network, std::span<const float> input, st
   for (std::size_t first = 0; first < rows; first += kRowsAtOnce) {
     const std::size_t count = std::min(kRowsAtOnce, rows - first);
     reserve(network, count);
-    const float* from = input.data() + first * network.inputs();
-    if (count > 1) {
-      kernels().gather({from, ElementType::kFloat32, network.inputs(), 0, nullptr, 0, 1.0f, 0.0f, input_.data(), count},
-                       {0, count});
-    }
-    // One row in panels is the row itself: it is read where it lies.
-    const Result result = through_layers(network, count > 1 ? input_.data() : from, count);
+    const Result result = through_layers(network, input.data() + first * network.inputs(), count, true);
     for (std::size_t row = 0; row < count; ++row) {
       for (std::size_t column = 0; column < outputs; ++column) {
         output[(first + row) * outputs + column] = result.outputs[panel_offset(count, row, column)];

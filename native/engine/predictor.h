@@ -31,7 +31,7 @@ class Predictor {
   void predict(const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
 
  private:
-  Result through_layers(const Network&, const float* input, std::size_t rows);
+  Result through_layers(const Network&, const float* input, std::size_t rows, bool row_major);
 
   AlignedBuffer<float> input_;
   AlignedBuffer<float> hidden_[2];

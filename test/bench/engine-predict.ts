@@ -1,7 +1,7 @@
 /** `node dist/test/bench/engine-predict.js` prints microseconds by rows as one line of JSON. */
-import { predictMicroseconds } from './engine.js';
+import { predictedRows, predictMicroseconds } from './engine.js';
 
-const figures = [1, 8, 32, 256].map((rows) => {
+const figures = predictedRows.map((rows) => {
   const repetitions = Math.max(20, Math.ceil(4000 / rows));
   return [rows, Number(predictMicroseconds({ rows, repetitions }).toFixed(2))];
 });

@@ -69,6 +69,9 @@ export async function trainSeedExample(options: {
   };
 }
 
+/** What is predicted at once in the benchmarks. */
+export const predictedRows = [1, 8, 32, 64, 256];
+
 /** Median time of one synchronous prediction, crossing included, in microseconds. */
 export function predictMicroseconds(options: { rows: number; repetitions: number }): number {
   const network = Network.create(seedSpec, 1);

@@ -80,6 +80,42 @@ TEST("dense agrees with the plain sum for every shape, activation and instructio
   }
 }
 
+/// [panels][rows] of bits, as Gather makes them.
+std::vector<std::uint16_t> nonzero_of(const Matrix& matrix) {
+  std::vector<std::uint16_t> masks(panel_count(matrix.columns) * matrix.rows);
+  for (std::size_t r = 0; r < matrix.rows; ++r) {
+    for (std::size_t c = 0; c < matrix.columns; ++c) {
+      if (matrix.at(r, c) != 0.0f) masks[c / kPanelWidth * matrix.rows + r] |= 1u << (c % kPanelWidth);
+    }
+  }
+  return masks;
+}
+
+TEST("dense reads a row-major input with the bits of one in panels, also where it skips zeros") {
+  for (const Kernels* k : available_kernels()) {
+    for (const auto& [rows, inner, outer] : kShapes) {
+      for (const double share : {0.2, 1.0}) {
+        const Matrix input = Matrix::sparse(rows, inner, share, 1);
+        const std::vector<std::uint16_t> masks = nonzero_of(input);
+        const AlignedBuffer<float> x = input.panels();
+        const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
+        const auto run = [&](const float* from, bool row_major, const std::uint16_t* nonzero) {
+          AlignedBuffer<float> output(panel_size(rows, outer));
+          k->dense({from, rows, inner, w.data(), nullptr, output.data(), rows, nullptr, Activation::kRelu, nonzero,
+                    row_major},
+                   {0, rows}, {0, panel_count(outer)});
+          return output;
+        };
+        const AlignedBuffer<float> expected = run(x.data(), false, nullptr);
+        for (const std::uint16_t* nonzero : {static_cast<const std::uint16_t*>(nullptr), masks.data()}) {
+          const AlignedBuffer<float> output = run(input.flat.data(), true, nonzero);
+          CHECK(std::memcmp(expected.data(), output.data(), output.size() * sizeof(float)) == 0);
+        }
+      }
+    }
+  }
+}
+
 TEST("dense multiplies by the slope on the way back") {
   for (const Kernels* k : available_kernels()) {
     const Matrix error = Matrix::random(9, 21, 1);
@@ -162,17 +198,6 @@ TEST("the weight gradient agrees with the plain sum, stored, added and applied")
       }
     }
   }
-}
-
-/// [panels][rows] of bits, as Gather makes them.
-std::vector<std::uint16_t> nonzero_of(const Matrix& matrix) {
-  std::vector<std::uint16_t> masks(panel_count(matrix.columns) * matrix.rows);
-  for (std::size_t r = 0; r < matrix.rows; ++r) {
-    for (std::size_t c = 0; c < matrix.columns; ++c) {
-      if (matrix.at(r, c) != 0.0f) masks[c / kPanelWidth * matrix.rows + r] |= 1u << (c % kPanelWidth);
-    }
-  }
-  return masks;
 }
 
 constexpr double kShares[] = {0.0, 0.02, 0.2, 0.45, 0.7, 1.0};

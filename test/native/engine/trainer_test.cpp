@@ -1,10 +1,12 @@
 #include "engine/trainer.h"
 
 #include <cstring>
+#include <thread>
 
 #include "check.h"
 #include "engine/cpu_quota.h"
 #include "engine/error.h"
+#include "engine/prediction_team.h"
 #include "engine/predictor.h"
 #include "matrices.h"
 
@@ -141,6 +143,28 @@ TEST("a prediction does not depend on the rows beside it") {
     predictor.predict(*network, {input.flat.data() + row * 19, 19}, 1, alone);
     CHECK(std::memcmp(alone.data(), together.data() + row * 5, 5 * sizeof(float)) == 0);
   }
+}
+
+TEST("predictions of many rows have the same bits with helpers, also for several callers at once") {
+  const auto network = small_network();
+  const std::size_t rows = 10 * Predictor::kRowsAtOnce + 3;
+  const Matrix input = Matrix::random(rows, 19, 9);
+  std::vector<float> alone(rows * 5);
+  Predictor own;
+  own.predict(*network, input.flat, rows, alone);
+  PredictionTeam team(3);
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      Predictor predictor;
+      for (int round = 0; round < 50; ++round) {
+        std::vector<float> together(rows * 5, 7.0f);
+        team.predict(predictor, *network, input.flat, rows, together);
+        if (std::memcmp(alone.data(), together.data(), alone.size() * sizeof(float)) != 0) std::abort();
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST("a team meets at its barrier thousands of times, also with more threads than processors") {
