@@ -36,6 +36,16 @@ export interface EpochTotals {
   seconds: number;
 }
 
+/** After `step` steps of an epoch over `rows` rows, with the sums over those seen. */
+export interface EpochPosition {
+  epoch: number;
+  step: number;
+  rows: number;
+  batchRows: number;
+  lossSum: number;
+  correct: number;
+}
+
 export interface TrainerHandle {
   step(): number;
   threads(): number;
@@ -45,11 +55,14 @@ export interface TrainerHandle {
     progressIntervalMs: number,
     onProgress: ((totals: EpochTotals) => void) | null,
     check: boolean,
+    maxSteps: number | null,
   ): Promise<EpochTotals>;
   cancel(): void;
   evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null; confusion: Int32Array | null }>;
   gradients(examples: Examples): Promise<{ loss: number; parameters: Float32Array; inputs: Float32Array }>;
   moments(): Float32Array[];
+  position(): EpochPosition;
+  setPosition(position: EpochPosition): void;
   restore(step: number, parameters: Float32Array, moments: Float32Array[]): void;
   dispose(): void;
 }

@@ -128,12 +128,14 @@ export interface EpochProgress {
   /** null where the loss has none, see `Loss`. */
   accuracy: number | null;
   examplesPerSecond: number;
-  /** Since the epoch began. */
+  /** Since the call began. */
   seconds: number;
 }
 
 export interface EpochResult {
   epoch: number;
+  /** Steps of the epoch that are done; as many as `steps` when it is. */
+  step: number;
   steps: number;
   examples: number;
   loss: number;

@@ -1,4 +1,4 @@
-import { addon, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
+import { addon, type EpochPosition, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
 import { CheckedExamples, keepInPlace } from './examples.js';
 import { type Network, networkHandle } from './network.js';
@@ -13,9 +13,11 @@ export interface EpochOptions {
   progressIntervalMs: number;
   onProgress: ((progress: EpochProgress) => void) | null;
   signal: AbortSignal | null;
+  /** Ends the call after as many steps, in the midst of the epoch; the next call goes on. null, the default: no limit. */
+  maxSteps?: number | null;
 }
 
-const stateFormat = 'millrace.trainer.1';
+const stateFormat = 'millrace.trainer.2';
 const lossesWithAccuracy: LossName[] = ['binaryCrossEntropy', 'categoricalCrossEntropy', 'hinge'];
 const momentNames = ['optimizer.firstMoment.', 'optimizer.secondMoment.'];
 
@@ -43,17 +45,26 @@ export class Trainer {
     return Trainer.#of(this).#step;
   }
 
+  /** Where `trainEpoch` would go on: after `step` steps of `epoch`. Between epochs `step` is 0. */
+  get position(): { epoch: number; step: number } {
+    const { epoch, step } = Trainer.#of(this).#handle.position();
+    return { epoch, step };
+  }
+
   /**
-   * One pass over all examples on the engine's own threads.
-   * Rejects with CANCELLED when `signal` is aborted (within one step) and with DIVERGED when the loss is no longer a
-   * finite number; the weights are then those after the last full step. An error that `onProgress` throws cancels the
-   * epoch and rejects it.
+   * One pass over all examples on the engine's own threads. Where the trainer stands in the midst of the same epoch (after
+   * CANCELLED, `maxSteps` or `loadState`), the rest of it, to the same bits and totals as in one go; the examples must be
+   * the same.
+   * Rejects with CANCELLED when `signal` is aborted, within one step, with everything as after the last full step; and
+   * with DIVERGED when the loss is no longer a finite number, with everything as it was at the call. An error that
+   * `onProgress` throws cancels the epoch and rejects it.
    */
   async trainEpoch(examples: Examples, options: EpochOptions): Promise<EpochResult> {
     const trainer = Trainer.#of(this);
-    const { epoch, progressIntervalMs, onProgress, signal } = options;
+    const { epoch, progressIntervalMs, onProgress, signal, maxSteps = null } = options;
     if (signal?.aborted) throw new EngineError('CANCELLED', null, `Epoch ${epoch} was cancelled before it began.`);
     keepInPlace(examples);
+    const done = trainer.#examplesDone(epoch);
     let failure: { error: unknown } | null = null;
     const listener =
       onProgress === null
@@ -61,22 +72,22 @@ export class Trainer {
         : (totals: EpochTotals) => {
             if (failure !== null || signal?.aborted) return;
             try {
-              onProgress(trainer.#progress(epoch, totals));
+              onProgress(trainer.#progress(epoch, totals, done));
             } catch (error) {
               failure = { error };
               trainer.#handle.cancel();
             }
           };
     const check = !trainer.#checked.has(examples);
-    const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check);
+    const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check, maxSteps);
     const cancel = () => trainer.#handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       const totals = await running;
       trainer.#checked.add(examples);
       if (failure !== null) throw (failure as { error: unknown }).error;
-      const { steps, examples: count, loss, seconds } = totals;
-      return { epoch, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
+      const { step, steps, examples: count, loss, seconds } = totals;
+      return { epoch, step, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
     } catch (error) {
       throw failure === null ? error : (failure as { error: unknown }).error;
     } finally {
@@ -101,7 +112,7 @@ export class Trainer {
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
   }
 
-  /** A checkpoint as safetensors: weights, optimizer state, step. */
+  /** A checkpoint as safetensors: weights, optimizer state, step, position in the epoch with its sums. */
   saveState(): Uint8Array {
     const trainer = Trainer.#of(this);
     const moments = trainer.#handle.moments();
@@ -113,6 +124,8 @@ export class Trainer {
       format: stateFormat,
       optimizer: trainer.#options.optimizer.type,
       step: String(trainer.#step),
+      // JavaScript writes a number so that it reads as the same bits.
+      position: JSON.stringify(trainer.#handle.position()),
     });
   }
 
@@ -130,7 +143,14 @@ export class Trainer {
     const prefixes = momentNames.slice(0, trainer.#handle.moments().length);
     expectNoOthers(trainer.#shapes, tensors, ['', ...prefixes]);
     const moments = prefixes.map((prefix) => fromTensors(trainer.#shapes, tensors, prefix));
-    trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#shapes, tensors, ''), moments);
+    const before = trainer.#handle.position();
+    trainer.#handle.setPosition(positionFrom(metadata.position));
+    try {
+      trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#shapes, tensors, ''), moments);
+    } catch (error) {
+      trainer.#handle.setPosition(before);
+      throw error;
+    }
     trainer.#step = Number(metadata.step);
   }
 
@@ -144,14 +164,29 @@ export class Trainer {
     return lossesWithAccuracy.includes(typeof loss === 'string' ? loss : loss.type) ? totals.accuracy : null;
   }
 
-  #progress(epoch: number, totals: EpochTotals): EpochProgress {
+  /** Of an epoch that would be gone on with. */
+  #examplesDone(epoch: number): number {
+    const position = this.#handle.position();
+    return position.epoch === epoch ? position.step * position.batchRows : 0;
+  }
+
+  #progress(epoch: number, totals: EpochTotals, done: number): EpochProgress {
     const { step, steps, examples, loss, seconds } = totals;
-    const examplesPerSecond = seconds > 0 ? examples / seconds : 0;
+    const examplesPerSecond = seconds > 0 ? (examples - done) / seconds : 0;
     return { epoch, step, steps, examples, loss, accuracy: this.#accuracy(totals), examplesPerSecond, seconds };
   }
 
   static #of(trainer: Trainer): Trainer {
     if (typeof trainer === 'object' && trainer !== null && #handle in trainer) return trainer;
     throw invalidArgument('trainer', 'Expected a Trainer.');
+  }
+}
+
+/** What it holds is checked by the engine. */
+function positionFrom(json: string | undefined): EpochPosition {
+  try {
+    return JSON.parse(json ?? '');
+  } catch {
+    throw invalidArgument('position', `Expected \`position\` to be JSON but received ${json}.`);
   }
 }

@@ -37,6 +37,8 @@ Napi::Function TrainerObject::define(Napi::Env env) {
                       InstanceMethod<&TrainerObject::gradients>("gradients"),
                       InstanceMethod<&TrainerObject::moments>("moments"),
                       InstanceMethod<&TrainerObject::restore>("restore"),
+                      InstanceMethod<&TrainerObject::position>("position"),
+                      InstanceMethod<&TrainerObject::set_position>("setPosition"),
                       InstanceMethod<&TrainerObject::dispose>("dispose")});
 }
 
@@ -76,6 +78,7 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
     const auto interval_ms = static_cast<double>(
         to_integer(info[2], "progressIntervalMs", 0, std::numeric_limits<std::uint32_t>::max()));
     const bool check = info[4].ToBoolean();
+    const std::uint64_t steps_max = info[5].IsNull() ? kSafeInteger : to_integer(info[5], "maxSteps", 1, kSafeInteger);
     const bool listened = info[3].IsFunction();
     cancelled_->store(false);
     network_->training = true;
@@ -83,11 +86,11 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
     auto totals = std::make_shared<EpochTotals>();
     Job::Plan plan;
     plan.work = [trainer = trainer_, examples = argument.examples, cancelled = cancelled_, totals, epoch, interval_ms,
-                 check, listened](Job& job) {
+                 check, listened, steps_max](Job& job) {
       if (check) expect_trainable(examples, trainer->network(), trainer->options().loss);
       std::function<void(const EpochTotals&)> report;
       if (listened) report = [&job](const EpochTotals& progress) { job.report(progress); };
-      *totals = trainer->train_epoch(examples, {epoch, interval_ms / 1000.0, report, cancelled.get()});
+      *totals = trainer->train_epoch(examples, {epoch, interval_ms / 1000.0, report, cancelled.get(), steps_max});
     };
     plan.result = [totals](Napi::Env env) { return binding::to_javascript(env, *totals); };
     plan.finished = [network = network_, busy = busy_] {
@@ -206,6 +209,31 @@ Napi::Value TrainerObject::restore(const Napi::CallbackInfo& info) {
                    trainer.moment(static_cast<int>(index)).data());
     }
     trainer.set_step(step);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value TrainerObject::position(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const EpochPosition& position = idle().position();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("epoch", static_cast<double>(position.epoch));
+    object.Set("step", static_cast<double>(position.step));
+    object.Set("rows", static_cast<double>(position.rows));
+    object.Set("batchRows", static_cast<double>(position.batch_rows));
+    object.Set("lossSum", position.loss_sum);
+    object.Set("correct", static_cast<double>(position.correct));
+    return object;
+  });
+}
+
+Napi::Value TrainerObject::set_position(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    const Fields fields(info[0], "position");
+    trainer.set_position({fields.integer("epoch", 0, kSafeInteger), fields.integer("step", 0, kSafeInteger),
+                          fields.integer("rows", 0, kSafeInteger), fields.integer("batchRows", 0, kSafeInteger),
+                          fields.number("lossSum"), fields.integer("correct", 0, kSafeInteger)});
     return info.Env().Undefined();
   });
 }

@@ -29,6 +29,8 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   Napi::Value gradients(const Napi::CallbackInfo&);
   Napi::Value moments(const Napi::CallbackInfo&);
   Napi::Value restore(const Napi::CallbackInfo&);
+  Napi::Value position(const Napi::CallbackInfo&);
+  Napi::Value set_position(const Napi::CallbackInfo&);
   Napi::Value dispose(const Napi::CallbackInfo&);
 
   std::shared_ptr<NetworkState> network_;

@@ -33,9 +33,15 @@ unsigned chosen_threads(unsigned asked) {
 /// The slices of an epoch in order: batch by batch, each batch in parts of at most kSliceRows.
 class Slices {
  public:
-  Slices(std::size_t rows, std::size_t batch_rows) : rows_(rows), batch_rows_(batch_rows) {}
+  /// At most `steps` batches from batch `first` on.
+  Slices(std::size_t rows, std::size_t batch_rows, std::size_t first, std::size_t steps)
+      : rows_(rows),
+        batch_rows_(batch_rows),
+        begin_(first * batch_rows),
+        batch_begin_(begin_),
+        end_(steps > rows / batch_rows ? rows : std::min(rows, begin_ + steps * batch_rows)) {}
 
-  bool done() const { return begin_ >= rows_; }
+  bool done() const { return begin_ >= end_; }
   std::size_t batch_end() const { return std::min(batch_begin_ + batch_rows_, rows_); }
   bool first_of_batch() const { return begin_ == batch_begin_; }
   bool last_of_batch() const { return begin_ + count() == batch_end(); }
@@ -53,8 +59,9 @@ class Slices {
 
   std::size_t rows_;
   std::size_t batch_rows_;
-  std::size_t begin_ = 0;
-  std::size_t batch_begin_ = 0;
+  std::size_t begin_;
+  std::size_t batch_begin_;
+  std::size_t end_;
 };
 
 }  // namespace
@@ -63,13 +70,8 @@ class Slices {
 struct Trainer::Run {
   const Examples& examples;
   const EpochRequest& request;
-  std::size_t batch_rows;
-  const Update* updates;
   Clock::time_point start;
   Clock::time_point reported;
-  EpochTotals totals;
-  double loss_sum = 0.0;
-  std::uint64_t correct = 0;
   // Written by member 0 before a barrier, read by all after it.
   bool stop = false;
   bool diverged = false;
@@ -81,8 +83,6 @@ struct Trainer::Run {
   bool gathered = false;
 
   bool over() const { return stop || diverged || slices.done(); }
-
-  std::size_t slices_per_step() const { return (batch_rows + kSliceRows - 1) / kSliceRows; }
 };
 
 Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
@@ -119,37 +119,88 @@ EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& r
   const Clock::time_point start = Clock::now();
   const auto* labels = examples.target_classes ? static_cast<const std::int32_t*>(examples.targets) : nullptr;
   sampler_.begin({examples.rows, batch_rows, labels, network_->outputs()}, request.epoch);
+  stand_in(request.epoch, examples.rows, batch_rows);
   Run run{.examples = examples,
           .request = request,
-          .batch_rows = batch_rows,
-          .updates = nullptr,
           .start = start,
           .reported = start,
-          .totals = {},
           .turn_start = start,
-          .slices = Slices(examples.rows, batch_rows)};
-  run.totals.steps = (examples.rows + batch_rows - 1) / batch_rows;
+          .slices = Slices(examples.rows, batch_rows, position_.step, request.steps_max)};
+  keep_good_state();
   while (!run.over()) {
     const double waited = pool_->waited_seconds();
-    const auto rows = static_cast<double>(run.totals.examples);
+    const auto rows = static_cast<double>(position_.examples());
     pool_->run(team_.members(), [&](unsigned member) { run_member(member, run); });
-    team_.record(static_cast<double>(run.totals.examples) - rows, seconds_since(run.turn_start),
+    team_.record(static_cast<double>(position_.examples()) - rows, seconds_since(run.turn_start),
                  pool_->waited_seconds() - waited);
     run.turn_start = Clock::now();
   }
-  run.totals.seconds = seconds_since(start);
   if (run.diverged) {
+    const std::uint64_t step = position_.step + 1, steps = position_.steps();
+    go_back();
     throw Error(ErrorCode::kDiverged, "",
                 "The loss is no longer a finite number in epoch " + std::to_string(request.epoch) + ", step " +
-                    std::to_string(run.totals.step + 1) + " of " + std::to_string(run.totals.steps) +
-                    "; lower the learning rate or check the data.");
+                    std::to_string(step) + " of " + std::to_string(steps) + "; weights and optimizer are again as in epoch " +
+                    std::to_string(position_.epoch) + " after step " + std::to_string(position_.step) +
+                    ". Lower the learning rate or check the data.");
   }
   if (run.stop) {
     throw Error(ErrorCode::kCancelled, "",
                 "The training was cancelled in epoch " + std::to_string(request.epoch) + " after step " +
-                    std::to_string(run.totals.step) + " of " + std::to_string(run.totals.steps) + ".");
+                    std::to_string(position_.step) + " of " + std::to_string(position_.steps()) + ".");
   }
-  return run.totals;
+  EpochTotals result = totals();
+  result.seconds = seconds_since(start);
+  if (result.step == result.steps) position_ = {.epoch = position_.epoch + 1};
+  return result;
+}
+
+void Trainer::stand_in(std::uint32_t epoch, std::size_t rows, std::size_t batch_rows) {
+  if (position_.epoch != epoch || position_.step == 0) {
+    position_ = {.epoch = epoch, .rows = rows, .batch_rows = batch_rows};
+    return;
+  }
+  if (position_.rows == rows && position_.batch_rows == batch_rows) return;
+  throw Error(ErrorCode::kFailedPrecondition, "examples",
+              "Expected `examples` to have the " + std::to_string(position_.rows) + " rows, in batches of " +
+                  std::to_string(position_.batch_rows) + ", that epoch " + std::to_string(epoch) +
+                  " was begun with, of which " + std::to_string(position_.step) + " steps are done, but received " +
+                  std::to_string(rows) + " in batches of " + std::to_string(batch_rows) + ".");
+}
+
+void Trainer::set_position(const EpochPosition& position) {
+  const bool between = position.step == 0;
+  const bool within = position.rows > 0 && position.batch_rows > 0 && position.batch_rows <= position.rows &&
+                      position.step < position.steps() && std::isfinite(position.loss_sum);
+  if (!between && !within) refuse("position", "Expected `position` to lie within an epoch.");
+  position_ = between ? EpochPosition{.epoch = position.epoch} : position;
+}
+
+void Trainer::keep_good_state() {
+  good_.parameters.assign(network_->parameters(), network_->parameters() + network_->block_size());
+  good_.moments = moments_;
+  good_.step = step_;
+  good_.position = position_;
+}
+
+void Trainer::go_back() {
+  std::copy(good_.parameters.begin(), good_.parameters.end(), network_->parameters());
+  // Copied, not moved: the kernels hold pointers to the moments.
+  for (std::size_t i = 0; i < moments_.size(); ++i) {
+    std::copy(good_.moments[i].begin(), good_.moments[i].end(), moments_[i].begin());
+  }
+  step_ = good_.step;
+  position_ = good_.position;
+}
+
+EpochTotals Trainer::totals() const {
+  const auto rows = static_cast<double>(position_.examples());
+  const auto answers = static_cast<double>(answers_per_row(options_.loss.type, network_->outputs()));
+  return {.step = position_.step,
+          .steps = position_.steps(),
+          .examples = position_.examples(),
+          .loss = position_.loss_sum / rows,
+          .accuracy = static_cast<double>(position_.correct) / (rows * answers)};
 }
 
 void Trainer::run_member(unsigned member, Run& run) {
@@ -162,7 +213,6 @@ void Trainer::run_member(unsigned member, Run& run) {
   bool turn_over = false;
   double batch_loss = 0.0;
   std::uint64_t batch_correct = 0;
-  std::size_t batch_rows = 0;
   while (!slices.done() && !turn_over) {
     const Slice slice = slices.slice(order_[buffer]);
     const bool first = slices.first_of_batch();
@@ -178,7 +228,6 @@ void Trainer::run_member(unsigned member, Run& run) {
     // Every member adds the rows' losses itself, in the same order, and so comes to the same decision.
     for (std::size_t row = 0; row < slice.rows; ++row) batch_loss += pass.row_loss()[row];
     for (std::size_t row = 0; row < slice.rows; ++row) batch_correct += pass.row_correct()[row];
-    batch_rows += slice.rows;
     if (!std::isfinite(batch_loss)) {
       if (member == 0) run.diverged = true;
       break;
@@ -201,16 +250,14 @@ void Trainer::run_member(unsigned member, Run& run) {
     }
     ++step;
     if (member == 0) {
-      run.loss_sum += batch_loss;
-      run.correct += batch_correct;
-      run.totals.examples += batch_rows;
-      ++run.totals.step;
+      position_.loss_sum += batch_loss;
+      position_.correct += batch_correct;
+      ++position_.step;
       step_ = step;
       report(run, slices.done());
     }
     batch_loss = 0.0;
     batch_correct = 0;
-    batch_rows = 0;
   }
   if (member != 0) return;
   run.slices = slices;
@@ -243,17 +290,14 @@ void Trainer::backward(unsigned member, Run& run, const Slice& slice, const Slic
 }
 
 void Trainer::report(Run& run, bool force) {
-  const double answers = static_cast<double>(run.totals.examples) *
-                         static_cast<double>(answers_per_row(options_.loss.type, network_->outputs()));
+  if (!run.request.on_progress) return;
   const Clock::time_point now = Clock::now();
-  const bool due = run.request.on_progress &&
-                   std::chrono::duration<double>(now - run.reported).count() >= run.request.progress_interval_seconds;
-  if (!force && !due) return;
-  run.totals.loss = run.loss_sum / static_cast<double>(run.totals.examples);
-  run.totals.accuracy = static_cast<double>(run.correct) / answers;
-  run.totals.seconds = std::chrono::duration<double>(now - run.start).count();
+  const double since = std::chrono::duration<double>(now - run.reported).count();
+  if (!force && since < run.request.progress_interval_seconds) return;
   run.reported = now;
-  if (run.request.on_progress) run.request.on_progress(run.totals);
+  EpochTotals progress = totals();
+  progress.seconds = std::chrono::duration<double>(now - run.start).count();
+  run.request.on_progress(progress);
 }
 
 Gradients Trainer::gradients(const Examples& examples) {

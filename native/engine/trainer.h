@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,11 +40,27 @@ struct EpochTotals {
   double seconds = 0.0;
 };
 
+/// Where a trainer stands: after `step` steps of `epoch`, with the sums over the rows seen in it. Beside weights,
+/// moments and the number of all steps it is what makes going on exact; between epochs `step` is 0.
+struct EpochPosition {
+  std::uint64_t epoch = 0;
+  std::uint64_t step = 0;
+  // Of the examples that the epoch was begun with; 0 before the first step.
+  std::uint64_t rows = 0;
+  std::uint64_t batch_rows = 0;
+  double loss_sum = 0.0;
+  std::uint64_t correct = 0;
+
+  std::uint64_t examples() const { return std::min(step * batch_rows, rows); }
+  std::uint64_t steps() const { return batch_rows == 0 ? 0 : (rows + batch_rows - 1) / batch_rows; }
+};
+
 struct EpochRequest {
   std::uint32_t epoch;  // its order depends on the trainer's seed and this number only
   double progress_interval_seconds;
   std::function<void(const EpochTotals&)> on_progress;  // on the training thread; may be empty
   const std::atomic<bool>* cancelled;
+  std::uint64_t steps_max = std::numeric_limits<std::uint64_t>::max();  // of this call
 };
 
 struct Evaluation {
@@ -66,8 +84,10 @@ class Trainer {
 
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
 
-  /// One pass over all examples in a seeded order. Throws kCancelled or kDiverged with the weights as they were after
-  /// the last full step.
+  /// One pass over all examples in a seeded order, or the rest of one: where the trainer stands in the midst of the
+  /// requested epoch it goes on from there, otherwise it begins that epoch. Ends early after `steps_max` steps. Throws
+  /// kCancelled with everything as it was after the last full step, and kDiverged with everything as it was at the call;
+  /// refuses to go on with examples of another number of rows.
   EpochTotals train_epoch(const Examples&, const EpochRequest&);
   /// Loss and accuracy over all examples, in their order; weights are not changed.
   Evaluation evaluate(const Examples&);
@@ -80,13 +100,28 @@ class Trainer {
   unsigned threads() const { return threads_; }
   std::uint64_t step() const { return step_; }
   void set_step(std::uint64_t step) { step_ = step; }
+  const EpochPosition& position() const { return position_; }
+  /// Refuses what is no position.
+  void set_position(const EpochPosition&);
   /// Moment 0 or 1, in the layout of the network's block.
   AlignedBuffer<float>& moment(int index) { return moments_[static_cast<std::size_t>(index)]; }
 
  private:
   struct Run;
 
+  /// Everything that a step changes.
+  struct State {
+    AlignedBuffer<float> parameters;
+    std::vector<AlignedBuffer<float>> moments;
+    std::uint64_t step = 0;
+    EpochPosition position;
+  };
+
   void prepare(std::size_t batch_rows);
+  void stand_in(std::uint32_t epoch, std::size_t rows, std::size_t batch_rows);
+  void keep_good_state();
+  void go_back();
+  EpochTotals totals() const;
   void run_member(unsigned member, Run& run);
   void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
   void backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
@@ -98,6 +133,8 @@ class Trainer {
   Optimizer optimizer_;
   unsigned threads_;
   std::uint64_t step_ = 0;
+  EpochPosition position_;
+  State good_;  // as the last call of train_epoch began
   std::vector<AlignedBuffer<float>> moments_;
   // Made by the first epoch: a trainer that only evaluates or waits holds no threads.
   std::unique_ptr<ThreadPool> pool_;

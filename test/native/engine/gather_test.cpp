@@ -53,7 +53,7 @@ struct Block {
   static std::uint16_t half_of(float integer) {
     if (integer == 0.0f) return 0;
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(integer);
-    return static_cast<std::uint16_t>(bits >> 16 & 0x8000 | ((bits & 0x7fffffff) - 0x38000000) >> 13);
+    return static_cast<std::uint16_t>((bits >> 16 & 0x8000) | ((bits & 0x7fffffff) - 0x38000000) >> 13);
   }
 };
 
