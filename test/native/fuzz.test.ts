@@ -173,6 +173,14 @@ describe('a trainer', { timeout }, () => {
   const data = examplesOf(12, 3, 2);
 
   const options: TrainerOptions[] = [
+    {
+      loss: 'categoricalCrossEntropy',
+      optimizer: adam,
+      batchSize: 5,
+      seed: 1,
+      threads: 1,
+      sampling: { type: 'weighted', weights: new Float32Array(12).fill(1) },
+    },
     { loss: 'categoricalCrossEntropy', optimizer: adam, batchSize: 5, seed: 1, threads: 1 },
     {
       loss: { type: 'categoricalCrossEntropy', labelSmoothing: 0.1, classWeights: [1, 2] },
@@ -194,9 +202,17 @@ describe('a trainer', { timeout }, () => {
   });
 
   test('refuses changed examples, or trains', async () => {
-    const trainer = trainerOf(Network.create(spec, 1));
+    const trainer = trainerOf(Network.create(spec, 1), { sampling: { type: 'stratified' } });
     const valid: Examples = { ...data, weights: new Float32Array(12).fill(1) };
-    const changed = fc.oneof(mutated(valid), wrongValue as fc.Arbitrary<Examples>);
+    const blocks: Examples = {
+      ...valid,
+      features: [
+        { type: 'uint8', columns: 1, data: new Uint8Array(12), scale: 1 / 255, offset: -0.5 },
+        { type: 'float16', columns: 1, data: new Uint16Array(12) },
+        { type: 'int32', columns: 1, data: new Int32Array(12), scale: 0.5 },
+      ],
+    };
+    const changed = fc.oneof(mutated(valid), mutated(blocks), wrongValue as fc.Arbitrary<Examples>);
     await fc.assert(
       fc.asyncProperty(changed, fc.oneof(fc.constant(0), wrongValue), async (examples, epoch) => {
         for (const call of [
