@@ -9,7 +9,9 @@ const programs = [
   'services/training/doctor',
   'clients/cli/main',
   'clients/sdk/index',
-  ...['main', 'engine-epoch', 'engine-large', 'engine-predict', 'engine-predict-ort'].map((name) => `test/bench/${name}`),
+  ...['main', 'engine-epoch', 'engine-large', 'engine-predict', 'engine-predict-ort', 'engine-rows'].map(
+    (name) => `test/bench/${name}`,
+  ),
 ];
 
 export default defineConfig({

@@ -1,14 +1,25 @@
 import { createRequire } from 'node:module';
 import { EngineError } from './engine-error.js';
-import type { EngineInfo, Examples, NetworkSpec, TrainerOptions } from './spec.js';
+import type { ElementType, EngineInfo, Examples, NetworkSpec, TrainerOptions } from './spec.js';
 
 /** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
 export interface Addon {
   initialize(errorClass: typeof EngineError): void;
   NetworkHandle: new (spec: NetworkSpec, seed: number) => NetworkHandle;
   TrainerHandle: new (network: NetworkHandle, options: TrainerOptions) => TrainerHandle;
+  MappedArrayHandle: new (
+    path: string,
+    type: ElementType,
+    byteOffset: number,
+    length: number | null,
+  ) => MappedArrayHandle;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;
+}
+
+export interface MappedArrayHandle {
+  length(): number;
+  close(): void;
 }
 
 export interface TensorShape {

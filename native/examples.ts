@@ -1,6 +1,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { invalidArgument } from './engine-error.js';
-import type { Examples } from './spec.js';
+import { MappedArray, mappedRegion } from './mapped-array.js';
+import type { Examples, FeatureBlock } from './spec.js';
 
 /**
  * The engine reads the arrays from its own threads: their memory must neither move nor shrink under it.
@@ -15,6 +16,17 @@ export function keepInPlace(examples: Examples): void {
     }
     if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
   }
+}
+
+/** The examples as the addon takes them: with regions of mapped files in the place of mapped arrays. */
+export function withRegions(examples: Examples): Examples {
+  if (!arraysOf(examples).some(([, array]) => array instanceof MappedArray)) return examples;
+  const region = <T>(array: T): T => (array instanceof MappedArray ? (mappedRegion(array) as T) : array);
+  const blockWithRegion = (block: FeatureBlock) =>
+    block?.data instanceof MappedArray ? ({ ...block, data: region(block.data) } as FeatureBlock) : block;
+  const { features: blocks } = examples;
+  const features = Array.isArray(blocks) ? Array.from(blocks, blockWithRegion) : blocks;
+  return { ...examples, features, targets: region(examples.targets) };
 }
 
 /** Examples that have been found trainable: they are not scanned again every epoch. */

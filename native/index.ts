@@ -3,6 +3,7 @@ import { addon, parentFolder } from './addon.js';
 import type { EngineInfo } from './spec.js';
 
 export { EngineError, type EngineErrorCode } from './engine-error.js';
+export { MappedArray } from './mapped-array.js';
 export { Network } from './network.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 export type * from './spec.js';

@@ -1,3 +1,5 @@
+import type { MappedArray } from './mapped-array.js';
+
 export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
 export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
 export type LossName =
@@ -60,6 +62,9 @@ export type OptimizerSpec =
   | { type: 'sgd'; learningRate: number; momentum: number; nesterov: boolean }
   | { type: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number };
 
+/** How numbers are stored. float16 is IEEE 754 binary16, by its bits. */
+export type ElementType = 'uint8' | 'float16' | 'float32' | 'int32';
+
 /** Some columns of a dataset: row-major [rows, columns]. The network sees float32 `value * scale + offset`, rounded twice. */
 export type FeatureBlock = {
   columns: number;
@@ -68,12 +73,12 @@ export type FeatureBlock = {
   /** Default 0. */
   offset?: number;
 } & (
-  | { type: 'uint8'; data: Uint8Array }
+  | { type: 'uint8'; data: Uint8Array | MappedArray }
   /** IEEE 754 binary16, by its bits. */
-  | { type: 'float16'; data: Uint16Array }
-  | { type: 'float32'; data: Float32Array }
+  | { type: 'float16'; data: Uint16Array | MappedArray }
+  | { type: 'float32'; data: Float32Array | MappedArray }
   /** Numbers beyond 2^24 are rounded to the nearest float32. */
-  | { type: 'int32'; data: Int32Array }
+  | { type: 'int32'; data: Int32Array | MappedArray }
 );
 
 /**
@@ -85,7 +90,7 @@ export interface Examples {
   /** Side by side, in the order of the network's inputs; their columns add up to these. */
   features: FeatureBlock[];
   /** [rows, outputs] numbers, or for categoricalCrossEntropy the class of each row. */
-  targets: Int32Array | Float32Array;
+  targets: Int32Array | Float32Array | MappedArray;
   /** [rows], 0 or more: a factor for each row's loss, beside that of its class. Accuracy does not count it. Default 1. */
   weights?: Float32Array;
 }

@@ -1,6 +1,6 @@
 import { addon, type EpochPosition, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
-import { CheckedExamples, keepInPlace } from './examples.js';
+import { CheckedExamples, keepInPlace, withRegions } from './examples.js';
 import { type Network, networkHandle } from './network.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
@@ -79,7 +79,14 @@ export class Trainer {
             }
           };
     const check = !trainer.#checked.has(examples);
-    const running = trainer.#handle.trainEpoch(examples, epoch, progressIntervalMs, listener, check, maxSteps);
+    const running = trainer.#handle.trainEpoch(
+      withRegions(examples),
+      epoch,
+      progressIntervalMs,
+      listener,
+      check,
+      maxSteps,
+    );
     const cancel = () => trainer.#handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
@@ -100,14 +107,14 @@ export class Trainer {
   async evaluate(examples: Examples): Promise<Evaluation> {
     const trainer = Trainer.#of(this);
     keepInPlace(examples);
-    return trainer.#handle.evaluate(examples);
+    return trainer.#handle.evaluate(withRegions(examples));
   }
 
   /** The gradients of the mean loss over all examples as one batch. Weights are not changed. */
   async gradients(examples: Examples): Promise<Gradients> {
     const trainer = Trainer.#of(this);
     keepInPlace(examples);
-    const { loss, parameters, inputs } = await trainer.#handle.gradients(examples);
+    const { loss, parameters, inputs } = await trainer.#handle.gradients(withRegions(examples));
     const tensors = toTensors(trainer.#shapes, parameters, '');
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
   }

@@ -11,6 +11,7 @@
 #include "engine/speed.h"
 #include "environment.h"
 #include "job.h"
+#include "mapped_array.h"
 #include "network_object.h"
 #include "trainer_object.h"
 
@@ -66,6 +67,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   environment->trainer_class = Napi::Persistent(TrainerObject::define(env));
   exports.Set("NetworkHandle", environment->network_class.Value());
   exports.Set("TrainerHandle", environment->trainer_class.Value());
+  exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));
   exports.Set("measureGflops", Napi::Function::New<measure>(env, "measureGflops"));

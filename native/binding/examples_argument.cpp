@@ -9,19 +9,15 @@
 namespace millrace::binding {
 namespace {
 
-constexpr std::pair<const char*, ElementType> kTypes[] = {{"uint8", ElementType::kUint8},
-                                                          {"float16", ElementType::kFloat16},
-                                                          {"float32", ElementType::kFloat32},
-                                                          {"int32", ElementType::kInt32}};
-
 void read_block(const Napi::Value& value, const std::string& path, std::size_t columns_max,
                 ExamplesArgument& argument) {
   const Fields fields(value, path);
   const Napi::Value data = fields.value("data");
   FeatureBlock block{};
-  block.type = to_choice(fields, "type", kTypes);
+  block.type = to_choice(fields, "type", kElementTypes);
   block.columns = fields.integer("columns", 1, columns_max);
-  block.data = to_elements(data, path + ".data", block.type, argument.examples.rows * block.columns);
+  block.data = to_elements(data, path + ".data", block.type, argument.examples.rows * block.columns,
+                           *argument.uses);
   if (fields.has("scale")) block.scale = static_cast<float>(fields.number("scale"));
   if (fields.has("offset")) block.offset = static_cast<float>(fields.number("offset"));
   argument.examples.features.push_back(block);
@@ -47,13 +43,13 @@ void read_targets(const Napi::Value& value, std::size_t outputs, Loss loss, Exam
   const std::size_t numbers = examples.rows * outputs;
   examples.target_classes = has_classes(loss) && holds(value, ElementType::kInt32, examples.rows);
   if (examples.target_classes) {
-    examples.targets = to_elements(value, "targets", ElementType::kInt32, examples.rows);
+    examples.targets = to_elements(value, "targets", ElementType::kInt32, examples.rows, *argument.uses);
   } else if (has_classes(loss) && !holds(value, ElementType::kFloat32, numbers)) {
     refuse_value("targets", "an Int32Array of " + std::to_string(examples.rows) + " elements or a Float32Array of " +
                                 std::to_string(numbers) + " elements",
                  value);
   } else {
-    examples.targets = to_elements(value, "targets", ElementType::kFloat32, numbers);
+    examples.targets = to_elements(value, "targets", ElementType::kFloat32, numbers, *argument.uses);
   }
   argument.arrays.push_back(value);
 }

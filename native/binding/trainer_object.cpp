@@ -80,6 +80,8 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
     const bool check = info[4].ToBoolean();
     const std::uint64_t steps_max = info[5].IsNull() ? kSafeInteger : to_integer(info[5], "maxSteps", 1, kSafeInteger);
     const bool listened = info[3].IsFunction();
+    const bool in_order = trainer.options().sampling.type == SamplingType::kSequential;
+    argument.advise(in_order ? MappedFile::Access::kInOrder : MappedFile::Access::kScattered);
     cancelled_->store(false);
     network_->training = true;
     *busy_ = true;
@@ -93,7 +95,8 @@ Napi::Value TrainerObject::train_epoch(const Napi::CallbackInfo& info) {
       *totals = trainer->train_epoch(examples, {epoch, interval_ms / 1000.0, report, cancelled.get(), steps_max});
     };
     plan.result = [totals](Napi::Env env) { return binding::to_javascript(env, *totals); };
-    plan.finished = [network = network_, busy = busy_] {
+    plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
+      uses->clear();
       network->training = false;
       *busy = false;
     };
@@ -116,6 +119,7 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
     const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
     *busy_ = true;
     ++network_->readers;
+    argument.advise(MappedFile::Access::kInOrder);
     auto evaluation = std::make_shared<Evaluation>();
     Job::Plan plan;
     plan.work = [trainer = trainer_, examples = argument.examples, evaluation](Job&) {
@@ -134,7 +138,8 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
       }
       return result;
     };
-    plan.finished = [network = network_, busy = busy_] {
+    plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
+      uses->clear();
       --network->readers;
       *busy = false;
     };
@@ -151,6 +156,7 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
     const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
     *busy_ = true;
     ++network_->readers;
+    argument.advise(MappedFile::Access::kInOrder);
     auto gradients = std::make_shared<Gradients>();
     Job::Plan plan;
     plan.work = [trainer = trainer_, examples = argument.examples, gradients](Job&) {
@@ -166,7 +172,8 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
       result.Set("inputs", inputs);
       return result;
     };
-    plan.finished = [network = network_, busy = busy_] {
+    plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
+      uses->clear();
       --network->readers;
       *busy = false;
     };

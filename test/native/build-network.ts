@@ -69,7 +69,7 @@ export function floatBlock(columns: number, data: Float32Array): FeatureBlock[] 
 }
 
 /** Learnable: the class is decided by the first features. */
-export function examplesOf(rows: number, inputs: number, classes: number): Examples {
+export function examplesOf(rows: number, inputs: number, classes: number): Examples & { targets: Int32Array } {
   const features = noise(rows * inputs, rows);
   const targets = new Int32Array(rows).map((_, row) => {
     const value = (features[row * inputs]! + 1) / 2;

@@ -55,14 +55,14 @@ function orderOf(rows: number, epoch: number): Uint32Array {
 /** One call trains one batch, so that both sides see the same rows in every step whatever a trainer's own shuffle is. */
 async function stepsOf(trainer: Trainer, data: Examples, order: Uint32Array): Promise<number[]> {
   const losses: number[] = [];
-  const block = data.features[0]!;
+  const block = data.features[0]! as FeatureBlock & { data: Uint8Array };
   for (let first = 0; first < order.length; first += golden.batchSize) {
     const batch = order.subarray(first, first + golden.batchSize);
     const pixels = new Uint8Array(batch.length * inputs);
     for (const [place, row] of batch.entries()) {
       pixels.set(block.data.subarray(row * inputs, (row + 1) * inputs), place * inputs);
     }
-    const targets = Int32Array.from(batch, (row) => data.targets[row]!);
+    const targets = Int32Array.from(batch, (row) => (data.targets as Int32Array)[row]!);
     const examples = { rows: batch.length, features: [{ ...block, data: pixels } as FeatureBlock], targets };
     losses.push((await trainer.trainEpoch(examples, epochOptions())).loss);
   }

@@ -63,7 +63,7 @@ test('a worker can be terminated in the middle of an epoch', async () => {
   for (let round = 0; round < 5; round += 1) {
     const worker = start(`
       const second = new addon.NetworkHandle({ inputs: 4, layers: [layer(64, 'relu'), layer(3, 'softmax')] }, 1);
-      trainer.trainEpoch(examples, 0, 0, () => {}, true).catch(() => {});
+      trainer.trainEpoch(examples, 0, 0, () => {}, true, null).catch(() => {});
       new addon.TrainerHandle(second, options).evaluate(examples).catch(() => {});
       second.predictAsync(new Float32Array(40000), 10000).catch(() => {});
       parentPort.postMessage('training');
@@ -75,7 +75,7 @@ test('a worker can be terminated in the middle of an epoch', async () => {
 
 test('a worker that ends with an unfinished epoch is waited for', async () => {
   const worker = start(`
-    trainer.trainEpoch(examples, 0, 0, null, true).catch(() => {});
+    trainer.trainEpoch(examples, 0, 0, null, true, null).catch(() => {});
     parentPort.postMessage('training');
     setImmediate(() => process.exit(0));
   `);
