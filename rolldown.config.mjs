@@ -11,7 +11,9 @@ const programs = [
   'clients/sdk/index',
   ...[
     'main',
-    ...['crowded', 'epoch', 'large', 'load', 'predict', 'predict-ort', 'rows'].map((name) => `engine-${name}`),
+    ...['crowded', 'epoch', 'large', 'load', 'predict', 'predict-ort', 'quantized', 'rows'].map(
+      (name) => `engine-${name}`,
+    ),
   ].map((name) => `test/bench/${name}`),
 ];
 

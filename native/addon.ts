@@ -1,11 +1,12 @@
 import { createRequire } from 'node:module';
 import { EngineError } from './engine-error.js';
-import type { ElementType, EngineInfo, Examples, NetworkSpec, TrainerOptions } from './spec.js';
+import type { ElementType, EngineInfo, Examples, NetworkSpec, QuantizationOptions, TrainerOptions } from './spec.js';
 
 /** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
 export interface Addon {
   initialize(errorClass: typeof EngineError): void;
   NetworkHandle: new (spec: NetworkSpec, seed: number) => NetworkHandle;
+  QuantizedNetworkHandle: new (network: NetworkHandle, options: QuantizationOptions) => QuantizedNetworkHandle;
   TrainerHandle: new (network: NetworkHandle, options: TrainerOptions) => TrainerHandle;
   MappedArrayHandle: new (
     path: string,
@@ -33,6 +34,13 @@ export interface NetworkHandle {
   tensors(): TensorShape[];
   parameters(): Float32Array;
   setParameters(flat: Float32Array): void;
+  predict(input: Float32Array, rows: number): Float32Array;
+  predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface QuantizedNetworkHandle {
+  bytes(): number;
   predict(input: Float32Array, rows: number): Float32Array;
   predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
   dispose(): void;

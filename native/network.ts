@@ -1,8 +1,9 @@
 import { addon, type NetworkHandle } from './addon.js';
 import { invalidArgument } from './engine-error.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
+import { QuantizedNetwork } from './quantized-network.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
-import type { NetworkSpec } from './spec.js';
+import type { NetworkSpec, QuantizationOptions } from './spec.js';
 
 let handleOf: (network: Network) => NetworkHandle;
 
@@ -68,6 +69,14 @@ export class Network {
   /** The same off the event loop. `input` is copied before this returns. */
   async predictAsync(input: Float32Array, rows: number): Promise<Float32Array> {
     return Network.#of(this).predictAsync(input, rows);
+  }
+
+  /**
+   * A copy for prediction in reduced precision, which later training does not change. Refuses calibration rows with
+   * numbers that are not finite. Takes time in proportion to the weights, and to one prediction of the calibration rows.
+   */
+  quantize(options: QuantizationOptions): QuantizedNetwork {
+    return QuantizedNetwork.create(Network.#of(this), options);
   }
 
   /** Frees the weights now rather than at the next garbage collection. A second call does nothing. */

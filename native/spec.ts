@@ -56,6 +56,15 @@ export interface NetworkSpec {
   layers: LayerSpec[];
 }
 
+/**
+ * How the weights of a network are kept for prediction. int8: a scale for each output of a layer, about 7 bits; the inputs
+ * of a layer are measured row by row, or, with calibration, once on the given rows [rows, inputs]. bfloat16: the upper 16
+ * bits of float32.
+ */
+export type QuantizationOptions =
+  | { type: 'int8'; calibration: { input: Float32Array; rows: number } | null }
+  | { type: 'bfloat16' };
+
 /** The formulas and their sources are in engine/optimizer.h. */
 export type OptimizerSpec =
   | { type: 'gradientDescent'; learningRate: number }

@@ -13,6 +13,7 @@
 #include "job.h"
 #include "mapped_array.h"
 #include "network_object.h"
+#include "quantized_object.h"
 #include "trainer_object.h"
 
 namespace millrace::binding {
@@ -64,8 +65,10 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto environment = std::make_unique<Environment>();
   environment->network_class = Napi::Persistent(NetworkObject::define(env));
+  environment->quantized_class = Napi::Persistent(QuantizedObject::define(env));
   environment->trainer_class = Napi::Persistent(TrainerObject::define(env));
   exports.Set("NetworkHandle", environment->network_class.Value());
+  exports.Set("QuantizedNetworkHandle", environment->quantized_class.Value());
   exports.Set("TrainerHandle", environment->trainer_class.Value());
   exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));

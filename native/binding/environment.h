@@ -12,6 +12,7 @@ namespace millrace::binding {
 struct Environment {
   Napi::FunctionReference error_class;
   Napi::FunctionReference network_class;
+  Napi::FunctionReference quantized_class;
   Napi::FunctionReference trainer_class;
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

@@ -1,6 +1,5 @@
 #include "network_object.h"
 
-#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -10,53 +9,25 @@
 #include "engine/prediction_team.h"
 #include "environment.h"
 #include "fields.h"
+#include "prediction.h"
 
 namespace millrace::binding {
 namespace {
 
 constexpr napi_type_tag kNetworkTag = {0x6d696c6c72616365, 0x6e6574776f726b31};
-constexpr std::uint64_t kRowsMax = std::numeric_limits<std::uint32_t>::max();
 
-/// Prediction on libuv's pool: short, and several at once are wanted.
-class PredictWorker : public Napi::AsyncWorker {
+/// Counts a prediction among the network's readers while alive; on the JavaScript thread only.
+class Reading {
  public:
-  PredictWorker(Napi::Env env, std::shared_ptr<NetworkState> state, std::vector<float> input, std::size_t rows)
-      : Napi::AsyncWorker(env),
-        deferred_(env),
-        state_(std::move(state)),
-        network_(state_->network),
-        input_(std::move(input)),
-        rows_(rows),
-        output_(rows * network_->outputs()) {
-    ++state_->readers;
-  }
-  ~PredictWorker() override { --state_->readers; }
+  explicit Reading(std::shared_ptr<NetworkState> state) : state_(std::move(state)) { ++state_->readers; }
+  ~Reading() { --state_->readers; }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
 
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
- protected:
-  void Execute() override {
-    Predictor predictor;
-    predict_on_team(predictor, *network_, input_, rows_, output_);
-  }
-
-  void OnOK() override {
-    Napi::Float32Array result = Napi::Float32Array::New(Env(), output_.size());
-    std::copy(output_.begin(), output_.end(), result.Data());
-    deferred_.Resolve(result);
-  }
-
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(to_javascript(Env(), Error(ErrorCode::kInternal, "", error.Message())));
-  }
+  const Network& network() const { return *state_->network; }
 
  private:
-  Napi::Promise::Deferred deferred_;
   std::shared_ptr<NetworkState> state_;
-  std::shared_ptr<const Network> network_;
-  std::vector<float> input_;
-  std::size_t rows_;
-  std::vector<float> output_;
 };
 
 [[noreturn]] void refuse_state(const std::string& message) {
@@ -150,27 +121,22 @@ Napi::Value NetworkObject::set_parameters(const Napi::CallbackInfo& info) {
 Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
-    const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
-    const Napi::Float32Array input = to_floats(info[0], "input", rows * network.inputs());
-    Napi::Float32Array output = Napi::Float32Array::New(info.Env(), rows * network.outputs());
-    predict_on_team(predictor_, network, {input.Data(), input.ElementLength()}, rows,
-                    {output.Data(), output.ElementLength()});
-    return output;
+    return Prediction{network.inputs(), network.outputs(), [&](auto input, std::size_t rows, auto output) {
+                        predict_on_team(predictor_, network, input, rows, output);
+                      }}
+        .now(info);
   });
 }
 
 Napi::Value NetworkObject::predict_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
-    const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
-    const Napi::Float32Array input = to_floats(info[0], "input", rows * network.inputs());
-    // A copy, since the caller may change or transfer its array as soon as this returns.
-    std::vector<float> copy(input.Data(), input.Data() + input.ElementLength());
-    auto worker = std::make_unique<PredictWorker>(info.Env(), state_, std::move(copy), rows);
-    const Napi::Promise promise = worker->promise();
-    worker->Queue();
-    worker.release();  // It deletes itself when it has answered.
-    return promise;
+    const auto reading = std::make_shared<const Reading>(state_);
+    return Prediction{network.inputs(), network.outputs(), [reading](auto input, std::size_t rows, auto output) {
+                        Predictor predictor;
+                        predict_on_team(predictor, reading->network(), input, rows, output);
+                      }}
+        .later(info);
   });
 }
 

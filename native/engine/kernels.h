@@ -6,6 +6,7 @@
 #include "activation.h"
 #include "element_type.h"
 #include "instruction_set.h"
+#include "quantized_kernels.h"
 #include "update.h"
 
 namespace millrace {
@@ -90,6 +91,9 @@ struct Kernels {
                    Range rows);
   /// error = error * d activation / d logits, given the activation's output; in place.
   void (*slope)(Activation, const float* output, float* error, std::size_t matrix_rows, std::size_t columns, Range rows);
+  void (*quantize_rows)(const RowQuantization&, Range rows);
+  void (*quantized_dense)(const QuantizedProduct&, Range rows, Range panels);
+  void (*bfloat16_dense)(const Bfloat16Product&, Range rows, Range panels);
 };
 
 /// The kernels for an instruction set; it must be one this processor and this build have.

@@ -1,6 +1,7 @@
 #include "prediction_team.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu_quota.h"
 
@@ -10,11 +11,29 @@ namespace {
 // About 0.25 ms on one thread: waking a helper takes a tenth of it.
 constexpr std::size_t kSharedMultiplyAddsMin = 12'000'000;
 
+template <typename Own, typename AnyNetwork>
+void predict_rows(Own& own, const AnyNetwork& network, std::span<const float> input, Range rows, std::span<float> output) {
+  const std::size_t count = rows.end - rows.begin;
+  const std::size_t inputs = network.inputs(), outputs = network.outputs();
+  const auto from = input.subspan(rows.begin * inputs, count * inputs);
+  const auto to = output.subspan(rows.begin * outputs, count * outputs);
+  if constexpr (std::is_same_v<Own, Predictor>) {
+    own.predict(network, from, count, to);
+  } else {
+    network.predict(from, count, to, own);
+  }
+}
+
+PredictionTeam& team() {
+  static PredictionTeam team(usable_processors());
+  return team;
+}
+
 }  // namespace
 
-PredictionTeam::PredictionTeam(unsigned threads) : predictors_(threads - 1) {
-  threads_.reserve(predictors_.size());
-  for (Predictor& predictor : predictors_) threads_.emplace_back([this, &predictor] { serve(predictor); });
+PredictionTeam::PredictionTeam(unsigned threads) : memories_(threads - 1) {
+  threads_.reserve(memories_.size());
+  for (Memory& memory : memories_) threads_.emplace_back([this, &memory] { serve(memory); });
 }
 
 PredictionTeam::~PredictionTeam() {
@@ -28,46 +47,60 @@ PredictionTeam::~PredictionTeam() {
 
 void PredictionTeam::predict(Predictor& own, const Network& network, std::span<const float> input, std::size_t rows,
                              std::span<float> output) {
-  const std::size_t parts = (rows + Predictor::kRowsAtOnce - 1) / Predictor::kRowsAtOnce;
+  share(
+      rows, [&](Memory& memory) { memory.predictor.reserve(network, Predictor::kRowsAtOnce); },
+      [&](Memory* memory, Range part) {
+        predict_rows(memory == nullptr ? own : memory->predictor, network, input, part, output);
+      });
+}
+
+void PredictionTeam::predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork& network,
+                             std::span<const float> input, std::size_t rows, std::span<float> output) {
+  share(
+      rows, [&](Memory& memory) { network.reserve(memory.quantized, Predictor::kRowsAtOnce); },
+      [&](Memory* memory, Range part) {
+        predict_rows(memory == nullptr ? own : memory->quantized, network, input, part, output);
+      });
+}
+
+void PredictionTeam::share(std::size_t rows, const std::function<void(Memory&)>& reserve, const Part& part) {
   std::unique_lock caller(caller_, std::defer_lock);
-  if (threads_.empty() || parts <= 1 || !caller.try_lock()) {
-    own.predict(network, input, rows, output);
+  if (threads_.empty() || rows <= Predictor::kRowsAtOnce || !caller.try_lock()) {
+    part(nullptr, {0, rows});
     return;
   }
   // A helper has nobody to throw to: what may fail is done here.
-  for (Predictor& predictor : predictors_) predictor.reserve(network, Predictor::kRowsAtOnce);
-  share(own, parts, [&](Predictor& predictor, std::size_t part) {
-    const std::size_t first = part * Predictor::kRowsAtOnce;
-    const std::size_t count = std::min(Predictor::kRowsAtOnce, rows - first);
-    predictor.predict(network, input.subspan(first * network.inputs(), count * network.inputs()), count,
-                      output.subspan(first * network.outputs(), count * network.outputs()));
-  });
-}
-
-void PredictionTeam::share(Predictor& own, std::size_t parts, const Part& part) {
+  for (Memory& memory : memories_) reserve(memory);
   std::unique_lock lock(mutex_);
   part_ = &part;
   next_ = 0;
-  parts_ = parts;
-  for (std::size_t helper = 0; helper < std::min(threads_.size(), parts - 1); ++helper) wake_.notify_one();
-  while (next_ < parts_) {
-    const std::size_t mine = next_++;
+  rows_ = rows;
+  const std::size_t others = (rows - 1) / Predictor::kRowsAtOnce;
+  for (std::size_t helper = 0; helper < std::min(threads_.size(), others); ++helper) wake_.notify_one();
+  while (next_ < rows_) {
+    const Range mine = take_part();
     lock.unlock();
-    part(own, mine);
+    part(nullptr, mine);
     lock.lock();
   }
   finished_.wait(lock, [this] { return running_ == 0; });
 }
 
-void PredictionTeam::serve(Predictor& predictor) {
+Range PredictionTeam::take_part() {
+  const std::size_t first = next_;
+  next_ = std::min(first + Predictor::kRowsAtOnce, rows_);
+  return {first, next_};
+}
+
+void PredictionTeam::serve(Memory& memory) {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || next_ < parts_; });
+    wake_.wait(lock, [this] { return stopping_ || next_ < rows_; });
     if (stopping_) return;
-    const std::size_t mine = next_++;
+    const Range mine = take_part();
     ++running_;
     lock.unlock();
-    (*part_)(predictor, mine);
+    (*part_)(&memory, mine);
     lock.lock();
     if (--running_ == 0) finished_.notify_one();
   }
@@ -77,10 +110,18 @@ void predict_on_team(Predictor& own, const Network& network, std::span<const flo
                      std::span<float> output) {
   if (rows * network.parameter_count() < kSharedMultiplyAddsMin) {
     own.predict(network, input, rows, output);
-    return;
+  } else {
+    team().predict(own, network, input, rows, output);
   }
-  static PredictionTeam team(usable_processors());
-  team.predict(own, network, input, rows, output);
+}
+
+void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork& network, std::span<const float> input,
+                     std::size_t rows, std::span<float> output) {
+  if (rows * network.multiply_adds() < kSharedMultiplyAddsMin) {
+    network.predict(input, rows, output, own);
+  } else {
+    team().predict(own, network, input, rows, output);
+  }
 }
 
 }  // namespace millrace

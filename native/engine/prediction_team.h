@@ -10,6 +10,7 @@
 
 #include "network.h"
 #include "predictor.h"
+#include "quantized_network.h"
 
 namespace millrace {
 
@@ -24,29 +25,40 @@ class PredictionTeam {
 
   /// As Predictor::predict, whose bits it gives. From any thread: the helpers serve one caller at a time, others work alone.
   void predict(Predictor& own, const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
+  void predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input, std::size_t rows,
+               std::span<float> output);
 
  private:
-  using Part = std::function<void(Predictor&, std::size_t)>;
+  /// What a helper keeps from one prediction to the next.
+  struct Memory {
+    Predictor predictor;
+    QuantizedNetwork::Scratch quantized;
+  };
+  /// Predicts some rows with a helper's memory, or with the caller's own when it is null.
+  using Part = std::function<void(Memory*, Range rows)>;
 
-  void serve(Predictor& predictor);
-  void share(Predictor& own, std::size_t parts, const Part& part);
+  void share(std::size_t rows, const std::function<void(Memory&)>& reserve, const Part& part);
+  void serve(Memory& memory);
+  Range take_part();
 
   std::mutex caller_;
   std::mutex mutex_;  // of all below
   std::condition_variable wake_;
   std::condition_variable finished_;
   const Part* part_ = nullptr;
-  std::size_t next_ = 0;
-  std::size_t parts_ = 0;
+  std::size_t next_ = 0;  // row
+  std::size_t rows_ = 0;
   unsigned running_ = 0;  // helpers with a part in hand
   bool stopping_ = false;
-  std::vector<Predictor> predictors_;  // one a helper
+  std::vector<Memory> memories_;  // one a helper
   std::vector<std::thread> threads_;
 };
 
-/// Predictor::predict, on the process's one team when there is enough to do. The team is as large as the CPU quota when the
+/// The predict of either kind of network, on the process's one team when there is enough to do. The team is as large as the CPU quota when the
 /// first such prediction comes.
 void predict_on_team(Predictor& own, const Network&, std::span<const float> input, std::size_t rows,
                      std::span<float> output);
+void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input,
+                     std::size_t rows, std::span<float> output);
 
 }  // namespace millrace

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "network.h"
+#include "quantized_dense.h"
+
+namespace millrace {
+
+/// A network for prediction only, its kernels in reduced precision; what lies between dense layers is float32. It owns all
+/// that it needs and does not change once made: the network it came from may go, or be trained on.
+class QuantizedNetwork {
+ public:
+  /// Memory that predictions need, kept from one to the next; each thread has its own.
+  struct Scratch {
+    AlignedBuffer<float> hidden[2];
+    QuantizedRows rows;
+  };
+
+  QuantizedNetwork(const Network&, Precision);
+
+  /// Fixes the range of every dense layer's input to what it is in kCalibratedShare of these rows (row-major
+  /// [rows, inputs]); refuses numbers that are not finite. Without it each row is measured as it comes.
+  void calibrate(std::span<const float> input, std::size_t rows);
+
+  std::size_t inputs() const { return dense_.front().inner(); }
+  std::size_t outputs() const { return dense_.back().outer(); }
+  std::size_t bytes() const;
+  /// Of one row.
+  std::size_t multiply_adds() const;
+
+  /// Makes room for `rows` rows, so that predicting as many at once allocates nothing.
+  void reserve(Scratch&, std::size_t rows) const;
+
+  /// input: row-major [rows, inputs]; output: row-major [rows, outputs]. A row's outputs have the same bits whatever
+  /// other rows are computed with it. A row with a NaN or an infinity in int8 is answered by NaN.
+  void predict(std::span<const float> input, std::size_t rows, std::span<float> output, Scratch&) const;
+
+  static constexpr double kCalibratedShare = 0.999;
+
+ private:
+  /// Of one layer's input, by row.
+  struct Ranges {
+    std::vector<float> lowest;
+    std::vector<float> highest;
+  };
+
+  /// Outputs in panels of `rows` rows; valid until the next call. `ranges`, one for each layer, may be null.
+  const float* forward(const float* input, std::size_t rows, Scratch&, Ranges* ranges) const;
+
+  std::vector<QuantizedDense> dense_;
+  std::vector<Activation> activations_;
+};
+
+}  // namespace millrace
