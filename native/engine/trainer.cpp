@@ -269,6 +269,11 @@ void Trainer::run_member(unsigned member, Run& run) {
 void Trainer::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer) {
   const Range rows = share_of(slice.rows, member, pool_->size());
   sampler_.fill(slice.first_row + rows.begin, rows.end - rows.begin, order_[buffer].data() + rows.begin);
+  // The loss wants their targets after the forward pass, from anywhere in memory.
+  const std::size_t target_bytes = 4 * (examples.target_classes ? 1 : network_->outputs());
+  for (std::size_t row = rows.begin; row < rows.end; ++row) {
+    __builtin_prefetch(static_cast<const char*>(examples.targets) + order_[buffer][row] * target_bytes);
+  }
   propagation_->gather(member, examples, slice, buffer);
 }
 
