@@ -13,6 +13,7 @@ export const engineSuite: Suite = async (trials, note) => [
   ...(await largeNetwork(trials, note)),
   ...(await predictions(1, trials, note)),
   ...(await predictions(2, trials, note)),
+  ...(await growth(trials)),
   await crowded(trials),
   await loading(trials),
 ];
@@ -145,6 +146,22 @@ async function predictions(threads: 1 | 2, trials: number, note: Note): Promise<
     .map((rows) =>
       atMost(limits[rows]!, `predict ${rows} rows, ${threads} threads`, 'us', measured.get(String(rows)) ?? []),
     );
+}
+
+/** One epoch over mapped files of 10 thousand and of 10 million rows. */
+async function growth(trials: number): Promise<Measurement[]> {
+  const program = (rows: number): ManyContender => ({
+    ...own(`${rows.toLocaleString('en')} rows`, 'engine-rows', [String(rows), '2']),
+    figures: (stdout) => {
+      const output = lastJson<{ nanosecondsPerExample: number; rssAnonBytes: number }>(stdout);
+      return { time: output.nanosecondsPerExample, memory: output.rssAnonBytes / 1e6 };
+    },
+  });
+  const measured = await compareMany([program(10_000_000), program(10_000)], trials);
+  return [
+    atMost(1.1, 'time per example of a mapped file', 'ns', measured.get('time')!),
+    atMost(1.1, 'memory that no file backs', 'MB', measured.get('memory')!),
+  ];
 }
 
 async function crowded(trials: number): Promise<Measurement> {
