@@ -53,6 +53,21 @@ export interface EpochTotals {
   loss: number;
   accuracy: number;
   seconds: number;
+  learningRate: number;
+}
+
+/** Of the schedule plateau; with another one it never changes. `best` is null before the first observation. */
+export interface PlateauState {
+  rate: number;
+  best: number | null;
+  waited: number;
+  cooling: number;
+}
+
+export interface OptimizerState {
+  /** Moments in the optimizer's order, then the average of the weights where one is kept. */
+  blocks: { name: string; values: Float32Array }[];
+  plateau: PlateauState;
 }
 
 /** After `step` steps of an epoch over `rows` rows, with the sums over those seen. */
@@ -79,10 +94,13 @@ export interface TrainerHandle {
   cancel(): void;
   evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null; confusion: Int32Array | null }>;
   gradients(examples: Examples): Promise<{ loss: number; parameters: Float32Array; inputs: Float32Array }>;
-  moments(): Float32Array[];
+  learningRate(): number;
+  observe(metric: number): void;
+  useAveragedWeights(): void;
+  optimizerState(): OptimizerState;
   position(): EpochPosition;
   setPosition(position: EpochPosition): void;
-  restore(step: number, parameters: Float32Array, moments: Float32Array[]): void;
+  restore(step: number, parameters: Float32Array, blocks: Float32Array[], plateau: PlateauState): void;
   dispose(): void;
 }
 

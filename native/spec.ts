@@ -1,7 +1,6 @@
 import type { MappedArray } from './mapped-array.js';
 
 export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
-export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
 export type LossName =
   | 'meanSquaredError'
   | 'meanAbsoluteError'
@@ -43,6 +42,19 @@ export interface LossSpec {
    */
   classWeights?: readonly number[];
 }
+/** The formulas and their sources are in engine/initializer.h. `uniform` draws between -limit and limit. */
+export type Initializer =
+  | 'glorotUniform'
+  | 'glorotNormal'
+  | 'heUniform'
+  | 'heNormal'
+  | 'lecunUniform'
+  | 'lecunNormal'
+  | 'orthogonal'
+  | 'zeros'
+  | 'ones'
+  | { type: 'constant'; value: number }
+  | { type: 'uniform'; limit: number };
 
 /** A dense layer with bias: activation(input [rows, in] * kernel [in, units] + bias [units]). */
 export interface LayerSpec {
@@ -65,11 +77,116 @@ export type QuantizationOptions =
   | { type: 'int8'; calibration: { input: Float32Array; rows: number } | null }
   | { type: 'bfloat16' };
 
-/** The formulas and their sources are in engine/optimizer.h. */
-export type OptimizerSpec =
+/** Fields that are left out have Keras's defaults. */
+interface AdamFields {
+  /** 0.001 */
+  learningRate?: number;
+  /** 0.9 */
+  beta1?: number;
+  /** 0.999 */
+  beta2?: number;
+  /** 1e-7, added after the correction of the second moment as in the paper's algorithm 1 and in PyTorch. */
+  epsilon?: number;
+  /** false. Reddi et al. 2018. */
+  amsgrad?: boolean;
+}
+
+/**
+ * The formulas and their sources are in engine/optimizer.h. Adam is that of Kingma and Ba 2015, algorithm 1.
+ * `weightDecay` is decoupled (Loshchilov and Hutter 2019): before each step every trainable parameter, biases included,
+ * becomes w - rate * weightDecay * w. It is 0 unless given, and 0.004 for adamW (PyTorch: 0.01).
+ */
+export type OptimizerSpec = { weightDecay?: number } & (
   | { type: 'gradientDescent'; learningRate: number }
-  | { type: 'sgd'; learningRate: number; momentum: number; nesterov: boolean }
-  | { type: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number };
+  /** `momentum` 0, `nesterov` false. */
+  | { type: 'sgd'; learningRate: number; momentum?: number; nesterov?: boolean }
+  | ({ type: 'adam' | 'adamW' } & AdamFields)
+  /** `learningRate` 0.001, `rho` 0.9 (PyTorch: 0.99), `momentum` 0, `epsilon` 1e-7, `centered` false. */
+  | {
+      type: 'rmsprop';
+      learningRate?: number;
+      rho?: number;
+      momentum?: number;
+      epsilon?: number;
+      centered?: boolean;
+    }
+  /** `learningRate` 0.001 (PyTorch: 0.01), `initialAccumulator` 0.1 (PyTorch: 0), `epsilon` 1e-7. */
+  | { type: 'adagrad'; learningRate?: number; initialAccumulator?: number; epsilon?: number }
+  /** `learningRate` 0.001 (PyTorch and the paper: 1), `rho` 0.95, `epsilon` 1e-7. */
+  | { type: 'adadelta'; learningRate?: number; rho?: number; epsilon?: number }
+  /** `learningRate` 0.001, `beta1` 0.9, `beta2` 0.99. */
+  | { type: 'lion'; learningRate?: number; beta1?: number; beta2?: number }
+);
+
+/**
+ * The learning rate by the steps done; the formulas are in engine/schedule.h. Rates fall from the optimizer's
+ * `learningRate`, except for oneCycle, which has its own. During the first `warmupSteps` (0) steps the rate rises in a
+ * line from 0; the schedule begins after them.
+ */
+export type Schedule = { warmupSteps?: number } & (
+  | { type: 'constant' }
+  /** Times `factor` every `steps` steps. */
+  | { type: 'step'; steps: number; factor: number }
+  /** Times `factor` within `steps` steps, bit by bit, or all at their end with `staircase` (false). */
+  | { type: 'exponential'; steps: number; factor: number; staircase?: boolean }
+  /** To `endRate` (0.0001) within `steps`, by `power` (1); with `cycle` (false) it begins again, longer each time. */
+  | { type: 'polynomial'; steps: number; endRate?: number; power?: number; cycle?: boolean }
+  /**
+   * To `alpha` (0) times the rate within `steps`. With `restarts` it begins again after `steps`, each time
+   * `lengthFactor` (2) as long and `rateFactor` (1) as high.
+   */
+  | {
+      type: 'cosine';
+      steps: number;
+      alpha?: number;
+      restarts?: { lengthFactor?: number; rateFactor?: number };
+    }
+  /**
+   * PyTorch's OneCycleLR: from maximumRate / initialDivisor (25) up to maximumRate within `risingShare` (0.3) of
+   * `steps`, then down to maximumRate / initialDivisor / finalDivisor (1e4). Momentum does not change.
+   */
+  | {
+      type: 'oneCycle';
+      steps: number;
+      maximumRate: number;
+      risingShare?: number;
+      annealing?: 'cosine' | 'linear';
+      initialDivisor?: number;
+      finalDivisor?: number;
+      threePhases?: boolean;
+    }
+  /**
+   * Times `factor` (0.1), not below `minimumRate` (0), when `trainer.observe` has been told `patience` (10) metrics in a
+   * row that are not better by `minimumDelta` (1e-4) than the best; then `cooldown` (0) metrics are not counted. Better
+   * is smaller, or larger with `mode` 'maximum'.
+   */
+  | {
+      type: 'plateau';
+      factor?: number;
+      patience?: number;
+      minimumDelta?: number;
+      cooldown?: number;
+      minimumRate?: number;
+      mode?: 'minimum' | 'maximum';
+    }
+);
+
+/** As if l1 * sum |w| + l2 * sum w^2 were added to the loss, for kernels only. Reported losses are without it. Both 0. */
+export interface Regularization {
+  l1?: number;
+  l2?: number;
+}
+
+/**
+ * What is done to the gradient, regularisation included, before the optimizer sees it: every element is cut at -value
+ * and value; or each tensor is scaled to a norm of at most `norm`; or all together to one of at most `globalNorm`.
+ */
+export type Clipping = { value: number } | { norm: number } | { globalNorm: number };
+
+/** Keeps a moving average of the weights, decay * average + (1 - decay) * weights after each step. `decay` is 0.99. */
+export interface Averaging {
+  decay?: number;
+}
 
 /** How numbers are stored. float16 is IEEE 754 binary16, by its bits. */
 export type ElementType = 'uint8' | 'float16' | 'float32' | 'int32';
@@ -122,6 +239,11 @@ export type Sampling =
 export interface TrainerOptions {
   loss: Loss;
   optimizer: OptimizerSpec;
+  /** Constant unless given. */
+  schedule?: Schedule | null;
+  regularization?: Regularization | null;
+  clipping?: Clipping | null;
+  averaging?: Averaging | null;
   /** Rows a step; `'full'` takes all examples in one step an epoch. The last, shorter batch is trained as well. */
   batchSize: number | 'full';
   /** From 0 to 2^53 - 1. Together with the epoch's number it fixes the order of the examples. */
@@ -142,6 +264,8 @@ export interface EpochProgress {
   /** null where the loss has none, see `Loss`. */
   accuracy: number | null;
   examplesPerSecond: number;
+  /** Of the last step. */
+  learningRate: number;
   /** Since the call began. */
   seconds: number;
 }
@@ -155,6 +279,8 @@ export interface EpochResult {
   loss: number;
   accuracy: number | null;
   seconds: number;
+  /** Of the last step. */
+  learningRate: number;
 }
 
 export interface Evaluation {

@@ -1,10 +1,11 @@
-import { addon, type EpochPosition, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
+import { addon, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
 import { CheckedExamples, keepInPlace, withRegions } from './examples.js';
 import { type Network, networkHandle } from './network.js';
-import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
-import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { toTensors } from './parameter-tensors.js';
 import type { EpochProgress, EpochResult, Evaluation, Examples, Gradients, LossName, TrainerOptions } from './spec.js';
+import { completed, optimizationOf } from './trainer-options.js';
+import { readTrainerState, writeTrainerState } from './trainer-state.js';
 
 export interface EpochOptions {
   /** From 0 on. Fixes the order of the examples together with the trainer's seed. */
@@ -17,9 +18,7 @@ export interface EpochOptions {
   maxSteps?: number | null;
 }
 
-const stateFormat = 'millrace.trainer.2';
 const lossesWithAccuracy: LossName[] = ['binaryCrossEntropy', 'categoricalCrossEntropy', 'hinge'];
-const momentNames = ['optimizer.firstMoment.', 'optimizer.secondMoment.'];
 
 /**
  * Trains one network. One call at a time: a second one before the first has settled, a use after `dispose`, and a
@@ -32,12 +31,15 @@ export class Trainer {
   readonly #network: Network;
   readonly #checked = new CheckedExamples();
   #step = 0;
+  #learningRate: number;
 
   constructor(network: Network, options: TrainerOptions) {
-    this.#handle = new addon.TrainerHandle(networkHandle(network), options);
+    const complete = completed(options);
+    this.#handle = new addon.TrainerHandle(networkHandle(network), complete);
+    this.#options = structuredClone(complete);
     this.#network = network;
     this.#shapes = networkHandle(network).tensors();
-    this.#options = structuredClone(options);
+    this.#learningRate = this.#handle.learningRate();
   }
 
   /** Optimizer steps so far, over all epochs. */
@@ -93,13 +95,14 @@ export class Trainer {
       const totals = await running;
       trainer.#checked.add(examples);
       if (failure !== null) throw (failure as { error: unknown }).error;
-      const { step, steps, examples: count, loss, seconds } = totals;
-      return { epoch, step, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds };
+      const { step, steps, examples: count, loss, seconds, learningRate } = totals;
+      return { epoch, step, steps, examples: count, loss, accuracy: trainer.#accuracy(totals), seconds, learningRate };
     } catch (error) {
       throw failure === null ? error : (failure as { error: unknown }).error;
     } finally {
       signal?.removeEventListener('abort', cancel);
       trainer.#step = trainer.#handle.step();
+      trainer.#learningRate = trainer.#handle.learningRate();
     }
   }
 
@@ -119,46 +122,56 @@ export class Trainer {
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
   }
 
-  /** A checkpoint as safetensors: weights, optimizer state, step, position in the epoch with its sums. */
+  /** The learning rate of the next step. */
+  get learningRate(): number {
+    return Trainer.#of(this).#learningRate;
+  }
+
+  /** Tells the schedule plateau a metric, usually once an epoch; other schedules refuse it with FAILED_PRECONDITION. */
+  observe(metric: number): void {
+    const trainer = Trainer.#of(this);
+    trainer.#handle.observe(metric);
+    trainer.#learningRate = trainer.#handle.learningRate();
+  }
+
+  /**
+   * Puts the moving average of the weights into the network, in place of the weights. Training may go on from there; the
+   * average goes on as well. Refused with FAILED_PRECONDITION without `averaging`, and before the first step.
+   */
+  useAveragedWeights(): void {
+    Trainer.#of(this).#handle.useAveragedWeights();
+  }
+
+  /** A checkpoint as safetensors: weights, optimizer state, average, step, schedule, position in the epoch. */
   saveState(): Uint8Array {
     const trainer = Trainer.#of(this);
-    const moments = trainer.#handle.moments();
-    const tensors = toTensors(trainer.#shapes, networkHandle(trainer.#network).parameters(), '');
-    for (const [index, flat] of moments.entries()) {
-      for (const [name, tensor] of toTensors(trainer.#shapes, flat, momentNames[index]!)) tensors.set(name, tensor);
-    }
-    return writeSafetensors(tensors, {
-      format: stateFormat,
-      optimizer: trainer.#options.optimizer.type,
-      step: String(trainer.#step),
-      // JavaScript writes a number so that it reads as the same bits.
-      position: JSON.stringify(trainer.#handle.position()),
+    const state = trainer.#handle.optimizerState();
+    return writeTrainerState(trainer.#shapes, optimizationOf(trainer.#options), {
+      step: trainer.#step,
+      position: trainer.#handle.position(),
+      parameters: networkHandle(trainer.#network).parameters(),
+      ...state,
     });
   }
 
-  /** Goes on exactly where `saveState` was called. Refuses another network's or another optimizer's checkpoint. */
+  /**
+   * Goes on exactly where `saveState` was called. Refuses the checkpoint of another network, and of a trainer with
+   * another optimizer, schedule, regularization, clipping or averaging.
+   */
   loadState(bytes: Uint8Array): void {
     const trainer = Trainer.#of(this);
-    const { tensors, metadata } = readSafetensors(bytes);
-    const { type } = trainer.#options.optimizer;
-    if (metadata.format !== stateFormat || metadata.optimizer !== type || !/^\d{1,15}$/.test(metadata.step ?? '')) {
-      throw invalidArgument(
-        '__metadata__',
-        `Expected a checkpoint (${stateFormat}) of optimizer ${type} but received ${JSON.stringify(metadata)}.`,
-      );
-    }
-    const prefixes = momentNames.slice(0, trainer.#handle.moments().length);
-    expectNoOthers(trainer.#shapes, tensors, ['', ...prefixes]);
-    const moments = prefixes.map((prefix) => fromTensors(trainer.#shapes, tensors, prefix));
+    const names = trainer.#handle.optimizerState().blocks.map(({ name }) => name);
+    const state = readTrainerState(trainer.#shapes, optimizationOf(trainer.#options), names, bytes);
     const before = trainer.#handle.position();
-    trainer.#handle.setPosition(positionFrom(metadata.position));
+    trainer.#handle.setPosition(state.position);
     try {
-      trainer.#handle.restore(Number(metadata.step), fromTensors(trainer.#shapes, tensors, ''), moments);
+      trainer.#handle.restore(state.step, state.parameters, state.blocks, state.plateau);
     } catch (error) {
       trainer.#handle.setPosition(before);
       throw error;
     }
-    trainer.#step = Number(metadata.step);
+    trainer.#step = state.step;
+    trainer.#learningRate = trainer.#handle.learningRate();
   }
 
   /** Ends the engine's threads and frees the optimizer's state. The network stays. A second call does nothing. */
@@ -178,22 +191,14 @@ export class Trainer {
   }
 
   #progress(epoch: number, totals: EpochTotals, done: number): EpochProgress {
-    const { step, steps, examples, loss, seconds } = totals;
+    const { step, steps, examples, loss, seconds, learningRate } = totals;
     const examplesPerSecond = seconds > 0 ? (examples - done) / seconds : 0;
-    return { epoch, step, steps, examples, loss, accuracy: this.#accuracy(totals), examplesPerSecond, seconds };
+    const accuracy = this.#accuracy(totals);
+    return { epoch, step, steps, examples, loss, accuracy, examplesPerSecond, learningRate, seconds };
   }
 
   static #of(trainer: Trainer): Trainer {
     if (typeof trainer === 'object' && trainer !== null && #handle in trainer) return trainer;
     throw invalidArgument('trainer', 'Expected a Trainer.');
-  }
-}
-
-/** What it holds is checked by the engine. */
-function positionFrom(json: string | undefined): EpochPosition {
-  try {
-    return JSON.parse(json ?? '');
-  } catch {
-    throw invalidArgument('position', `Expected \`position\` to be JSON but received ${json}.`);
   }
 }

@@ -1,8 +1,11 @@
 #include "fields.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 namespace millrace::binding {
 namespace {
@@ -12,6 +15,21 @@ std::string number_text(double number) {
     return std::to_string(static_cast<long long>(number));
   }
   return std::to_string(number);
+}
+
+// Letters to add, drop or change (Levenshtein 1966).
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
 }
 
 }  // namespace
@@ -58,6 +76,27 @@ std::string Fields::full_name(const char* name) const { return path_.empty() ? n
 Napi::Value Fields::value(const char* name) const { return object_.Get(name); }
 
 bool Fields::has(const char* name) const { return !value(name).IsUndefined(); }
+
+void Fields::expect_only(std::initializer_list<const char*> names) const {
+  const Napi::Array keys = object_.GetPropertyNames();
+  for (std::uint32_t index = 0; index < keys.Length(); ++index) {
+    const std::string key = keys.Get(index).As<Napi::String>().Utf8Value();
+    if (std::find(names.begin(), names.end(), key) != names.end()) continue;
+    std::string list;
+    const char* nearest = "";
+    std::size_t least = 3;  // names further off are no misspellings
+    for (const char* name : names) {
+      list += (list.empty() ? "" : ", ") + std::string(name);
+      if (key.size() > 100 || distance(key, name) >= least) continue;
+      nearest = name;
+      least = distance(key, name);
+    }
+    const std::string full = full_name(key.c_str());
+    refuse(full, "There is no field `" + full + "`" +
+                     (*nearest == '\0' ? "; expected one of " + list : "; did you mean `" + std::string(nearest) + "`?") +
+                     (*nearest == '\0' ? "." : ""));
+  }
+}
 
 double Fields::number(const char* name) const {
   const Napi::Value field = value(name);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,8 @@ class Fields {
   bool boolean(const char* name) const;
   std::string text(const char* name) const;
   Napi::Value value(const char* name) const;
+  /// Refuses a field that is not in the list, so that a misspelt one is not passed over.
+  void expect_only(std::initializer_list<const char*> names) const;
   std::string full_name(const char* name) const;
 
  private:

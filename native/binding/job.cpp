@@ -118,6 +118,7 @@ Napi::Object to_javascript(Napi::Env env, const EpochTotals& totals) {
   object.Set("loss", totals.loss);
   object.Set("accuracy", totals.accuracy);
   object.Set("seconds", totals.seconds);
+  object.Set("learningRate", totals.learning_rate);
   return object;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "fields.h"
+#include "initializer_argument.h"
 
 namespace millrace::binding {
 namespace {
@@ -13,11 +14,6 @@ constexpr std::pair<const char*, Activation> kActivations[] = {{"linear", Activa
                                                                {"tanh", Activation::kTanh},
                                                                {"relu", Activation::kRelu},
                                                                {"softmax", Activation::kSoftmax}};
-constexpr std::pair<const char*, Initializer> kInitializers[] = {{"glorotUniform", Initializer::kGlorotUniform},
-                                                                 {"glorotNormal", Initializer::kGlorotNormal},
-                                                                 {"heUniform", Initializer::kHeUniform},
-                                                                 {"heNormal", Initializer::kHeNormal},
-                                                                 {"zeros", Initializer::kZeros}};
 
 }  // namespace
 
@@ -31,7 +27,7 @@ NetworkSpec to_network_spec(const Napi::Value& value) {
   for (std::uint32_t index = 0; index < array.Length(); ++index) {
     const Fields layer(array.Get(index), "layers[" + std::to_string(index) + "]");
     spec.layers.push_back({layer.integer("units", 0, kSizeMax), to_choice(layer, "activation", kActivations),
-                           to_choice(layer, "kernelInitializer", kInitializers)});
+                           to_initializer(layer, "kernelInitializer")});
   }
   return spec;
 }

@@ -1,6 +1,7 @@
 #include "trainer_object.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -35,7 +36,10 @@ Napi::Function TrainerObject::define(Napi::Env env) {
                       InstanceMethod<&TrainerObject::cancel>("cancel"),
                       InstanceMethod<&TrainerObject::evaluate>("evaluate"),
                       InstanceMethod<&TrainerObject::gradients>("gradients"),
-                      InstanceMethod<&TrainerObject::moments>("moments"),
+                      InstanceMethod<&TrainerObject::learning_rate>("learningRate"),
+                      InstanceMethod<&TrainerObject::observe>("observe"),
+                      InstanceMethod<&TrainerObject::use_averaged_weights>("useAveragedWeights"),
+                      InstanceMethod<&TrainerObject::optimizer_state>("optimizerState"),
                       InstanceMethod<&TrainerObject::restore>("restore"),
                       InstanceMethod<&TrainerObject::position>("position"),
                       InstanceMethod<&TrainerObject::set_position>("setPosition"),
@@ -183,39 +187,90 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value TrainerObject::moments(const Napi::CallbackInfo& info) {
+Napi::Value TrainerObject::learning_rate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Trainer& trainer = idle();
-    Napi::Array result = Napi::Array::New(info.Env());
-    for (int index = 0; index < trainer.optimizer().moment_count(); ++index) {
-      result.Set(static_cast<std::uint32_t>(index),
-                 to_floats(info.Env(), trainer.network(), trainer.moment(index).data()));
-    }
-    return result;
+    return Napi::Number::New(info.Env(), trainer.optimization().rate_after(trainer.step()));
   });
 }
 
-Napi::Value TrainerObject::restore(const Napi::CallbackInfo& info) {
+Napi::Value TrainerObject::observe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    if (!info[0].IsNumber()) refuse_value("metric", "a finite number", info[0]);
+    trainer.optimization().observe(info[0].As<Napi::Number>().DoubleValue());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value TrainerObject::use_averaged_weights(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Trainer& trainer = idle();
     Network& network = network_->for_writing();
+    const AlignedBuffer<float>& average = trainer.optimization().average();
+    std::copy(average.begin(), average.end(), network.parameters());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value TrainerObject::optimizer_state(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    Optimization& optimization = trainer.optimization();
+    Napi::Array blocks = Napi::Array::New(info.Env());
+    for (const Optimization::Block& block : optimization.blocks()) {
+      Napi::Object object = Napi::Object::New(info.Env());
+      object.Set("name", block.name);
+      object.Set("values", to_floats(info.Env(), trainer.network(), block.values.data()));
+      blocks.Set(blocks.Length(), object);
+    }
+    const Plateau& plateau = optimization.plateau();
+    Napi::Object schedule = Napi::Object::New(info.Env());
+    schedule.Set("rate", plateau.rate);
+    schedule.Set("best", std::isfinite(plateau.best) ? Napi::Number::New(info.Env(), plateau.best) : info.Env().Null());
+    schedule.Set("waited", static_cast<double>(plateau.waited));
+    schedule.Set("cooling", static_cast<double>(plateau.cooling));
+    Napi::Object state = Napi::Object::New(info.Env());
+    state.Set("blocks", blocks);
+    state.Set("plateau", schedule);
+    return state;
+  });
+}
+
+namespace {
+
+Plateau to_plateau(const Napi::Value& value, Plateau plateau) {
+  const Fields fields(value, "plateau");
+  fields.expect_only({"rate", "best", "waited", "cooling"});
+  plateau.rate = fields.number("rate");
+  if (!fields.value("best").IsNull()) plateau.best = fields.number("best");
+  plateau.waited = fields.integer("waited", 0, kSafeInteger);
+  plateau.cooling = fields.integer("cooling", 0, kSafeInteger);
+  return plateau;
+}
+
+}  // namespace
+
+Napi::Value TrainerObject::restore(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Optimization& optimization = idle().optimization();
+    Network& network = network_->for_writing();
     const std::uint64_t step = to_integer(info[0], "step", 0, kSafeInteger);
     const Napi::Float32Array parameters = binding::to_floats(info[1], "parameters", network.parameter_count());
-    const auto count = static_cast<std::uint32_t>(trainer.optimizer().moment_count());
+    const std::size_t count = optimization.blocks().size();
     if (!info[2].IsArray() || info[2].As<Napi::Array>().Length() != count) {
-      refuse("moments", "Expected `moments` to be an array of " + std::to_string(count) + " arrays.");
+      refuse("blocks", "Expected `blocks` to be an array of " + std::to_string(count) + " arrays.");
     }
-    std::vector<Napi::Float32Array> moments;
+    std::vector<Napi::Float32Array> blocks;
     for (std::uint32_t index = 0; index < count; ++index) {
-      moments.push_back(
-          binding::to_floats(info[2].As<Napi::Array>().Get(index), "moments", network.parameter_count()));
+      blocks.push_back(binding::to_floats(info[2].As<Napi::Array>().Get(index), "blocks", network.parameter_count()));
     }
+    optimization.set_plateau(to_plateau(info[3], optimization.plateau()));
     network.pack({parameters.Data(), parameters.ElementLength()}, network.parameters());
-    for (std::uint32_t index = 0; index < count; ++index) {
-      network.pack({moments[index].Data(), moments[index].ElementLength()},
-                   trainer.moment(static_cast<int>(index)).data());
+    for (std::size_t index = 0; index < count; ++index) {
+      network.pack({blocks[index].Data(), blocks[index].ElementLength()}, optimization.blocks()[index].values.data());
     }
-    trainer.set_step(step);
+    optimization.set_step(step);
     return info.Env().Undefined();
   });
 }

@@ -27,7 +27,10 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   Napi::Value cancel(const Napi::CallbackInfo&);
   Napi::Value evaluate(const Napi::CallbackInfo&);
   Napi::Value gradients(const Napi::CallbackInfo&);
-  Napi::Value moments(const Napi::CallbackInfo&);
+  Napi::Value learning_rate(const Napi::CallbackInfo&);
+  Napi::Value observe(const Napi::CallbackInfo&);
+  Napi::Value use_averaged_weights(const Napi::CallbackInfo&);
+  Napi::Value optimizer_state(const Napi::CallbackInfo&);
   Napi::Value restore(const Napi::CallbackInfo&);
   Napi::Value position(const Napi::CallbackInfo&);
   Napi::Value set_position(const Napi::CallbackInfo&);

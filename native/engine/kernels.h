@@ -51,6 +51,7 @@ struct WeightGradient {
   /// Blocks of one layer: kernel panels [inner][16], and bias [padded(outer)]. `gradient` unused by kUpdate.
   ParameterBlocks kernel;
   ParameterBlocks bias;
+  /// For the kernel; the bias is spared its L1 and L2 terms.
   Update update;
   /// Of the input, see DenseProduct. Not looked at for more than 256 rows.
   const std::uint16_t* nonzero = nullptr;
@@ -83,6 +84,8 @@ struct Kernels {
   void (*weight_gradient)(const WeightGradient&, Range inner_panels, Range panels);
   /// One pass over `count` parameters (a multiple of 16) with a gradient already in memory.
   void (*update)(const ParameterBlocks&, const Update&, std::size_t count);
+  /// Adds the slope of `update`'s L1 and L2 terms to `count` gradients in memory; returns the sum of their squares.
+  double (*regularize)(const ParameterBlocks&, const Update&, std::size_t count);
   /// output[outer, inner] = weights[inner, outer]^T for the given panels of output.
   void (*transpose)(const float* weights, std::size_t inner, std::size_t outer, float* output, Range panels);
   void (*gather)(const Gather&, Range rows);

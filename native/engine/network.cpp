@@ -1,12 +1,10 @@
 #include "network.h"
 
-#include <cmath>
 #include <string>
 #include <utility>
 
 #include "error.h"
 #include "panel.h"
-#include "random.h"
 
 namespace millrace {
 namespace {
@@ -14,31 +12,10 @@ namespace {
 constexpr std::size_t kUnitsMax = std::size_t{1} << 20;
 constexpr std::size_t kParametersMax = std::size_t{1} << 31;
 
-// Deviation of a unit normal cut at two deviations; dividing by it restores the variance asked for.
-constexpr double kTruncatedDeviation = 0.87962566103423978;
-
 void expect_size(const std::string& field, std::size_t value) {
   if (value >= 1 && value <= kUnitsMax) return;
   refuse(field, "Expected `" + field + "` to be between 1 and " + std::to_string(kUnitsMax) + " but received " +
                     std::to_string(value) + ".");
-}
-
-void draw_kernel(const Layer& layer, Initializer initializer, std::uint64_t seed, std::uint32_t index, float* kernel) {
-  if (initializer == Initializer::kZeros) return;
-  const double fan_in = static_cast<double>(layer.inner);
-  const double fan_out = static_cast<double>(layer.outer);
-  const bool he = initializer == Initializer::kHeUniform || initializer == Initializer::kHeNormal;
-  const double variance = he ? 2.0 / fan_in : 2.0 / (fan_in + fan_out);
-  const bool uniform = initializer == Initializer::kGlorotUniform || initializer == Initializer::kHeUniform;
-  const float limit = static_cast<float>(std::sqrt(3.0 * variance));
-  const float deviation = static_cast<float>(std::sqrt(variance) / kTruncatedDeviation);
-  Random random(seed, RandomPurpose::kInitialWeights, index);
-  for (std::size_t row = 0; row < layer.inner; ++row) {
-    for (std::size_t column = 0; column < layer.outer; ++column) {
-      kernel[panel_offset(layer.inner, row, column)] =
-          uniform ? (2.0f * random.unit() - 1.0f) * limit : random.truncated_normal() * deviation;
-    }
-  }
 }
 
 }  // namespace
@@ -49,7 +26,9 @@ Network::Network(NetworkSpec spec) : spec_(std::move(spec)) {
   std::size_t inner = spec_.inputs;
   for (std::size_t index = 0; index < spec_.layers.size(); ++index) {
     const LayerSpec& layer = spec_.layers[index];
-    expect_size("layers[" + std::to_string(index) + "].units", layer.units);
+    const std::string field = "layers[" + std::to_string(index) + "]";
+    expect_size(field + ".units", layer.units);
+    expect_initializer(field + ".kernelInitializer", layer.initializer);
     const std::string name = "layers." + std::to_string(index);
     const std::size_t kernel = add_tensor(name + ".kernel", {inner, layer.units}, true);
     const std::size_t bias = add_tensor(name + ".bias", {layer.units}, false);
@@ -65,8 +44,9 @@ Network::Network(NetworkSpec spec) : spec_(std::move(spec)) {
 void Network::initialize(std::uint64_t seed) {
   parameters_.assign(block_size_, 0.0f);
   for (std::size_t index = 0; index < layers_.size(); ++index) {
-    draw_kernel(layers_[index], spec_.layers[index].initializer, seed, static_cast<std::uint32_t>(index),
-                parameters_.data() + layers_[index].kernel);
+    const Layer& layer = layers_[index];
+    initialize_tensor(spec_.layers[index].initializer, {layer.inner, layer.outer, layer.inner, layer.outer}, seed,
+                      static_cast<std::uint32_t>(index), parameters_.data() + layer.kernel);
   }
 }
 

@@ -8,10 +8,9 @@
 
 #include "activation.h"
 #include "aligned_buffer.h"
+#include "initializer.h"
 
 namespace millrace {
-
-enum class Initializer { kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal, kZeros };
 
 struct LayerSpec {
   std::size_t units;
@@ -52,9 +51,7 @@ class Network {
   /// Refuses a spec without layers, with a zero size, or of more than 2^31 parameters.
   explicit Network(NetworkSpec spec);
 
-  /// Draws kernels layer by layer from (seed, layer), in row-major order of the kernel; biases are zero.
-  /// Limits: Glorot and Bengio 2010 (fan in + fan out), He et al. 2015 (fan in). Normals are cut at two deviations and
-  /// rescaled to keep their variance, as Keras does.
+  /// Draws kernels layer by layer from (seed, layer); biases are zero.
   void initialize(std::uint64_t seed);
 
   const NetworkSpec& spec() const { return spec_; }

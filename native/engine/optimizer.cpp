@@ -1,9 +1,9 @@
 #include "optimizer.h"
 
 #include <cmath>
-#include <string>
+#include <limits>
 
-#include "error.h"
+#include "expectation.h"
 
 namespace millrace {
 namespace {
@@ -18,56 +18,93 @@ double power(double base, std::uint64_t exponent) {
   return result;
 }
 
-void expect_fraction(const char* field, float value) {
-  if (value >= 0.0f && value < 1.0f) return;
-  refuse(field, "Expected `" + std::string(field) + "` to be at least 0 and below 1 but received " +
-                    std::to_string(value) + ".");
+bool is_adam(OptimizerType type) { return type == OptimizerType::kAdam || type == OptimizerType::kAdamW; }
+
+UpdateRule rule_of(const OptimizerSpec& spec) {
+  switch (spec.type) {
+    case OptimizerType::kGradientDescent:
+      return UpdateRule::kDescent;
+    case OptimizerType::kSgd:
+      if (spec.momentum == 0.0) return UpdateRule::kDescent;
+      return spec.nesterov ? UpdateRule::kNesterov : UpdateRule::kMomentum;
+    case OptimizerType::kAdam:
+    case OptimizerType::kAdamW:
+      return spec.amsgrad ? UpdateRule::kAmsgrad : UpdateRule::kAdam;
+    case OptimizerType::kRmsprop:
+      return UpdateRule::kRmsprop;
+    case OptimizerType::kAdagrad:
+      return UpdateRule::kAdagrad;
+    case OptimizerType::kAdadelta:
+      return UpdateRule::kAdadelta;
+    case OptimizerType::kLion:
+      return UpdateRule::kLion;
+  }
+  return UpdateRule::kDescent;
 }
 
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerSpec& spec) : spec_(spec) {
-  if (!(spec.learning_rate > 0.0f) || !std::isfinite(spec.learning_rate)) {
-    refuse("optimizer.learningRate", "Expected `optimizer.learningRate` to be a positive number but received " +
-                                         std::to_string(spec.learning_rate) + ".");
+  const UpdateRule rule = rule_of(spec);
+  expect_positive("optimizer.learningRate", spec.learning_rate);
+  expect_not_negative("optimizer.weightDecay", spec.weight_decay);
+  if (spec.type == OptimizerType::kSgd || rule == UpdateRule::kRmsprop) {
+    expect_fraction("optimizer.momentum", spec.momentum);
   }
-  if (spec.type == OptimizerType::kSgd) expect_fraction("optimizer.momentum", spec.momentum);
-  if (spec.type == OptimizerType::kAdam) {
+  if (is_adam(spec.type) || rule == UpdateRule::kLion) {
     expect_fraction("optimizer.beta1", spec.beta1);
     expect_fraction("optimizer.beta2", spec.beta2);
-    if (!(spec.epsilon >= 0.0f) || !std::isfinite(spec.epsilon)) {
-      refuse("optimizer.epsilon", "Expected `optimizer.epsilon` to be at least 0 but received " +
-                                      std::to_string(spec.epsilon) + ".");
-    }
+  }
+  if (rule == UpdateRule::kRmsprop || rule == UpdateRule::kAdadelta) expect_fraction("optimizer.rho", spec.rho);
+  if (rule == UpdateRule::kAdagrad) expect_not_negative("optimizer.initialAccumulator", spec.initial_accumulator);
+  if (is_adam(spec.type) || rule == UpdateRule::kRmsprop || rule == UpdateRule::kAdagrad ||
+      rule == UpdateRule::kAdadelta) {
+    expect_at_least("optimizer.epsilon", spec.epsilon, std::numeric_limits<float>::min());
   }
 }
 
-int Optimizer::moment_count() const {
-  switch (spec_.type) {
-    case OptimizerType::kGradientDescent:
-      return 0;
-    case OptimizerType::kSgd:
-      return spec_.momentum > 0.0f ? 1 : 0;
-    case OptimizerType::kAdam:
-      return 2;
+std::array<const char*, kMomentsMax> Optimizer::moment_names() const {
+  switch (rule_of(spec_)) {
+    case UpdateRule::kDescent:
+      return {};
+    case UpdateRule::kMomentum:
+    case UpdateRule::kNesterov:
+      return {"velocity"};
+    case UpdateRule::kAdam:
+      return {"firstMoment", "secondMoment"};
+    case UpdateRule::kAmsgrad:
+      return {"firstMoment", "secondMoment", "largestSecondMoment"};
+    case UpdateRule::kRmsprop:
+      return {"meanSquare", spec_.centered ? "meanGradient" : nullptr, spec_.momentum > 0.0 ? "velocity" : nullptr};
+    case UpdateRule::kAdagrad:
+      return {"squareSum"};
+    case UpdateRule::kAdadelta:
+      return {"meanSquare", "meanSquareStep"};
+    case UpdateRule::kLion:
+      return {"firstMoment"};
   }
-  return 0;
+  return {};
 }
 
-Update Optimizer::update_at(std::uint64_t step) const {
-  Update update{};
-  update.rule = UpdateRule::kDescent;
-  update.learning_rate = spec_.learning_rate;
-  if (spec_.type == OptimizerType::kSgd && spec_.momentum > 0.0f) {
-    update.rule = spec_.nesterov ? UpdateRule::kNesterov : UpdateRule::kMomentum;
-    update.momentum = spec_.momentum;
-  }
-  if (spec_.type == OptimizerType::kAdam) {
-    update.rule = UpdateRule::kAdam;
-    update.learning_rate = static_cast<float>(spec_.learning_rate / (1.0 - power(spec_.beta1, step)));
-    update.beta1 = spec_.beta1;
-    update.beta2 = spec_.beta2;
-    update.epsilon = spec_.epsilon;
+float Optimizer::initial_moment() const {
+  return spec_.type == OptimizerType::kAdagrad ? static_cast<float>(spec_.initial_accumulator) : 0.0f;
+}
+
+Update Optimizer::update_at(std::uint64_t step, double learning_rate) const {
+  Update update;
+  update.rule = rule_of(spec_);
+  update.learning_rate = static_cast<float>(learning_rate);
+  update.momentum = static_cast<float>(spec_.momentum);
+  update.epsilon = static_cast<float>(spec_.epsilon);
+  update.weight_decay = static_cast<float>(learning_rate * spec_.weight_decay);
+  update.plain = spec_.weight_decay == 0.0;
+  const double beta2 = is_adam(spec_.type) || update.rule == UpdateRule::kLion ? spec_.beta2 : spec_.rho;
+  update.beta1 = static_cast<float>(spec_.beta1);
+  update.beta1_rest = static_cast<float>(1.0 - spec_.beta1);
+  update.beta2 = static_cast<float>(beta2);
+  update.beta2_rest = static_cast<float>(1.0 - beta2);
+  if (is_adam(spec_.type)) {
+    update.learning_rate = static_cast<float>(learning_rate / (1.0 - power(spec_.beta1, step)));
     update.second_moment_scale = static_cast<float>(1.0 / std::sqrt(1.0 - power(spec_.beta2, step)));
   }
   return update;

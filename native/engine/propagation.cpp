@@ -1,13 +1,9 @@
 #include "propagation.h"
 
+#include "optimization.h"
 #include "panel.h"
 
 namespace millrace {
-namespace {
-
-float* moved(float* block, std::size_t by) { return block == nullptr ? nullptr : block + by; }
-
-}  // namespace
 
 Propagation::Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error)
     : network_(network), kernels_(kernels()), loss_(loss), pool_(pool) {
@@ -25,17 +21,6 @@ Propagation::Propagation(Network& network, const LossSpec& loss, ThreadPool& poo
   if (input_error) input_error_.resize(panel_size(rows_max, network.inputs()));
   row_loss_.resize(rows_max);
   row_correct_.resize(rows_max);
-}
-
-void Propagation::attach(float* gradient, float* first_moment, float* second_moment) {
-  gradient_ = gradient;
-  first_moment_ = first_moment;
-  second_moment_ = second_moment;
-}
-
-ParameterBlocks Propagation::blocks_at(std::size_t offset) const {
-  return {network_.parameters() + offset, moved(gradient_, offset), moved(first_moment_, offset),
-          moved(second_moment_, offset)};
 }
 
 const float* Propagation::input_of(std::size_t layer, unsigned buffer) const {
@@ -144,7 +129,7 @@ void Propagation::weigh(unsigned member, std::size_t index, const Slice& slice, 
   const std::size_t inner_panels = panel_count(layer.inner);
   const std::size_t panels = panel_count(layer.outer);
   const WeightGradient gradient{input_of(index, buffer), slice.rows, layer.inner, errors_[index].data(), slice.rows,
-                                slice.rows, mode, blocks_at(layer.kernel), blocks_at(layer.bias), update,
+                                slice.rows, mode, moved(views_, layer.kernel), moved(views_, layer.bias), update,
                                 nonzero_of(index, buffer)};
   if (by_panels(index)) {
     kernels_.weight_gradient(gradient, {0, inner_panels}, share_of(panels, member, pool_.size()));

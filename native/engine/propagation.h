@@ -50,9 +50,8 @@ class Propagation {
   /// Whether a layer's outputs are shared out by columns; then the owner of a column's weights also computes it.
   bool by_panels(std::size_t layer) const;
 
-  /// Moments and gradients, in the layout of the network's parameters. Null when not needed.
-  void attach(float* gradient, float* first_moment, float* second_moment);
-  ParameterBlocks blocks_at(std::size_t offset) const;
+  /// Parameters, gradient, moments and average from the network's first parameter on. What is not needed may be null.
+  void attach(const ParameterBlocks& views) { views_ = views; }
 
   const double* row_loss() const { return row_loss_.data(); }
   const std::uint32_t* row_correct() const { return row_correct_.data(); }
@@ -76,9 +75,7 @@ class Propagation {
   AlignedBuffer<float> input_error_;
   std::vector<double> row_loss_;
   std::vector<std::uint32_t> row_correct_;
-  float* gradient_ = nullptr;
-  float* first_moment_ = nullptr;
-  float* second_moment_ = nullptr;
+  ParameterBlocks views_{};
 };
 
 }  // namespace millrace

@@ -51,13 +51,18 @@ std::uint32_t Random::below(std::uint32_t bound) {
 
 float Random::unit() { return static_cast<float>(next() >> 8) * 0x1p-24f; }
 
-float Random::truncated_normal() {
+double Random::normal() {
   while (true) {
     const double a = 2.0 * unit() - 1.0;
     const double b = 2.0 * unit() - 1.0;
     const double square = a * a + b * b;
-    if (square >= 1.0 || square == 0.0) continue;
-    const double value = a * std::sqrt(-2.0 * std::log(square) / square);
+    if (square < 1.0 && square != 0.0) return a * std::sqrt(-2.0 * std::log(square) / square);
+  }
+}
+
+float Random::truncated_normal() {
+  while (true) {
+    const double value = normal();
     if (std::abs(value) < 2.0) return static_cast<float>(value);
   }
 }

@@ -23,7 +23,9 @@ class Random {
   std::uint32_t below(std::uint32_t bound);
   /// Uniform in [0, 1), 24 bits.
   float unit();
-  /// Normal with mean 0 and deviation 1 (Marsaglia's polar method), cut at two deviations as Keras does.
+  /// Normal with mean 0 and deviation 1 (Marsaglia's polar method).
+  double normal();
+  /// The same, cut at two deviations as Keras does.
   float truncated_normal();
 
  private:

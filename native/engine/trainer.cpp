@@ -88,14 +88,11 @@ struct Trainer::Run {
 Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
     : network_(std::move(network)),
       options_(options),
-      optimizer_(options.optimizer),
+      optimization_(*network_, options.optimization),
       threads_(chosen_threads(options.threads)),
       team_(threads_),
       sampler_(options.sampling, options.seed) {
   expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
-  for (int moment = 0; moment < optimizer_.moment_count(); ++moment) {
-    moments_.emplace_back(network_->block_size());
-  }
 }
 
 void Trainer::prepare(std::size_t batch_rows) {
@@ -106,10 +103,9 @@ void Trainer::prepare(std::size_t batch_rows) {
     propagation_rows_ = rows;
     for (std::vector<std::uint32_t>& order : order_) order.resize(rows);
   }
-  if (batch_rows > kSliceRows && gradient_.empty()) gradient_.resize(network_->block_size());
-  propagation_->attach(gradient_.empty() ? nullptr : gradient_.data(),
-                       moments_.empty() ? nullptr : moments_[0].data(),
-                       moments_.size() < 2 ? nullptr : moments_[1].data());
+  const bool whole = batch_rows > kSliceRows || optimization_.needs_gradient();
+  if (whole && gradient_.empty()) gradient_.resize(network_->block_size());
+  propagation_->attach(optimization_.views(network_->parameters(), gradient_.empty() ? nullptr : gradient_.data()));
 }
 
 EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& request) {
@@ -178,18 +174,19 @@ void Trainer::set_position(const EpochPosition& position) {
 
 void Trainer::keep_good_state() {
   good_.parameters.assign(network_->parameters(), network_->parameters() + network_->block_size());
-  good_.moments = moments_;
-  good_.step = step_;
+  good_.blocks = optimization_.blocks();
+  good_.step = optimization_.step();
   good_.position = position_;
 }
 
 void Trainer::go_back() {
   std::copy(good_.parameters.begin(), good_.parameters.end(), network_->parameters());
   // Copied, not moved: the kernels hold pointers to the moments.
-  for (std::size_t i = 0; i < moments_.size(); ++i) {
-    std::copy(good_.moments[i].begin(), good_.moments[i].end(), moments_[i].begin());
+  for (std::size_t i = 0; i < good_.blocks.size(); ++i) {
+    const AlignedBuffer<float>& good = good_.blocks[i].values;
+    std::copy(good.begin(), good.end(), optimization_.blocks()[i].values.begin());
   }
-  step_ = good_.step;
+  optimization_.set_step(good_.step);
   position_ = good_.position;
 }
 
@@ -200,13 +197,14 @@ EpochTotals Trainer::totals() const {
           .steps = position_.steps(),
           .examples = position_.examples(),
           .loss = position_.loss_sum / rows,
-          .accuracy = static_cast<double>(position_.correct) / (rows * answers)};
+          .accuracy = static_cast<double>(position_.correct) / (rows * answers),
+          .learning_rate = optimization_.rate_after(std::max<std::uint64_t>(optimization_.step(), 1) - 1)};
 }
 
 void Trainer::run_member(unsigned member, Run& run) {
   Propagation& pass = *propagation_;
   Slices slices = run.slices;
-  std::uint64_t step = step_;
+  std::uint64_t step = optimization_.step();
   unsigned buffer = run.buffer;
   if (!run.gathered) gather(member, run.examples, slices.slice(order_[buffer]), buffer);
   pool_->synchronize();
@@ -235,17 +233,17 @@ void Trainer::run_member(unsigned member, Run& run) {
     if (run.stop) break;
     turn_over = run.turn_over && last;
     const Slice next = slices.done() ? Slice{} : slices.slice(order_[buffer ^ 1]);
-    const auto mode = first && last ? WeightGradient::Mode::kUpdate
-                      : first       ? WeightGradient::Mode::kStore
-                                    : WeightGradient::Mode::kAdd;
-    const Update update = optimizer_.update_at(step + 1);
+    const bool at_once = first && last && !optimization_.needs_gradient();
+    const auto mode = at_once ? WeightGradient::Mode::kUpdate
+                      : first ? WeightGradient::Mode::kStore
+                              : WeightGradient::Mode::kAdd;
+    const Update update = optimization_.update_after(step);
     backward(member, run, slice, slices.done() ? nullptr : &next, buffer, mode, update);
     buffer ^= 1;
     if (!last) continue;
     if (mode != WeightGradient::Mode::kUpdate) {
       pool_->synchronize();
-      const Range lines = share_of(network_->block_size() / kPanelWidth, member, pool_->size());
-      kernels().update(pass.blocks_at(lines.begin * kPanelWidth), update, (lines.end - lines.begin) * kPanelWidth);
+      optimization_.apply(member, *pool_, optimization_.views(network_->parameters(), gradient_.data()), update);
       pool_->synchronize();
     }
     ++step;
@@ -253,7 +251,7 @@ void Trainer::run_member(unsigned member, Run& run) {
       position_.loss_sum += batch_loss;
       position_.correct += batch_correct;
       ++position_.step;
-      step_ = step;
+      optimization_.set_step(step);
       report(run, slices.done());
     }
     batch_loss = 0.0;
@@ -311,7 +309,7 @@ Gradients Trainer::gradients(const Examples& examples) {
   const std::size_t inputs = network_->inputs();
   Gradients result{0.0, AlignedBuffer<float>(network_->block_size()), std::vector<float>(examples.rows * inputs)};
   Propagation pass(*network_, options_.loss, alone, std::min(examples.rows, kSliceRows), true);
-  pass.attach(result.parameters.data(), nullptr, nullptr);
+  pass.attach({network_->parameters(), result.parameters.data(), {}, nullptr});
   const std::size_t last = network_->layers().size() - 1;
   alone.run([&](unsigned member) {
     for (std::size_t first = 0; first < examples.rows; first += kSliceRows) {

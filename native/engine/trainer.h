@@ -13,7 +13,7 @@
 #include "examples.h"
 #include "loss.h"
 #include "network.h"
-#include "optimizer.h"
+#include "optimization.h"
 #include "propagation.h"
 #include "sampler.h"
 #include "team_size.h"
@@ -23,7 +23,7 @@ namespace millrace {
 
 struct TrainerOptions {
   LossSpec loss{Loss::kMeanSquaredError};
-  OptimizerSpec optimizer;
+  OptimizationSpec optimization;
   std::size_t batch_size;  // 0: all examples, one step an epoch
   std::uint64_t seed;
   unsigned threads;  // 0: as many as the process may use
@@ -38,6 +38,7 @@ struct EpochTotals {
   double loss = 0.0;      // mean
   double accuracy = 0.0;  // share of right answers, as the weights were when each batch came
   double seconds = 0.0;
+  double learning_rate = 0.0;  // of the last step
 };
 
 /// Where a trainer stands: after `step` steps of `epoch`, with the sums over the rows seen in it. Beside weights,
@@ -95,16 +96,13 @@ class Trainer {
   Gradients gradients(const Examples&);
 
   Network& network() { return *network_; }
-  const Optimizer& optimizer() const { return optimizer_; }
+  Optimization& optimization() { return optimization_; }
   const TrainerOptions& options() const { return options_; }
   unsigned threads() const { return threads_; }
-  std::uint64_t step() const { return step_; }
-  void set_step(std::uint64_t step) { step_ = step; }
+  std::uint64_t step() const { return optimization_.step(); }
   const EpochPosition& position() const { return position_; }
   /// Refuses what is no position.
   void set_position(const EpochPosition&);
-  /// Moment 0 or 1, in the layout of the network's block.
-  AlignedBuffer<float>& moment(int index) { return moments_[static_cast<std::size_t>(index)]; }
 
  private:
   struct Run;
@@ -112,7 +110,7 @@ class Trainer {
   /// Everything that a step changes.
   struct State {
     AlignedBuffer<float> parameters;
-    std::vector<AlignedBuffer<float>> moments;
+    std::vector<Optimization::Block> blocks;
     std::uint64_t step = 0;
     EpochPosition position;
   };
@@ -130,12 +128,10 @@ class Trainer {
 
   std::shared_ptr<Network> network_;
   TrainerOptions options_;
-  Optimizer optimizer_;
+  Optimization optimization_;
   unsigned threads_;
-  std::uint64_t step_ = 0;
   EpochPosition position_;
   State good_;  // as the last call of train_epoch began
-  std::vector<AlignedBuffer<float>> moments_;
   // Made by the first epoch: a trainer that only evaluates or waits holds no threads.
   std::unique_ptr<ThreadPool> pool_;
   TeamSize team_;

@@ -279,9 +279,9 @@ TEST("Adam's first step is the learning rate against the gradient's sign") {
   for (const Kernels* k : available_kernels()) {
     AlignedBuffer<float> value(16), gradient(16), first(16), second(16);
     for (std::size_t i = 0; i < 16; ++i) gradient[i] = static_cast<float>(i) - 8.0f;
-    const Optimizer adam({OptimizerType::kAdam, 0.25f, 0.0f, false, 0.9f, 0.999f, 0.0f});
+    const Optimizer adam({OptimizerType::kAdam, 0.25, 0.0, false, 0.9, 0.999, 1e-30});
     gradient[8] = 1.0f;
-    k->update({value.data(), gradient.data(), first.data(), second.data()}, adam.update_at(1), 16);
+    k->update({value.data(), gradient.data(), first.data(), second.data()}, adam.update_at(1, 0.25), 16);
     for (std::size_t i = 0; i < 16; ++i) CHECK_NEAR(value[i], gradient[i] < 0.0f ? 0.25 : -0.25, 1e-5);
   }
 }

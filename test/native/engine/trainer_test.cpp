@@ -15,8 +15,8 @@ namespace {
 
 std::shared_ptr<Network> small_network() {
   auto network = std::make_shared<Network>(NetworkSpec{
-      19, {{37, Activation::kRelu, Initializer::kHeNormal}, {16, Activation::kSoftmax, Initializer::kGlorotUniform},
-           {33, Activation::kTanh, Initializer::kGlorotNormal}, {5, Activation::kSoftmax, Initializer::kHeUniform}}});
+      19, {{37, Activation::kRelu, {InitializerType::kHeNormal}}, {16, Activation::kSoftmax, {InitializerType::kGlorotUniform}},
+           {33, Activation::kTanh, {InitializerType::kGlorotNormal}}, {5, Activation::kSoftmax, {InitializerType::kHeUniform}}}});
   network->initialize(11);
   return network;
 }
