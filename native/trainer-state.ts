@@ -73,6 +73,6 @@ function parsed(metadata: Record<string, string>, key: string): unknown {
   try {
     return JSON.parse(metadata[key] ?? '');
   } catch (cause) {
-    throw invalidArgument('__metadata__', `Expected \`${key}\` in the checkpoint to be JSON: ${String(cause)}`);
+    throw invalidArgument(key, `Expected \`${key}\` in the checkpoint to be JSON: ${String(cause)}`);
   }
 }

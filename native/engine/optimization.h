@@ -41,11 +41,11 @@ struct Averaging {
 };
 
 struct OptimizationSpec {
-  OptimizerSpec optimizer;
-  ScheduleSpec schedule;
-  Regularization regularization;
-  Clipping clipping;
-  Averaging averaging;
+  OptimizerSpec optimizer{};
+  ScheduleSpec schedule{};
+  Regularization regularization{};
+  Clipping clipping{};
+  Averaging averaging{};
 };
 
 /// Everything an optimizer keeps between steps, and how a step is done. Moments and average are blocks in the layout of
