@@ -31,6 +31,7 @@ export interface TensorShape {
 /** Flat arrays hold tensor by tensor, each row-major, in the order of `tensors()`. */
 export interface NetworkHandle {
   parameterCount(): number;
+  outputs(): number;
   tensors(): TensorShape[];
   parameters(): Float32Array;
   setParameters(flat: Float32Array): void;
@@ -93,7 +94,11 @@ export interface TrainerHandle {
   ): Promise<EpochTotals>;
   cancel(): void;
   evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null; confusion: Int32Array | null }>;
-  gradients(examples: Examples): Promise<{ loss: number; parameters: Float32Array; inputs: Float32Array }>;
+  gradients(
+    examples: Examples,
+    training: boolean,
+  ): Promise<{ loss: number; parameters: Float32Array; inputs: Float32Array }>;
+  gradientNorms(examples: Examples): Promise<Float64Array>;
   learningRate(): number;
   observe(metric: number): void;
   useAveragedWeights(): void;

@@ -13,7 +13,7 @@ export function networkHandle(network: Network): NetworkHandle {
 }
 
 /**
- * A stack of dense layers with its weights. Every method throws EngineError: INVALID_ARGUMENT for a wrong argument,
+ * A network with its weights. Every method throws EngineError: INVALID_ARGUMENT for a wrong argument,
  * FAILED_PRECONDITION after `dispose` or while a training is writing the weights.
  */
 export class Network {
@@ -29,13 +29,13 @@ export class Network {
 
   private constructor(spec: NetworkSpec, seed: number) {
     this.#handle = new addon.NetworkHandle(spec, seed);
-    this.spec = copyOf(spec);
+    this.spec = frozen(structuredClone(spec));
     this.inputs = spec.inputs;
-    this.outputs = spec.layers.at(-1)!.units;
+    this.outputs = this.#handle.outputs();
     this.parameterCount = this.#handle.parameterCount();
   }
 
-  /** Draws the kernels from `seed` (0 to 2^53 - 1): the same numbers on every machine. Biases are 0. */
+  /** Draws the weights from `seed` (0 to 2^53 - 1): the same numbers on every machine. */
   static create(spec: NetworkSpec, seed: number): Network {
     return new Network(spec, seed);
   }
@@ -90,9 +90,8 @@ export class Network {
   }
 }
 
-function copyOf(spec: NetworkSpec): NetworkSpec {
-  const layers = spec.layers.map(({ units, activation, kernelInitializer }) =>
-    Object.freeze({ units, activation, kernelInitializer }),
-  );
-  return Object.freeze({ inputs: spec.inputs, layers: Object.freeze(layers) as typeof layers });
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const field of Object.values(value)) frozen(field);
+  return Object.freeze(value);
 }

@@ -1,6 +1,23 @@
 import type { MappedArray } from './mapped-array.js';
 
-export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
+/** The formulas and their sources are in engine/kernels/activation.inc. leakyRelu's slope is 0.2 and elu's alpha 1 (Keras). */
+export type Activation =
+  | 'linear'
+  | 'sigmoid'
+  | 'hardSigmoid'
+  | 'tanh'
+  | 'relu'
+  | 'leakyRelu'
+  | 'elu'
+  | 'selu'
+  | 'gelu'
+  | 'geluTanh'
+  | 'silu'
+  | 'softplus'
+  | 'softsign'
+  | 'softmax'
+  | 'logSoftmax';
+
 export type LossName =
   | 'meanSquaredError'
   | 'meanAbsoluteError'
@@ -56,11 +73,53 @@ export type Initializer =
   | { type: 'constant'; value: number }
   | { type: 'uniform'; limit: number };
 
-/** A dense layer with bias: activation(input [rows, in] * kernel [in, units] + bias [units]). */
-export interface LayerSpec {
+/** activation(input [rows, in] * kernel [in, units] + bias [units]). Tensors `kernel`, `bias`. */
+export interface DenseSpec {
+  type: 'dense';
   units: number;
-  activation: Activation;
-  kernelInitializer: Initializer;
+  /** Default 'linear'. */
+  activation?: Activation;
+  /** Default true. */
+  useBias?: boolean;
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: Initializer;
+  /** Default 'zeros'. */
+  biasInitializer?: Initializer;
+}
+
+/**
+ * A layer; its tensors are named `layers.INDEX.TENSOR`, within a residual block `layers.INDEX.layers.INDEX.TENSOR`. Where
+ * Keras and PyTorch differ, defaults and meanings are Keras's.
+ */
+export type LayerSpec =
+  | DenseSpec
+  /** `negativeSlope` (0.2) is leakyRelu's, `alpha` (1) elu's; at least 0. */
+  | { type: 'activation'; activation: Activation; negativeSlope?: number; alpha?: number }
+  /** x < 0 ? alpha * x : x with one alpha a column (PyTorch: one for all). Tensor `alpha` [in]; initially 'zeros'. */
+  | { type: 'prelu'; alphaInitializer?: Initializer }
+  /** Sets a share `rate` (0 to below 1) of the numbers to 0 while training and scales the others by 1 / (1 - rate). */
+  | { type: 'dropout'; rate: number }
+  /**
+   * Each column less its batch's mean, divided by sqrt(variance + epsilon), times gamma, plus beta. The moving statistics,
+   * for prediction, keep `momentum` (default 0.99) of themselves at every step; epsilon's default is 1e-3. All rows of a
+   * batch pass at once, so memory grows with the batch. Tensors `gamma`, `beta`, `movingMean`, `movingVariance` [in].
+   */
+  | { type: 'batchNormalization'; momentum?: number; epsilon?: number }
+  /** The same by row, without moving statistics. Tensors `gamma`, `beta` [in]. */
+  | { type: 'layerNormalization'; epsilon?: number }
+  /** x + block(x): the block must end with as many columns as it begins with. */
+  | { type: 'residual'; layers: LayerSpec[] }
+  /**
+   * First layer only. Replaces columns that hold a category (an integer from 0 to below `categories`) by a vector of
+   * `units` numbers each: the other columns keep their order, the vectors follow in the order of the tables. Tensors
+   * `tables.INDEX` [categories, units], initially uniform within 0.05.
+   */
+  | { type: 'embedding'; tables: EmbeddingTable[]; initializer?: Initializer };
+
+export interface EmbeddingTable {
+  column: number;
+  categories: number;
+  units: number;
 }
 
 export interface NetworkSpec {
@@ -293,7 +352,7 @@ export interface Evaluation {
 
 export interface Gradients {
   loss: number;
-  /** By tensor name as in the files: `layers.0.kernel` [in, units], `layers.0.bias` [units]. */
+  /** By tensor name as in the files: `layers.0.kernel` [in, units], `layers.0.bias` [units]. Moving statistics are 0. */
   parameters: Record<string, Float32Array>;
   /** [rows, inputs], with respect to the scaled features. */
   inputs: Float32Array;

@@ -113,13 +113,28 @@ export class Trainer {
     return trainer.#handle.evaluate(withRegions(examples));
   }
 
-  /** The gradients of the mean loss over all examples as one batch. Weights are not changed. */
-  async gradients(examples: Examples): Promise<Gradients> {
+  /**
+   * The gradients of the mean loss over all examples as one batch. Weights are not changed. As in training, dropout drops
+   * (what it would in the next step) and batch normalisation uses the batch's statistics; with `training: false` both do
+   * as in prediction, which is what an explanation of an answer asks for.
+   */
+  async gradients(examples: Examples, { training = true }: { training?: boolean } = {}): Promise<Gradients> {
     const trainer = Trainer.#of(this);
     keepInPlace(examples);
-    const { loss, parameters, inputs } = await trainer.#handle.gradients(withRegions(examples));
+    const { loss, parameters, inputs } = await trainer.#handle.gradients(withRegions(examples), training);
     const tensors = toTensors(trainer.#shapes, parameters, '');
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
+  }
+
+  /**
+   * [rows]: for each example the Euclidean norm of the gradient of its own loss with respect to all parameters, with
+   * dropout and batch normalisation as in prediction. No gradient is stored: for a dense layer the squared norm is the
+   * product of two row norms (Goodfellow 2015, "Efficient per-example gradient computations").
+   */
+  async gradientNorms(examples: Examples): Promise<Float64Array> {
+    const trainer = Trainer.#of(this);
+    keepInPlace(examples);
+    return trainer.#handle.gradientNorms(withRegions(examples));
   }
 
   /** The learning rate of the next step. */

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "network_argument.h"
+#include "engine/categories.h"
 #include "engine/error.h"
 #include "engine/prediction_team.h"
 #include "environment.h"
@@ -51,6 +52,7 @@ Network& NetworkState::for_writing() const {
 Napi::Function NetworkObject::define(Napi::Env env) {
   return DefineClass(env, "NetworkHandle",
                      {InstanceMethod<&NetworkObject::parameter_count>("parameterCount"),
+                      InstanceMethod<&NetworkObject::outputs>("outputs"),
                       InstanceMethod<&NetworkObject::tensors>("tensors"),
                       InstanceMethod<&NetworkObject::parameters>("parameters"),
                       InstanceMethod<&NetworkObject::set_parameters>("setParameters"),
@@ -84,6 +86,13 @@ Napi::Value NetworkObject::parameter_count(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value NetworkObject::outputs(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) state_->for_reading();
+    return Napi::Number::New(info.Env(), static_cast<double>(state_->network->outputs()));
+  });
+}
+
 Napi::Value NetworkObject::tensors(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!state_->network) state_->for_reading();
@@ -114,6 +123,7 @@ Napi::Value NetworkObject::set_parameters(const Napi::CallbackInfo& info) {
     Network& network = state_->for_writing();
     const Napi::Float32Array flat = to_floats(info[0], "parameters", network.parameter_count());
     network.pack({flat.Data(), flat.ElementLength()}, network.parameters());
+    network.fold();
     return info.Env().Undefined();
   });
 }
@@ -122,6 +132,7 @@ Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
     return Prediction{network.inputs(), network.outputs(), [&](auto input, std::size_t rows, auto output) {
+                        expect_categories(network, input.data(), rows);
                         predict_on_team(predictor_, network, input, rows, output);
                       }}
         .now(info);

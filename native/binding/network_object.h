@@ -32,6 +32,7 @@ class NetworkObject : public Napi::ObjectWrap<NetworkObject> {
 
  private:
   Napi::Value parameter_count(const Napi::CallbackInfo&);
+  Napi::Value outputs(const Napi::CallbackInfo&);
   Napi::Value tensors(const Napi::CallbackInfo&);
   Napi::Value parameters(const Napi::CallbackInfo&);
   Napi::Value set_parameters(const Napi::CallbackInfo&);

@@ -36,6 +36,7 @@ Napi::Function TrainerObject::define(Napi::Env env) {
                       InstanceMethod<&TrainerObject::cancel>("cancel"),
                       InstanceMethod<&TrainerObject::evaluate>("evaluate"),
                       InstanceMethod<&TrainerObject::gradients>("gradients"),
+                      InstanceMethod<&TrainerObject::gradient_norms>("gradientNorms"),
                       InstanceMethod<&TrainerObject::learning_rate>("learningRate"),
                       InstanceMethod<&TrainerObject::observe>("observe"),
                       InstanceMethod<&TrainerObject::use_averaged_weights>("useAveragedWeights"),
@@ -161,11 +162,12 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
     *busy_ = true;
     ++network_->readers;
     argument.advise(MappedFile::Access::kInOrder);
+    const bool training = info[1].ToBoolean();
     auto gradients = std::make_shared<Gradients>();
     Job::Plan plan;
-    plan.work = [trainer = trainer_, examples = argument.examples, gradients](Job&) {
+    plan.work = [trainer = trainer_, examples = argument.examples, gradients, training](Job&) {
       expect_trainable(examples, trainer->network(), trainer->options().loss);
-      *gradients = trainer->gradients(examples);
+      *gradients = trainer->gradients(examples, training);
     };
     plan.result = [trainer = trainer_, gradients](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
@@ -178,6 +180,34 @@ Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
     };
     plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
       uses->clear();
+      --network->readers;
+      *busy = false;
+    };
+    plan.kept = argument.arrays;
+    plan.kept.push_back(info.This());
+    return Job::start(info.Env(), std::move(plan), nullptr);
+  });
+}
+
+Napi::Value TrainerObject::gradient_norms(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Trainer& trainer = idle();
+    network_->for_reading();
+    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
+    *busy_ = true;
+    ++network_->readers;
+    auto norms = std::make_shared<std::vector<double>>();
+    Job::Plan plan;
+    plan.work = [trainer = trainer_, examples = argument.examples, norms](Job&) {
+      expect_trainable(examples, trainer->network(), trainer->options().loss);
+      *norms = trainer->gradient_norms(examples);
+    };
+    plan.result = [norms](Napi::Env env) -> Napi::Value {
+      Napi::Float64Array result = Napi::Float64Array::New(env, norms->size());
+      std::copy(norms->begin(), norms->end(), result.Data());
+      return result;
+    };
+    plan.finished = [network = network_, busy = busy_] {
       --network->readers;
       *busy = false;
     };
@@ -208,7 +238,9 @@ Napi::Value TrainerObject::use_averaged_weights(const Napi::CallbackInfo& info) 
     Trainer& trainer = idle();
     Network& network = network_->for_writing();
     const AlignedBuffer<float>& average = trainer.optimization().average();
-    std::copy(average.begin(), average.end(), network.parameters());
+    // Moving statistics have no average: they are one.
+    std::copy_n(average.begin(), network.trainable_size(), network.parameters());
+    network.fold();
     return info.Env().Undefined();
   });
 }
@@ -267,6 +299,7 @@ Napi::Value TrainerObject::restore(const Napi::CallbackInfo& info) {
     }
     optimization.set_plateau(to_plateau(info[3], optimization.plateau()));
     network.pack({parameters.Data(), parameters.ElementLength()}, network.parameters());
+    network.fold();
     for (std::size_t index = 0; index < count; ++index) {
       network.pack({blocks[index].Data(), blocks[index].ElementLength()}, optimization.blocks()[index].values.data());
     }

@@ -27,6 +27,7 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   Napi::Value cancel(const Napi::CallbackInfo&);
   Napi::Value evaluate(const Napi::CallbackInfo&);
   Napi::Value gradients(const Napi::CallbackInfo&);
+  Napi::Value gradient_norms(const Napi::CallbackInfo&);
   Napi::Value learning_rate(const Napi::CallbackInfo&);
   Napi::Value observe(const Napi::CallbackInfo&);
   Napi::Value use_averaged_weights(const Napi::CallbackInfo&);

@@ -17,7 +17,7 @@ struct Part {
 Evaluation Trainer::evaluate(const Examples& examples) {
   if (!pool_) pool_ = std::make_unique<ThreadPool>(threads_);
   const std::size_t outputs = network_->outputs();
-  const Activation last = network_->layers().back().activation;
+  const Activation last = network_->last_activation();
   const bool classes = has_classes(options_.loss.type);
   const std::size_t chunks = (examples.rows + Predictor::kRowsAtOnce - 1) / Predictor::kRowsAtOnce;
   // One sum a chunk, added in order afterwards, so that the loss does not depend on the number of threads.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "categories.h"
 #include "error.h"
 
 namespace millrace {
@@ -59,9 +60,10 @@ void expect_trainable(const Examples& examples, const Network& network, const Lo
       expect_finite(field, static_cast<const std::uint16_t*>(block.data), examples.rows, block.columns);
     }
   }
-  expect_targets(loss, network.layers().back().activation, examples.targets, examples.target_classes, examples.rows,
+  expect_targets(loss, network.last_activation(), examples.targets, examples.target_classes, examples.rows,
                  network.outputs());
   expect_weights(examples.weights, examples.rows);
+  expect_categories(network, examples);
 }
 
 void gather(const Examples& examples, const GatheredRows& target, Range rows) {

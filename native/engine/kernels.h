@@ -17,6 +17,11 @@ struct Range {
   std::size_t end;
 };
 
+/// The even share of `count` items that falls to one member of a team.
+constexpr Range share_of(std::size_t count, unsigned member, unsigned members) {
+  return {count * member / members, count * (member + 1) / members};
+}
+
 /// One dense product and what follows it while the result is still in registers.
 ///   output[rows, outer] = epilogue(input[rows, inner] * weights[inner, outer] + bias[outer])
 /// All matrices in panels (see panel.h). Forward: the epilogue is `activation`. Backward (weights transposed, no bias):
@@ -36,6 +41,7 @@ struct DenseProduct {
   const std::uint16_t* nonzero = nullptr;
   /// The input is row-major [input_rows, inner] instead of in panels, and is read where it lies.
   bool row_major = false;
+  bool accumulate = false;  // add to what `output` holds; instead of `bias`
 };
 
 /// gradient[inner, outer] = input[rows, inner]^T * error[rows, outer], and the bias gradient, the column sums of error.
@@ -48,13 +54,24 @@ struct WeightGradient {
   std::size_t error_rows;
   std::size_t rows;
   enum class Mode { kStore, kAdd, kUpdate } mode;
-  /// Blocks of one layer: kernel panels [inner][16], and bias [padded(outer)]. `gradient` unused by kUpdate.
+  /// Blocks of one layer: kernel panels [inner][16], and bias [padded(outer)], whose `value` is null for a layer without
+  /// one. `gradient` unused by kUpdate.
   ParameterBlocks kernel;
   ParameterBlocks bias;
   /// For the kernel; the bias is spared its L1 and L2 terms.
   Update update;
   /// Of the input, see DenseProduct. Not looked at for more than 256 rows.
   const std::uint16_t* nonzero = nullptr;
+};
+
+/// An activation between two matrices in panels.
+struct ActivationPass {
+  Activation activation;
+  float parameter;
+  const float* input;  // needed by `slope` only where the slope cannot be told from the output
+  float* output;
+  std::size_t matrix_rows;
+  std::size_t columns;
 };
 
 /// Rows of one block of a dataset's columns to be turned into panels:
@@ -89,11 +106,10 @@ struct Kernels {
   /// output[outer, inner] = weights[inner, outer]^T for the given panels of output.
   void (*transpose)(const float* weights, std::size_t inner, std::size_t outer, float* output, Range panels);
   void (*gather)(const Gather&, Range rows);
-  /// output = activation(input) row by row; may be in place. Needed for softmax, and where no product comes before.
-  void (*activate)(Activation, const float* input, float* output, std::size_t matrix_rows, std::size_t columns,
-                   Range rows);
-  /// error = error * d activation / d logits, given the activation's output; in place.
-  void (*slope)(Activation, const float* output, float* error, std::size_t matrix_rows, std::size_t columns, Range rows);
+  /// output = activation(input); may be in place. Softmax takes whole rows, whatever `panels` says.
+  void (*activate)(const ActivationPass&, Range rows, Range panels);
+  /// result = error * d activation / d input; may be in place.
+  void (*slope)(const ActivationPass&, const float* error, float* result, Range rows, Range panels);
   void (*quantize_rows)(const RowQuantization&, Range rows);
   void (*quantized_dense)(const QuantizedProduct&, Range rows, Range panels);
   void (*bfloat16_dense)(const Bfloat16Product&, Range rows, Range panels);

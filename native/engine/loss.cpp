@@ -22,7 +22,7 @@ std::size_t largest_target(const float* row, std::size_t columns) {
 
 bool is_fused(Loss loss, Activation last) {
   return loss == Loss::kBinaryCrossEntropy || loss == Loss::kCategoricalCrossEntropy ||
-         (loss == Loss::kKullbackLeibler && last == Activation::kSoftmax);
+         (loss == Loss::kKullbackLeibler && !is_elementwise(last));
 }
 
 std::size_t largest(const float* outputs, std::size_t matrix_rows, std::size_t row, std::size_t columns) {

@@ -7,7 +7,6 @@
 #include "error.h"
 #include "expectation.h"
 #include "panel.h"
-#include "propagation.h"
 
 namespace millrace {
 namespace {
@@ -54,6 +53,7 @@ Optimization::Optimization(const Network& network, const OptimizationSpec& spec)
     views_.average = blocks_.back().values.data();
   }
   for (const ParameterTensor& tensor : network.tensors()) {
+    if (!tensor.trainable) continue;
     const std::size_t size = panel_size(tensor.rows(), tensor.columns());
     tensors_.push_back({chunks_.size(), chunks_.size() + (size + kChunkSize - 1) / kChunkSize});
     for (std::size_t begin = 0; begin < size; begin += kChunkSize) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "denormals.h"
+#include "layers/layers.h"
 #include "panel.h"
 
 namespace millrace {
@@ -12,36 +13,79 @@ void grow(AlignedBuffer<float>& buffer, std::size_t size) {
   if (buffer.size() < size) buffer.resize(size);
 }
 
-}  // namespace
-
-void Predictor::reserve(const Network& network, std::size_t rows) {
-  std::size_t widest = 0;
-  for (const Layer& layer : network.layers()) widest = std::max(widest, layer.outer);
-  grow(input_, panel_size(rows, network.inputs()));
-  for (AlignedBuffer<float>& hidden : hidden_) grow(hidden, panel_size(rows, widest));
-  grow(outputs_, panel_size(rows, network.outputs()));
+/// y = factor x + summand, by column or, with statistics, normalised by row before.
+void scale_rows(const Operation& operation, const float* parameters, const float* x, float* y, std::size_t rows) {
+  const bool by_row = operation.type == OperationType::kLayerNormalization;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const RowStatistics statistics =
+        by_row ? row_statistics(x, rows, row, operation.inner, operation.epsilon) : RowStatistics{0.0f, 1.0f};
+    for (std::size_t column = 0; column < padded(operation.outer); ++column) {
+      const std::size_t place = panel_offset(rows, row, column);
+      y[place] = (x[place] - statistics.mean) * statistics.deviation_inverse * parameters[operation.gamma + column] +
+                 parameters[operation.beta + column];
+    }
+  }
 }
 
-Predictor::Result Predictor::through_layers(const Network& network, const float* input, std::size_t rows,
-                                            bool row_major) {
+}  // namespace
+
+void compute_operation(const Operation& operation, const float* parameters, const float* x, const float* other, float* y,
+             std::size_t rows, bool row_major) {
   const Kernels& k = kernels();
-  const float* parameters = network.parameters();
-  const std::size_t last = network.layers().size() - 1;
-  for (std::size_t index = 0; index <= last; ++index) {
-    const Layer& layer = network.layers()[index];
-    float* output = hidden_[index % 2].data();
-    const bool separate = index == last || layer.activation == Activation::kSoftmax;
-    DenseProduct product{input, rows, layer.inner, parameters + layer.kernel, parameters + layer.bias, output, rows,
-                         nullptr, separate ? Activation::kLinear : layer.activation};
-    product.row_major = row_major && index == 0;
-    k.dense(product, {0, rows}, {0, panel_count(layer.outer)});
-    if (separate) {
-      float* activated = index == last ? outputs_.data() : output;
-      k.activate(layer.activation, output, activated, rows, layer.outer, {0, rows});
+  const std::size_t size = panel_size(rows, operation.outer);
+  switch (operation.type) {
+    case OperationType::kDense: {
+      DenseProduct product{x, rows, operation.inner, parameters + operation.kernel,
+                           operation.bias == kNone ? nullptr : parameters + operation.bias, y, rows, nullptr,
+                           operation.activation};
+      product.row_major = row_major;
+      return k.dense(product, {0, rows}, {0, panel_count(operation.outer)});
     }
-    input = output;
+    case OperationType::kActivation:
+      return k.activate({operation.activation, operation.parameter, x, y, rows, operation.outer}, {0, rows},
+                        {0, panel_count(operation.outer)});
+    case OperationType::kPrelu:
+      for (std::size_t i = 0; i < size; ++i) {
+        const float alpha = parameters[operation.alpha + i / (rows * kPanelWidth) * kPanelWidth + i % kPanelWidth];
+        y[i] = x[i] < 0.0f ? alpha * x[i] : x[i];
+      }
+      return;
+    case OperationType::kScale:
+    case OperationType::kLayerNormalization:
+      return scale_rows(operation, parameters, x, y, rows);
+    case OperationType::kAdd:
+      for (std::size_t i = 0; i < size; ++i) y[i] = x[i] + other[i];
+      return;
+    case OperationType::kEmbedding:
+      return embed(operation, parameters, x, y, rows, {0, rows});
+    case OperationType::kDropout:
+    case OperationType::kBatchNormalization:
+      return;  // A plan has none.
   }
-  return {input, outputs_.data()};
+}
+
+void Predictor::reserve(const Network& network, std::size_t rows) {
+  const PredictionPlan& plan = network.prediction();
+  grow(input_, panel_size(rows, network.inputs()));
+  slots_.resize(std::max(slots_.size(), plan.slot_count()));
+  for (std::size_t index = 0; index < plan.operations().size(); ++index) {
+    grow(slots_[plan.slot(index + 1)], panel_size(rows, plan.operations()[index].outer));
+  }
+}
+
+Predictor::Result Predictor::through_operations(const Network& network, const float* input, std::size_t rows,
+                                                bool row_major) {
+  const PredictionPlan& plan = network.prediction();
+  const auto at = [&](std::size_t value) { return value == 0 ? input : slots_[plan.slot(value)].data(); };
+  for (std::size_t index = 0; index < plan.operations().size(); ++index) {
+    const Operation& operation = plan.operations()[index];
+    compute_operation(operation, network.prediction_parameters(), at(operation.input),
+            operation.other == kNone ? nullptr : at(operation.other), slots_[plan.slot(index + 1)].data(), rows,
+            row_major && operation.input == 0);
+  }
+  const Operation& last = plan.operations().back();
+  const float* outputs = at(plan.operations().size());
+  return {last.type == OperationType::kActivation ? at(last.input) : outputs, outputs};
 }
 
 Predictor::Result Predictor::forward(const Network& network, const Examples& examples, std::size_t first_row,
@@ -49,7 +93,7 @@ Predictor::Result Predictor::forward(const Network& network, const Examples& exa
   const FlushDenormals flush;
   reserve(network, rows);
   gather(examples, {nullptr, first_row, input_.data(), rows}, {0, rows});
-  return through_layers(network, input_.data(), rows, false);
+  return through_operations(network, input_.data(), rows, false);
 }
 
 void Predictor::predict(const Network& network, std::span<const float> input, std::size_t rows,
@@ -59,7 +103,14 @@ void Predictor::predict(const Network& network, std::span<const float> input, st
   for (std::size_t first = 0; first < rows; first += kRowsAtOnce) {
     const std::size_t count = std::min(kRowsAtOnce, rows - first);
     reserve(network, count);
-    const Result result = through_layers(network, input.data() + first * network.inputs(), count, true);
+    const float* from = input.data() + first * network.inputs();
+    // Products read rows where they lie; one row is the same in panels.
+    const bool in_place = count == 1 || network.prediction().products_read_input();
+    if (!in_place) {
+      kernels().gather({from, ElementType::kFloat32, network.inputs(), 0, nullptr, 0, 1.0f, 0.0f, input_.data(), count},
+                       {0, count});
+    }
+    const Result result = through_operations(network, in_place ? from : input_.data(), count, in_place && count > 1);
     for (std::size_t row = 0; row < count; ++row) {
       for (std::size_t column = 0; column < outputs; ++column) {
         output[(first + row) * outputs + column] = result.outputs[panel_offset(count, row, column)];

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "aligned_buffer.h"
 #include "examples.h"
@@ -9,6 +10,11 @@
 #include "network.h"
 
 namespace millrace {
+
+/// One operation of a plan for all rows; matrices in panels of `rows` rows, but the input of a dense layer may be
+/// `row_major`. `other` is kAdd's second value.
+void compute_operation(const Operation&, const float* parameters, const float* input, const float* other, float* output,
+                       std::size_t rows, bool row_major);
 
 /// A forward pass on the calling thread, with its own scratch memory. A row's outputs have the same bits whatever other
 /// rows are computed with it.
@@ -31,11 +37,10 @@ class Predictor {
   void predict(const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
 
  private:
-  Result through_layers(const Network&, const float* input, std::size_t rows, bool row_major);
+  Result through_operations(const Network&, const float* input, std::size_t rows, bool row_major);
 
   AlignedBuffer<float> input_;
-  AlignedBuffer<float> hidden_[2];
-  AlignedBuffer<float> outputs_;
+  std::vector<AlignedBuffer<float>> slots_;  // see PredictionPlan::slot
 };
 
 }  // namespace millrace

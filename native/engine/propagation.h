@@ -2,80 +2,71 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include "aligned_buffer.h"
 #include "examples.h"
 #include "kernels.h"
+#include "layers/layer.h"
 #include "loss.h"
 #include "network.h"
 #include "thread_pool.h"
 
 namespace millrace {
 
-/// The even share of `count` items that falls to one member of a team.
-constexpr Range share_of(std::size_t count, unsigned member, unsigned members) {
-  return {count * member / members, count * (member + 1) / members};
-}
-
-/// Rows of a dataset that pass through the network together: a batch, or a part of a large one.
-struct Slice {
-  const std::uint32_t* order;  // source row of each row; null for `first_row` onwards
-  std::size_t first_row;       // with an order: the slice's place in the epoch
-  std::size_t rows;
-  float weight;  // 1 / rows of the whole batch
-};
-
 /// Forward and backward passes of one slice through all layers, done by a team of threads. Every method is called by
-/// all members at once. Each member owns a share of every layer's outputs (its weights, gradients and moments), so no
-/// gradient is ever summed across threads.
+/// all members at once. A parameter's gradient and moments belong to one member, so no gradient is ever summed across
+/// threads.
+///
+/// The last dense layer and all that follows it (unless whole columns are needed) are the tail: there each member takes
+/// its own rows to the loss and back without meeting the others.
 class Propagation {
  public:
   /// `rows_max` bounds a slice. `input_error` also makes room for the gradient of the inputs.
-  Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error);
+  Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error,
+              std::uint64_t seed);
 
   /// Reads this member's rows of a slice into input buffer `buffer` (0 or 1).
   void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
-  /// From the inputs to the last hidden layer. With `fresh_weights` also transposes the weights for the way back.
+  /// From the inputs to the tail. With `fresh_weights` also copies what the way back reads.
   void forward(unsigned member, const Slice&, unsigned buffer, bool fresh_weights);
-  /// Logits, outputs, loss, and the error up to the last hidden layer, for this member's rows.
+  /// Through the tail, the loss and back to where the tail begins, for this member's rows.
   void finish(unsigned member, const Examples&, const Slice&, unsigned buffer);
-  /// The gradient of `layer`'s weights, which becomes what `mode` says, for this member's share.
-  void weigh(unsigned member, std::size_t layer, const Slice&, unsigned buffer, WeightGradient::Mode mode,
-             const Update& update);
-  /// The error at the outputs of `layer - 1`; for layer 0 the gradient of the inputs.
-  void propagate(unsigned member, std::size_t layer, const Slice&, Range rows, Range panels);
-  void propagate(unsigned member, std::size_t layer, const Slice&);
+  /// From there to the inputs; every gradient becomes what `mode` says. With `settle` the step counts, and moving
+  /// statistics follow it. The team has met when this returns, unless the next forward pass needs no meeting.
+  void backward(unsigned member, const Slice&, unsigned buffer, WeightGradient::Mode mode, const Update& update,
+                bool settle);
+  /// In place of `backward`: only the errors, and for each row the squared norm of its own gradient.
+  void measure(const Slice&, unsigned buffer, double* squared_norms);
 
-  /// Whether a layer's outputs are shared out by columns; then the owner of a column's weights also computes it.
-  bool by_panels(std::size_t layer) const;
+  /// Gradients and moments in the layout of the network's parameters.
+  void attach(const ParameterBlocks& blocks) { blocks_ = blocks; }
 
-  /// Parameters, gradient, moments and average from the network's first parameter on. What is not needed may be null.
-  void attach(const ParameterBlocks& views) { views_ = views; }
+  ParameterBlocks blocks_at(std::size_t offset) const { return moved(blocks_, offset); }
+
+  /// The name of the first layer with a result that is not finite; empty if there is none.
+  std::string first_not_finite(const Slice&);
 
   const double* row_loss() const { return row_loss_.data(); }
   const std::uint32_t* row_correct() const { return row_correct_.data(); }
-  const float* input_error() const { return input_error_.data(); }
+  const float* input_error() { return values_.error(0); }
 
  private:
-  const float* input_of(std::size_t layer, unsigned buffer) const;
-  const std::uint16_t* nonzero_of(std::size_t layer, unsigned buffer) const;
-  void share_dense(unsigned member, std::size_t layer, const DenseProduct&, std::size_t rows);
+  void run_forward(unsigned member, Layer&, const Slice&, unsigned buffer);
+  void run_backward(unsigned member, Layer&, const Slice&, unsigned buffer);
+  bool needs_backward(const Layer&) const;
 
   Network& network_;
   const Kernels& kernels_;
   const LossSpec loss_;
   ThreadPool& pool_;
-  AlignedBuffer<float> inputs_[2];
-  AlignedBuffer<std::uint16_t> nonzero_[2];  // of the inputs, as Gather tells it
-  AlignedBuffer<float> logits_;
-  std::vector<AlignedBuffer<float>> outputs_;     // per layer, after its activation
-  std::vector<AlignedBuffer<float>> errors_;      // per layer, at its logits
-  std::vector<AlignedBuffer<float>> transposed_;  // per layer, [outer, inner]
-  AlignedBuffer<float> input_error_;
+  Values values_;
+  ParameterBlocks blocks_{};
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::size_t tail_;  // the operation it begins with
   std::vector<double> row_loss_;
   std::vector<std::uint32_t> row_correct_;
-  ParameterBlocks views_{};
 };
 
 }  // namespace millrace

@@ -41,16 +41,19 @@ void expect_finite(std::span<const float> input) {
 
 }  // namespace
 
-QuantizedNetwork::QuantizedNetwork(const Network& network, Precision precision) {
-  for (const Layer& layer : network.layers()) {
-    const float* parameters = network.parameters();
-    dense_.emplace_back(precision, layer.inner, layer.outer, parameters + layer.kernel, parameters + layer.bias);
-    activations_.push_back(layer.activation);
+QuantizedNetwork::QuantizedNetwork(const Network& network, Precision precision)
+    : plan_(network.prediction().without_products(network.parameters())) {
+  const float* parameters = network.prediction_parameters();
+  for (const Operation& operation : network.prediction().operations()) {
+    if (operation.type != OperationType::kDense) continue;
+    const AlignedBuffer<float> zeros(operation.bias == kNone ? padded(operation.outer) : 0);
+    const float* bias = operation.bias == kNone ? zeros.data() : parameters + operation.bias;
+    dense_.emplace_back(precision, operation.inner, operation.outer, parameters + operation.kernel, bias);
   }
 }
 
 std::size_t QuantizedNetwork::bytes() const {
-  std::size_t total = 0;
+  std::size_t total = plan_.parameter_bytes();
   for (const QuantizedDense& dense : dense_) total += dense.bytes();
   return total;
 }
@@ -62,12 +65,15 @@ std::size_t QuantizedNetwork::multiply_adds() const {
 }
 
 void QuantizedNetwork::reserve(Scratch& scratch, std::size_t rows) const {
-  for (std::size_t index = 0; index < dense_.size(); ++index) {
-    const QuantizedDense& dense = dense_[index];
-    AlignedBuffer<float>& hidden = scratch.hidden[index % 2];
-    if (hidden.size() < panel_size(rows, dense.outer())) hidden.resize(panel_size(rows, dense.outer()));
-    dense.reserve(scratch.rows, rows);
+  const auto grow = [](AlignedBuffer<float>& buffer, std::size_t size) {
+    if (buffer.size() < size) buffer.resize(size);
+  };
+  if (!plan_.products_read_input()) grow(scratch.input, panel_size(rows, inputs()));
+  scratch.slots.resize(std::max(scratch.slots.size(), plan_.slot_count()));
+  for (std::size_t index = 0; index < plan_.operations().size(); ++index) {
+    grow(scratch.slots[plan_.slot(index + 1)], panel_size(rows, plan_.operations()[index].outer));
   }
+  for (const QuantizedDense& dense : dense_) dense.reserve(scratch.rows, rows);
 }
 
 void QuantizedNetwork::calibrate(std::span<const float> input, std::size_t rows) {
@@ -85,24 +91,42 @@ void QuantizedNetwork::calibrate(std::span<const float> input, std::size_t rows)
   }
 }
 
+MatrixView QuantizedNetwork::view_of(std::size_t value, const float* input, std::size_t rows,
+                                     const Scratch& scratch) const {
+  if (value == 0 && plan_.products_read_input()) return {input, inputs(), kPanelWidth};
+  const AlignedBuffer<float>& panels = value == 0 ? scratch.input : scratch.slots[plan_.slot(value)];
+  return {panels.data(), kPanelWidth, rows * kPanelWidth};
+}
+
 const float* QuantizedNetwork::forward(const float* input, std::size_t rows, Scratch& scratch, Ranges* ranges) const {
   const FlushDenormals flush;
   reserve(scratch, rows);
-  MatrixView view{input, inputs(), kPanelWidth};
-  for (std::size_t index = 0; index < dense_.size(); ++index) {
-    const QuantizedDense& dense = dense_[index];
-    for (std::size_t row = 0; ranges != nullptr && row < rows; ++row) {
-      const ActivationRange range = range_of(view, row, dense.inner());
-      ranges[index].lowest.push_back(range.lowest);
-      ranges[index].highest.push_back(range.highest);
-    }
-    AlignedBuffer<float>& hidden = scratch.hidden[index % 2];
-    const bool softmax = activations_[index] == Activation::kSoftmax;
-    dense.forward(view, rows, softmax ? Activation::kLinear : activations_[index], hidden.data(), scratch.rows);
-    if (softmax) kernels().activate(Activation::kSoftmax, hidden.data(), hidden.data(), rows, dense.outer(), {0, rows});
-    view = {hidden.data(), kPanelWidth, rows * kPanelWidth};
+  if (!plan_.products_read_input()) {
+    kernels().gather({input, ElementType::kFloat32, inputs(), 0, nullptr, 0, 1.0f, 0.0f, scratch.input.data(), rows},
+                     {0, rows});
   }
-  return view.data;
+  auto dense = dense_.begin();
+  for (std::size_t index = 0; index < plan_.operations().size(); ++index) {
+    const Operation& operation = plan_.operations()[index];
+    const MatrixView view = view_of(operation.input, input, rows, scratch);
+    float* result = scratch.slots[plan_.slot(index + 1)].data();
+    if (operation.type != OperationType::kDense) {
+      const float* other = operation.other == kNone ? nullptr : view_of(operation.other, input, rows, scratch).data;
+      compute_operation(operation, plan_.parameters(nullptr), view.data, other, result, rows, false);
+      continue;
+    }
+    if (ranges != nullptr) {
+      Ranges& own = ranges[dense - dense_.begin()];
+      for (std::size_t row = 0; row < rows; ++row) {
+        const ActivationRange range = range_of(view, row, dense->inner());
+        own.lowest.push_back(range.lowest);
+        own.highest.push_back(range.highest);
+      }
+    }
+    dense->forward(view, rows, operation.activation, result, scratch.rows);
+    ++dense;
+  }
+  return scratch.slots[plan_.slot(plan_.operations().size())].data();
 }
 
 void QuantizedNetwork::predict(std::span<const float> input, std::size_t rows, std::span<float> output,

@@ -10,13 +10,14 @@
 
 namespace millrace {
 
-/// A network for prediction only, its kernels in reduced precision; what lies between dense layers is float32. It owns all
+/// A network for prediction only, the kernels of its dense layers in reduced precision; all else is float32. It owns all
 /// that it needs and does not change once made: the network it came from may go, or be trained on.
 class QuantizedNetwork {
  public:
   /// Memory that predictions need, kept from one to the next; each thread has its own.
   struct Scratch {
-    AlignedBuffer<float> hidden[2];
+    AlignedBuffer<float> input;               // in panels, where others than dense layers read it
+    std::vector<AlignedBuffer<float>> slots;  // see PredictionPlan::slot
     QuantizedRows rows;
   };
 
@@ -26,8 +27,8 @@ class QuantizedNetwork {
   /// [rows, inputs]); refuses numbers that are not finite. Without it each row is measured as it comes.
   void calibrate(std::span<const float> input, std::size_t rows);
 
-  std::size_t inputs() const { return dense_.front().inner(); }
-  std::size_t outputs() const { return dense_.back().outer(); }
+  std::size_t inputs() const { return plan_.operations().front().inner; }
+  std::size_t outputs() const { return plan_.operations().back().outer; }
   std::size_t bytes() const;
   /// Of one row.
   std::size_t multiply_adds() const;
@@ -51,8 +52,11 @@ class QuantizedNetwork {
   /// Outputs in panels of `rows` rows; valid until the next call. `ranges`, one for each layer, may be null.
   const float* forward(const float* input, std::size_t rows, Scratch&, Ranges* ranges) const;
 
-  std::vector<QuantizedDense> dense_;
-  std::vector<Activation> activations_;
+  /// The matrix of a value, the input's rows where they lie.
+  MatrixView view_of(std::size_t value, const float* input, std::size_t rows, const Scratch&) const;
+
+  PredictionPlan plan_;                // without the parameters of dense layers
+  std::vector<QuantizedDense> dense_;  // in the order of the plan's dense layers
 };
 
 }  // namespace millrace

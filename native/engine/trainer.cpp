@@ -30,13 +30,16 @@ unsigned chosen_threads(unsigned asked) {
   return asked == 0 ? std::min(usable_processors(), kThreadsMax) : asked;
 }
 
-/// The slices of an epoch in order: batch by batch, each batch in parts of at most kSliceRows.
+/// The slices of an epoch in order: batch by batch, each batch in parts of at most `slice_rows`.
 class Slices {
  public:
-  /// At most `steps` batches from batch `first` on.
-  Slices(std::size_t rows, std::size_t batch_rows, std::size_t first, std::size_t steps)
+  /// At most `steps` batches from batch `first` on. `step` counts over all epochs.
+  Slices(std::size_t rows, std::size_t batch_rows, std::size_t slice_rows, std::uint64_t step, std::size_t first,
+         std::size_t steps)
       : rows_(rows),
         batch_rows_(batch_rows),
+        slice_rows_(slice_rows),
+        step_(step),
         begin_(first * batch_rows),
         batch_begin_(begin_),
         end_(steps > rows / batch_rows ? rows : std::min(rows, begin_ + steps * batch_rows)) {}
@@ -47,18 +50,23 @@ class Slices {
   bool last_of_batch() const { return begin_ + count() == batch_end(); }
   /// `order` is where its source rows will be.
   Slice slice(const std::vector<std::uint32_t>& order) const {
-    return {order.data(), begin_, count(), 1.0f / static_cast<float>(batch_end() - batch_begin_)};
+    const float weight = 1.0f / static_cast<float>(batch_end() - batch_begin_);
+    return {order.data(), begin_, count(), weight, begin_ - batch_begin_, step_, true};
   }
   void advance() {
     begin_ += count();
-    if (begin_ == batch_end()) batch_begin_ = begin_;
+    if (begin_ != batch_end()) return;
+    batch_begin_ = begin_;
+    ++step_;
   }
 
  private:
-  std::size_t count() const { return std::min(Trainer::kSliceRows, batch_end() - begin_); }
+  std::size_t count() const { return std::min(slice_rows_, batch_end() - begin_); }
 
   std::size_t rows_;
   std::size_t batch_rows_;
+  std::size_t slice_rows_;
+  std::uint64_t step_;
   std::size_t begin_;
   std::size_t batch_begin_;
   std::size_t end_;
@@ -75,6 +83,7 @@ struct Trainer::Run {
   // Written by member 0 before a barrier, read by all after it.
   bool stop = false;
   bool diverged = false;
+  std::string culprit{};  // the first layer with a result that is not finite, if any
   bool turn_over = false;
   // Where the next turn begins.
   Clock::time_point turn_start;
@@ -92,20 +101,24 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
       threads_(chosen_threads(options.threads)),
       team_(threads_),
       sampler_(options.sampling, options.seed) {
-  expect_matching(options.loss, network_->layers().back().activation, network_->outputs());
+  expect_matching(options.loss, network_->last_activation(), network_->outputs());
 }
 
 void Trainer::prepare(std::size_t batch_rows) {
   if (!pool_) pool_ = std::make_unique<ThreadPool>(threads_);
-  const std::size_t rows = std::min(batch_rows, kSliceRows);
+  const std::size_t rows = slice_rows(batch_rows);
   if (!propagation_ || propagation_rows_ < rows) {
-    propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false);
+    propagation_ = std::make_unique<Propagation>(*network_, options_.loss, *pool_, rows, false, options_.seed);
     propagation_rows_ = rows;
     for (std::vector<std::uint32_t>& order : order_) order.resize(rows);
   }
-  const bool whole = batch_rows > kSliceRows || optimization_.needs_gradient();
+  const bool whole = batch_rows > rows || optimization_.needs_gradient();
   if (whole && gradient_.empty()) gradient_.resize(network_->block_size());
   propagation_->attach(optimization_.views(network_->parameters(), gradient_.empty() ? nullptr : gradient_.data()));
+}
+
+std::size_t Trainer::slice_rows(std::size_t batch_rows) const {
+  return network_->needs_whole_batches() ? batch_rows : std::min(batch_rows, kSliceRows);
 }
 
 EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& request) {
@@ -121,7 +134,7 @@ EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& r
           .start = start,
           .reported = start,
           .turn_start = start,
-          .slices = Slices(examples.rows, batch_rows, position_.step, request.steps_max)};
+          .slices = Slices(examples.rows, batch_rows, slice_rows(batch_rows), optimization_.step(), position_.step, request.steps_max)};
   keep_good_state();
   while (!run.over()) {
     const double waited = pool_->waited_seconds();
@@ -131,12 +144,14 @@ EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& r
                  pool_->waited_seconds() - waited);
     run.turn_start = Clock::now();
   }
+  const std::uint64_t step = position_.step + 1, steps = position_.steps();
+  if (run.diverged) go_back();
+  network_->fold();
   if (run.diverged) {
-    const std::uint64_t step = position_.step + 1, steps = position_.steps();
-    go_back();
     throw Error(ErrorCode::kDiverged, "",
-                "The loss is no longer a finite number in epoch " + std::to_string(request.epoch) + ", step " +
-                    std::to_string(step) + " of " + std::to_string(steps) + "; weights and optimizer are again as in epoch " +
+                "The loss is no longer a finite number" +
+                    (run.culprit.empty() ? "" : " (first in layer `" + run.culprit + "`)") + " in epoch " +
+                    std::to_string(request.epoch) + ", step " + std::to_string(step) + " of " + std::to_string(steps) + "; weights and optimizer are again as in epoch " +
                     std::to_string(position_.epoch) + " after step " + std::to_string(position_.step) +
                     ". Lower the learning rate or check the data.");
   }
@@ -227,18 +242,21 @@ void Trainer::run_member(unsigned member, Run& run) {
     for (std::size_t row = 0; row < slice.rows; ++row) batch_loss += pass.row_loss()[row];
     for (std::size_t row = 0; row < slice.rows; ++row) batch_correct += pass.row_correct()[row];
     if (!std::isfinite(batch_loss)) {
-      if (member == 0) run.diverged = true;
+      if (member == 0) {
+        run.diverged = true;
+        run.culprit = pass.first_not_finite(slice);
+      }
       break;
     }
     if (run.stop) break;
     turn_over = run.turn_over && last;
-    const Slice next = slices.done() ? Slice{} : slices.slice(order_[buffer ^ 1]);
+    if (!slices.done()) gather(member, run.examples, slices.slice(order_[buffer ^ 1]), buffer ^ 1);
     const bool at_once = first && last && !optimization_.needs_gradient();
     const auto mode = at_once ? WeightGradient::Mode::kUpdate
                       : first ? WeightGradient::Mode::kStore
                               : WeightGradient::Mode::kAdd;
     const Update update = optimization_.update_after(step);
-    backward(member, run, slice, slices.done() ? nullptr : &next, buffer, mode, update);
+    pass.backward(member, slice, buffer, mode, update, true);
     buffer ^= 1;
     if (!last) continue;
     if (mode != WeightGradient::Mode::kUpdate) {
@@ -275,23 +293,6 @@ void Trainer::gather(unsigned member, const Examples& examples, const Slice& sli
   propagation_->gather(member, examples, slice, buffer);
 }
 
-void Trainer::backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
-                       WeightGradient::Mode mode, const Update& update) {
-  Propagation& pass = *propagation_;
-  const std::size_t last = network_->layers().size() - 1;
-  if (next != nullptr) gather(member, run.examples, *next, buffer ^ 1);
-  for (std::size_t layer = last; layer > 0; --layer) {
-    // `finish` has already brought the error one layer further, row by row.
-    if (layer < last) pass.propagate(member, layer, slice);
-    pass.weigh(member, layer, slice, buffer, mode, update);
-    pool_->synchronize();
-  }
-  pass.weigh(member, 0, slice, buffer, mode, update);
-  // The next slice begins with the first layer. Where each member computes exactly the columns whose weights it has
-  // just updated, nobody has to be waited for.
-  if (last == 0 || !pass.by_panels(0)) pool_->synchronize();
-}
-
 void Trainer::report(Run& run, bool force) {
   if (!run.request.on_progress) return;
   const Clock::time_point now = Clock::now();
@@ -303,26 +304,23 @@ void Trainer::report(Run& run, bool force) {
   run.request.on_progress(progress);
 }
 
-Gradients Trainer::gradients(const Examples& examples) {
+Gradients Trainer::gradients(const Examples& examples, bool training) {
   // On the calling thread alone: the bits are the same for every team.
   ThreadPool alone(1);
   const std::size_t inputs = network_->inputs();
+  const std::size_t rows = slice_rows(examples.rows);
   Gradients result{0.0, AlignedBuffer<float>(network_->block_size()), std::vector<float>(examples.rows * inputs)};
-  Propagation pass(*network_, options_.loss, alone, std::min(examples.rows, kSliceRows), true);
+  Propagation pass(*network_, options_.loss, alone, rows, true, options_.seed);
   pass.attach({network_->parameters(), result.parameters.data(), {}, nullptr});
-  const std::size_t last = network_->layers().size() - 1;
   alone.run([&](unsigned member) {
-    for (std::size_t first = 0; first < examples.rows; first += kSliceRows) {
-      const Slice slice{nullptr, first, std::min(kSliceRows, examples.rows - first),
-                        1.0f / static_cast<float>(examples.rows)};
+    for (std::size_t first = 0; first < examples.rows; first += rows) {
+      const Slice slice{nullptr, first, std::min(rows, examples.rows - first),
+                        1.0f / static_cast<float>(examples.rows), first, optimization_.step(), training};
       pass.gather(member, examples, slice, 0);
       pass.forward(member, slice, 0, true);
       pass.finish(member, examples, slice, 0);
       const auto mode = first == 0 ? WeightGradient::Mode::kStore : WeightGradient::Mode::kAdd;
-      for (std::size_t layer = last + 1; layer-- > 0;) {
-        if (layer < last || layer == 0) pass.propagate(member, layer, slice);
-        pass.weigh(member, layer, slice, 0, mode, Update{});
-      }
+      pass.backward(member, slice, 0, mode, Update{}, false);
       for (std::size_t row = 0; row < slice.rows; ++row) {
         result.loss += pass.row_loss()[row];
         for (std::size_t column = 0; column < inputs; ++column) {
@@ -334,6 +332,23 @@ Gradients Trainer::gradients(const Examples& examples) {
   });
   result.loss /= static_cast<double>(examples.rows);
   return result;
+}
+
+std::vector<double> Trainer::gradient_norms(const Examples& examples) {
+  ThreadPool alone(1);
+  std::vector<double> norms(examples.rows);
+  Propagation pass(*network_, options_.loss, alone, std::min(examples.rows, kSliceRows), false, options_.seed);
+  alone.run([&](unsigned member) {
+    for (std::size_t first = 0; first < examples.rows; first += kSliceRows) {
+      const Slice slice{nullptr, first, std::min(kSliceRows, examples.rows - first), 1.0f, first, optimization_.step(), false};
+      pass.gather(member, examples, slice, 0);
+      pass.forward(member, slice, 0, true);
+      pass.finish(member, examples, slice, 0);
+      pass.measure(slice, 0, norms.data() + first);
+    }
+  });
+  for (double& norm : norms) norm = std::sqrt(norm);
+  return norms;
 }
 
 }  // namespace millrace

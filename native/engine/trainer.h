@@ -92,8 +92,11 @@ class Trainer {
   EpochTotals train_epoch(const Examples&, const EpochRequest&);
   /// Loss and accuracy over all examples, in their order; weights are not changed.
   Evaluation evaluate(const Examples&);
-  /// The gradient of the mean loss over all examples as one batch, with respect to parameters and inputs.
-  Gradients gradients(const Examples&);
+  /// The gradient of the mean loss over all examples as one batch, with respect to parameters and inputs. With
+  /// `training` dropout drops and batch normalisation takes the batch's statistics, otherwise as for prediction.
+  Gradients gradients(const Examples&, bool training);
+  /// For each example the norm of the gradient of its own loss with respect to all parameters, as for prediction.
+  std::vector<double> gradient_norms(const Examples&);
 
   Network& network() { return *network_; }
   Optimization& optimization() { return optimization_; }
@@ -120,10 +123,10 @@ class Trainer {
   void keep_good_state();
   void go_back();
   EpochTotals totals() const;
+  /// Rows that pass through the network at once, of a batch of so many.
+  std::size_t slice_rows(std::size_t batch_rows) const;
   void run_member(unsigned member, Run& run);
   void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
-  void backward(unsigned member, Run& run, const Slice& slice, const Slice* next, unsigned buffer,
-                WeightGradient::Mode mode, const Update& update);
   void report(Run& run, bool force);
 
   std::shared_ptr<Network> network_;

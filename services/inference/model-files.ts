@@ -13,7 +13,14 @@ const networkFile = z.strictObject({
   format: z.literal('millrace.network/1'),
   inputs: width,
   layers: z
-    .array(z.strictObject({ units: width, activation: z.enum(activations), kernelInitializer: z.enum(initializers) }))
+    .array(
+      z.strictObject({
+        type: z.literal('dense'),
+        units: width,
+        activation: z.enum(activations),
+        kernelInitializer: z.enum(initializers),
+      }),
+    )
     .min(1)
     .max(layersMax),
   loss: z.enum(losses),

@@ -17,7 +17,7 @@ export function createArtifacts({ spec, pipeline, weights, epochs, test }: Artif
   const network = {
     format: 'millrace.network/1',
     inputs: pipeline.featureCount,
-    layers: spec.layers,
+    layers: spec.layers.map((layer) => ({ type: 'dense', ...layer })),
     loss: spec.loss,
   };
   const signature = {

@@ -66,7 +66,8 @@ export class TrainingRun {
     signal: AbortSignal,
   ) {
     const { spec, pipeline } = job;
-    this.#network = Network.create({ inputs: pipeline.featureCount, layers: spec.layers }, spec.seed);
+    const layers = spec.layers.map((layer) => ({ type: 'dense' as const, ...layer }));
+    this.#network = Network.create({ inputs: pipeline.featureCount, layers }, spec.seed);
     const { loss, optimizer, batchSize, seed } = spec;
     this.#trainer = new Trainer(this.#network, { loss, optimizer, batchSize, seed, threads: 0 });
     this.#signal = AbortSignal.any([signal, this.#failure.signal]);

@@ -8,6 +8,7 @@ import { seedSpec } from './engine.js';
 const wideSpec: NetworkSpec = {
   inputs: 784,
   layers: [2048, 2048, 2048, 10].map((units, index) => ({
+    type: 'dense',
     units,
     activation: index === 3 ? 'softmax' : 'relu',
     kernelInitializer: 'heUniform',

@@ -45,8 +45,8 @@ async function trainOneEpoch() {
     {
       inputs: columns,
       layers: [
-        { units: 16, activation: 'relu', kernelInitializer: 'heUniform' },
-        { units: 2, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 16, activation: 'relu', kernelInitializer: 'heUniform' },
+        { type: 'dense', units: 2, activation: 'softmax', kernelInitializer: 'glorotUniform' },
       ],
     },
     1,

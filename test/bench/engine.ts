@@ -7,9 +7,9 @@ import { type Examples, Network, type NetworkSpec, Trainer, type TrainerOptions 
 export const seedSpec: NetworkSpec = {
   inputs: 784,
   layers: [
-    { units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-    { units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-    { units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+    { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
+    { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
+    { type: 'dense', units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
   ],
 };
 
@@ -92,6 +92,7 @@ export async function trainLargeStep(options: { threads: number; epochs: number 
   const rows = 256 * 8;
   const widths = [784, 2048, 2048, 2048, 10];
   const layers = widths.slice(1).map((units, index) => ({
+    type: 'dense' as const,
     units,
     activation: index === 3 ? ('softmax' as const) : ('relu' as const),
     kernelInitializer: 'heUniform' as const,

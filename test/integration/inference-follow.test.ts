@@ -75,7 +75,9 @@ describe('a broken version', () => {
     ['has weights of another shape', changed('network.json', { inputs: 17 }), /width 16.*17/],
     [
       'has an unknown activation',
-      changed('network.json', { layers: [{ units: 3, activation: 'swish', kernelInitializer: 'zeros' }] }),
+      changed('network.json', {
+        layers: [{ type: 'dense', units: 3, activation: 'swish', kernelInitializer: 'zeros' }],
+      }),
       /network\.json.*activation/,
     ],
     ['has a key that is not known', changed('network.json', { inptus: 16 }), /network\.json.*inptus/],
@@ -191,8 +193,8 @@ describe('following the registry', () => {
 
   it('finishes long requests of a version that is replaced meanwhile, and frees it afterwards', async () => {
     const layers = [
-      { units: 512, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
-      { units: 3, activation: 'softmax' as const, kernelInitializer: 'glorotUniform' as const },
+      { type: 'dense' as const, units: 512, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
+      { type: 'dense' as const, units: 3, activation: 'softmax' as const, kernelInitializer: 'glorotUniform' as const },
     ];
     await start('--loaded-versions-max=1');
     await publish(serving.registry, 'animals', modelFiles({ seed: 1, layers }));
@@ -231,9 +233,9 @@ describe('following the registry', () => {
 describe('more requests than may wait', () => {
   it('are refused at once, while those that were accepted are answered', async () => {
     const layers = [
-      { units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
-      { units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
-      { units: 3, activation: 'softmax' as const, kernelInitializer: 'glorotUniform' as const },
+      { type: 'dense' as const, units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
+      { type: 'dense' as const, units: 1_024, activation: 'relu' as const, kernelInitializer: 'heUniform' as const },
+      { type: 'dense' as const, units: 3, activation: 'softmax' as const, kernelInitializer: 'glorotUniform' as const },
     ];
     await start('--max-in-flight=1');
     await publish(serving.registry, 'animals', modelFiles({ seed: 1, layers }));

@@ -421,7 +421,9 @@ describe('Predict', () => {
     const parts = {
       seed: 4,
       label: { column: 'alive', kind: 'binary' as const, classes: ['no', 'yes'] },
-      layers: [{ units: 1, activation: 'sigmoid' as const, kernelInitializer: 'heUniform' as const }],
+      layers: [
+        { type: 'dense' as const, units: 1, activation: 'sigmoid' as const, kernelInitializer: 'heUniform' as const },
+      ],
     };
     await publish(serving.registry, 'alive', modelFiles(parts));
     await serving.serves('alive', '', 1);
@@ -437,7 +439,9 @@ describe('Predict', () => {
     const parts = {
       seed: 5,
       label: { column: 'weight', kind: 'number' as const },
-      layers: [{ units: 1, activation: 'linear' as const, kernelInitializer: 'heUniform' as const }],
+      layers: [
+        { type: 'dense' as const, units: 1, activation: 'linear' as const, kernelInitializer: 'heUniform' as const },
+      ],
     };
     await publish(serving.registry, 'weight', modelFiles(parts));
     await serving.serves('weight', '', 1);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   type Activation,
+  type DenseSpec,
   type Examples,
   type FeatureBlock,
   type Initializer,
@@ -22,6 +23,7 @@ export function specOf(inputs: number, ...layers: string[]): NetworkSpec {
     layers: layers.map((layer) => {
       const [units, activation, initializer = 'glorotUniform'] = layer.split(' ');
       return {
+        type: 'dense',
         units: Number(units),
         activation: activation as Activation,
         kernelInitializer: initializer as Initializer,
@@ -45,7 +47,8 @@ export function trainerOf(network: Network, options: Partial<TrainerOptions> = {
 export function networkWith(spec: NetworkSpec, parameters: number[][]): Network {
   let inner = spec.inputs;
   const tensors = new Map<string, Tensor>();
-  for (const [index, { units }] of spec.layers.entries()) {
+  for (const [index, layer] of spec.layers.entries()) {
+    const { units } = layer as DenseSpec;
     const [kernel, bias] = parameters.slice(2 * index).map((values) => Float32Array.from(values));
     tensors.set(`layers.${index}.kernel`, { shape: [inner, units], data: kernel! });
     tensors.set(`layers.${index}.bias`, { shape: [units], data: bias! });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Examples, type FeatureBlock, Network, type TrainerOptions } from '../../native/index.js';
+import { type DenseSpec, type Examples, type FeatureBlock, Network, type TrainerOptions } from '../../native/index.js';
 import { digestOf, epochOptions, examplesOf, floatBlock, noise, specOf, trainerOf } from './build-network.js';
 
 const specs = {
@@ -29,7 +29,7 @@ describe('weights have the same bits with 1, 2 and 5 threads', () => {
   for (const [name, spec] of Object.entries(specs)) {
     // 600 rows: the last batch of 32 is short; 300 and 'full' go through in several slices.
     test.each([32, 1, 300, 'full'] as const)(`${name}, batch size %s`, async (batchSize) => {
-      const examples = examplesOf(batchSize === 1 ? 60 : 600, spec.inputs, spec.layers.at(-1)!.units);
+      const examples = examplesOf(batchSize === 1 ? 60 : 600, spec.inputs, (spec.layers.at(-1) as DenseSpec).units);
       const digests = new Set<string>();
       for (const threads of [1, 2, 5]) digests.add(await trained(spec, examples, { threads, batchSize }));
       expect(digests.size).toBe(1);

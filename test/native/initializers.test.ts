@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Initializer, Network, readSafetensors } from '../../native/index.js';
 
 function kernelOf(initializer: Initializer, inputs: number, units: number, seed = 1): Float32Array {
-  const layers = [{ units, activation: 'linear' as const, kernelInitializer: initializer }];
+  const layers = [{ type: 'dense' as const, units, activation: 'linear' as const, kernelInitializer: initializer }];
   const network = Network.create({ inputs, layers }, seed);
   const { tensors } = readSafetensors(network.toSafetensors({}));
   network.dispose();

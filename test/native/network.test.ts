@@ -35,7 +35,7 @@ describe('Network.create', () => {
 
   test('says what was expected and what came', () => {
     expect(refusal(() => Network.create(specOf(4, '3 swoosh'), 1)).message).toBe(
-      'Expected `layers[0].activation` to be one of linear, sigmoid, tanh, relu, softmax but received "swoosh".',
+      'Expected `layers[0].activation` to be one of linear, sigmoid, hardSigmoid, tanh, relu, leakyRelu, elu, selu, gelu, geluTanh, silu, softplus, softsign, softmax, logSoftmax but received "swoosh".',
     );
   });
 

@@ -18,9 +18,9 @@ test('learns the seed example on all of MNIST: 96.5 % of the test images after t
     {
       inputs: 784,
       layers: [
-        { units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-        { units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-        { units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
       ],
     },
     1,

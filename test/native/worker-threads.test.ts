@@ -12,7 +12,7 @@ const prelude = `
     constructor(code, field, message) { super(message); Object.assign(this, { code, field }); }
   }
   addon.initialize(EngineError);
-  const layer = (units, activation) => ({ units, activation, kernelInitializer: 'glorotUniform' });
+  const layer = (units, activation) => ({ type: 'dense', units, activation, kernelInitializer: 'glorotUniform' });
   const network = new addon.NetworkHandle({ inputs: 4, layers: [layer(64, 'relu'), layer(3, 'softmax')] }, 1);
   const optimizer = { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, amsgrad: false, weightDecay: 0 };
   const options = { loss: 'categoricalCrossEntropy', optimizer, batchSize: 1, seed: 1, threads: 2 };

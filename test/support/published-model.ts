@@ -1,4 +1,4 @@
-import { type LayerSpec, Network } from '../../native/index.js';
+import { type DenseSpec, Network } from '../../native/index.js';
 import { contracts, createClient, type RpcClient } from '../../proto/index.js';
 import { type PipelineDefinition, serialisePipeline } from '../../services/pipeline/index.js';
 import { digestOf } from '../../services/platform/blob-store.js';
@@ -12,16 +12,16 @@ export const registryClient = (port: number): RegistryClient => createClient(con
 export interface ModelParts {
   seed: number;
   label?: PipelineDefinition['label'];
-  layers?: LayerSpec[];
+  layers?: DenseSpec[];
 }
 
 export const inputWidth = 16;
 export const classNames = ['ant', 'bee', 'cat'];
 
 const threeClasses: PipelineDefinition['label'] = { column: 'animal', kind: 'classes', classes: classNames };
-const threeOutputs: LayerSpec[] = [
-  { units: 8, activation: 'relu', kernelInitializer: 'heUniform' },
-  { units: 3, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+const threeOutputs: DenseSpec[] = [
+  { type: 'dense', units: 8, activation: 'relu', kernelInitializer: 'heUniform' },
+  { type: 'dense', units: 3, activation: 'softmax', kernelInitializer: 'glorotUniform' },
 ];
 
 export const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));

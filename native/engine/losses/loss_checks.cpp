@@ -39,10 +39,11 @@ const char* name_of(Loss loss) {
 
 /// Whether every output is 0 or more.
 bool is_nonnegative(Activation last) {
-  return last == Activation::kSigmoid || last == Activation::kRelu || last == Activation::kSoftmax;
+  return last == Activation::kSigmoid || last == Activation::kHardSigmoid || last == Activation::kRelu ||
+         last == Activation::kSoftplus || last == Activation::kSoftmax;
 }
 
-bool is_normalized(Activation last) { return last == Activation::kSoftmax; }
+bool is_normalized(Activation last) { return !is_elementwise(last); }
 
 void expect_activation(Loss loss, Activation last, std::size_t outputs) {
   if (has_classes(loss) && (!is_normalized(last) || outputs < 2)) {

@@ -29,13 +29,16 @@ inline float row_weight(const LossBatch& b, std::size_t row, std::size_t label =
 }
 
 /// The softmax's probability at a place of the matrices, where the last activation is softmax or log-softmax.
-inline float probability(const LossBatch& b, std::size_t at) { return b.outputs[at]; }
+inline float probability(const LossBatch& b, std::size_t at) {
+  return b.last == Activation::kLogSoftmax ? std::exp(b.outputs[at]) : b.outputs[at];
+}
 
 /// log sum_c exp(z_c) = z_top - log p_top. The largest probability is at least 1 / n: no logits are too large for this,
 /// and the rounding of p_top makes 1e-7. `log_partition - z_c` is -log p_c for every c.
 inline double log_partition(const LossBatch& b, std::size_t row, std::size_t top) {
   const std::size_t at = panel_offset(b.matrix_rows, row, top);
-  return static_cast<double>(b.logits[at]) - std::log(static_cast<double>(b.outputs[at]));
+  const double output = b.outputs[at];
+  return static_cast<double>(b.logits[at]) - (b.last == Activation::kLogSoftmax ? output : std::log(output));
 }
 
 }  // namespace millrace

@@ -14,19 +14,57 @@ namespace {
 double allowed(std::size_t inner) { return 2e-7 * static_cast<double>(inner) + 1e-6; }
 
 double apply(Activation activation, double x) {
+  const double sigmoid = 1.0 / (1.0 + std::exp(-x));
   switch (activation) {
     case Activation::kSigmoid:
-      return 1.0 / (1.0 + std::exp(-x));
+      return sigmoid;
+    case Activation::kHardSigmoid:
+      return std::clamp(x / 6.0 + 0.5, 0.0, 1.0);
     case Activation::kTanh:
       return std::tanh(x);
     case Activation::kRelu:
       return x > 0.0 ? x : 0.0;
+    case Activation::kLeakyRelu:
+      return x > 0.0 ? x : double{default_parameter(activation)} * x;
+    case Activation::kElu:
+      return x > 0.0 ? x : std::expm1(x);
+    case Activation::kSelu:
+      return 1.0507009873554805 * (x > 0.0 ? x : 1.6732632423543772 * std::expm1(x));
+    case Activation::kGelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::kGeluTanh:
+      return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+    case Activation::kSilu:
+      return x * sigmoid;
+    case Activation::kSoftplus:
+      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+    case Activation::kSoftsign:
+      return x / (1.0 + std::abs(x));
     case Activation::kLinear:
     case Activation::kSoftmax:
+    case Activation::kLogSoftmax:
       break;
   }
   return x;
 }
+
+/// What a float32 formula may be off by, beyond some units in the last place of the result.
+double allowed_beside(Activation activation) {
+  switch (activation) {
+    case Activation::kGelu:  // its distribution function is good to 1.5e-7, times numbers up to 5.5
+    case Activation::kGeluTanh:
+      return 1e-6;
+    case Activation::kHardSigmoid:
+      return 1e-7;
+    default:
+      return 2e-38;  // nothing below the smallest normal number
+  }
+}
+
+constexpr Activation kAllElementwise[] = {
+    Activation::kLinear, Activation::kSigmoid, Activation::kHardSigmoid, Activation::kTanh, Activation::kRelu,
+    Activation::kLeakyRelu, Activation::kElu, Activation::kSelu, Activation::kGelu, Activation::kGeluTanh,
+    Activation::kSilu, Activation::kSoftplus, Activation::kSoftsign};
 
 double slope_of(Activation activation, double y) {
   switch (activation) {
@@ -36,8 +74,7 @@ double slope_of(Activation activation, double y) {
       return 1.0 - y * y;
     case Activation::kRelu:
       return y > 0.0 ? 1.0 : 0.0;
-    case Activation::kLinear:
-    case Activation::kSoftmax:
+    default:
       break;
   }
   return 1.0;
@@ -309,7 +346,7 @@ TEST("softmax is stable for logits of 1e4 and exact at its ends") {
       for (std::size_t c = 0; c < columns; ++c) logits.flat[c] = c == 1 ? 1e4f : -1e4f;
       for (std::size_t c = 0; c < columns; ++c) logits.flat[columns + c] = static_cast<float>(c) * 0.25f;
       AlignedBuffer<float> z = logits.panels();
-      k->activate(Activation::kSoftmax, z.data(), z.data(), 2, columns, {0, 2});
+      k->activate({Activation::kSoftmax, 0.0f, z.data(), z.data(), 2, columns}, {0, 2}, {0, panel_count(columns)});
       double total = 0.0;
       for (std::size_t c = 0; c < columns; ++c) total += std::exp(0.25 * static_cast<double>(c));
       for (std::size_t c = 0; c < columns; ++c) {
@@ -322,20 +359,42 @@ TEST("softmax is stable for logits of 1e4 and exact at its ends") {
 
 TEST("activations agree with the C library over their whole range") {
   for (const Kernels* k : available_kernels()) {
-    for (const Activation activation : {Activation::kSigmoid, Activation::kTanh}) {
+    for (const Activation activation : kAllElementwise) {
       AlignedBuffer<float> x(16), y(16);
+      const ActivationPass pass{activation, default_parameter(activation), x.data(), y.data(), 1, 16};
       for (double from = -100.0; from < 100.0; from += 0.37) {
         for (std::size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(from + 0.023 * static_cast<double>(i));
-        k->activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+        k->activate(pass, {0, 1}, {0, 1});
         for (std::size_t i = 0; i < 16; ++i) {
           const double expected = apply(activation, x[i]);
-          // A few units in the last place, and nothing below the smallest normal number.
-          CHECK_NEAR(y[i], expected, 5e-7 * std::abs(expected) + 2e-38);
+          CHECK_NEAR(y[i], expected, 6e-7 * std::abs(expected) + allowed_beside(activation));
         }
       }
       x.assign(16, std::numeric_limits<float>::quiet_NaN());
-      k->activate(activation, x.data(), y.data(), 1, 16, {0, 1});
+      k->activate(pass, {0, 1}, {0, 1});
       for (const float value : y) CHECK(std::isnan(value));
+    }
+  }
+}
+
+TEST("slopes agree with differences, from the output or from the input") {
+  for (const Kernels* k : available_kernels()) {
+    for (const Activation activation : kAllElementwise) {
+      AlignedBuffer<float> x(16), y(16), error(16), result(16);
+      const ActivationPass pass{activation, default_parameter(activation), x.data(), y.data(), 1, 16};
+      for (double from = -9.01; from < 9.0; from += 0.37) {
+        for (std::size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(from + 0.023 * static_cast<double>(i));
+        for (std::size_t i = 0; i < 16; ++i) error[i] = static_cast<float>(i) - 7.5f;
+        k->activate(pass, {0, 1}, {0, 1});
+        k->slope(pass, error.data(), result.data(), {0, 1}, {0, 1});
+        for (std::size_t i = 0; i < 16; ++i) {
+          // Not across a corner.
+          const double step = 1e-4;
+          if (std::abs(x[i]) < 2 * step || std::abs(std::abs(x[i]) - 3.0) < 2 * step) continue;
+          const double slope = (apply(activation, x[i] + step) - apply(activation, x[i] - step)) / (2.0 * step);
+          CHECK_NEAR(result[i], slope * error[i], 2e-5);
+        }
+      }
     }
   }
 }

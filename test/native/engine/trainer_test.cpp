@@ -13,10 +13,21 @@
 namespace millrace::test {
 namespace {
 
+LayerSpec dense(std::size_t units, Activation activation, InitializerType initializer) {
+  LayerSpec layer;
+  layer.units = units;
+  layer.activation = activation;
+  layer.kernel_initializer = {initializer};
+  layer.bias_initializer = {InitializerType::kZeros};
+  return layer;
+}
+
 std::shared_ptr<Network> small_network() {
   auto network = std::make_shared<Network>(NetworkSpec{
-      19, {{37, Activation::kRelu, {InitializerType::kHeNormal}}, {16, Activation::kSoftmax, {InitializerType::kGlorotUniform}},
-           {33, Activation::kTanh, {InitializerType::kGlorotNormal}}, {5, Activation::kSoftmax, {InitializerType::kHeUniform}}}});
+      19, {dense(37, Activation::kRelu, InitializerType::kHeNormal),
+           dense(16, Activation::kSoftmax, InitializerType::kGlorotUniform),
+           dense(33, Activation::kTanh, InitializerType::kGlorotNormal),
+           dense(5, Activation::kSoftmax, InitializerType::kHeUniform)}});
   network->initialize(11);
   return network;
 }
@@ -71,11 +82,10 @@ TEST("padding of the parameters stays zero") {
   const auto network = small_network();
   Trainer trainer(network, options_of(2, 16));
   trainer.train_epoch(data.examples(), {0, 0.0, {}, nullptr});
-  for (const Layer& layer : network->layers()) {
-    for (std::size_t column = layer.outer; column < padded(layer.outer); ++column) {
-      CHECK(network->parameters()[layer.bias + column] == 0.0f);
-      for (std::size_t row = 0; row < layer.inner; ++row) {
-        CHECK(network->parameters()[layer.kernel + panel_offset(layer.inner, row, column)] == 0.0f);
+  for (const ParameterTensor& tensor : network->tensors()) {
+    for (std::size_t row = 0; row < tensor.rows(); ++row) {
+      for (std::size_t column = tensor.columns(); column < padded(tensor.columns()); ++column) {
+        CHECK(network->parameters()[tensor.offset + panel_offset(tensor.rows(), row, column)] == 0.0f);
       }
     }
   }
@@ -127,7 +137,7 @@ TEST("evaluation and gradients leave the weights alone and agree on the loss") {
   const AlignedBuffer<float> before(network->parameters(), network->parameters() + network->block_size());
   Trainer trainer(network, options_of(2, 8));
   const Evaluation evaluation = trainer.evaluate(data.examples());
-  const Gradients gradients = trainer.gradients(data.examples());
+  const Gradients gradients = trainer.gradients(data.examples(), true);
   // Both add 300 doubles, in different groups.
   CHECK_NEAR(evaluation.loss, gradients.loss, 1e-12);
   CHECK(std::memcmp(before.data(), network->parameters(), before.size() * sizeof(float)) == 0);

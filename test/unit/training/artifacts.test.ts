@@ -27,8 +27,8 @@ describe('createArtifacts', () => {
       format: 'millrace.network/1',
       inputs: 784,
       layers: [
-        { units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-        { units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
       ],
       loss: 'categoricalCrossEntropy',
     });
