@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t kSizeMax = std::numeric_limits<std::uint32_t>::max();
 /// Residual blocks within residual blocks: a limit, so that a spec cannot exhaust the stack.
 constexpr int kDepthMax = 32;
+/// Layers in all, those of blocks included: objects can stand in a spec many times, so that a small one unfolds to a
+/// very large one.
+constexpr std::size_t kLayersMax = 4096;
 
 constexpr std::pair<const char*, Activation> kActivations[] = {
     {"linear", Activation::kLinear},           {"sigmoid", Activation::kSigmoid},
@@ -53,9 +56,15 @@ std::vector<EmbeddingTable> to_tables(const Fields& layer) {
   return tables;
 }
 
-std::vector<LayerSpec> to_layers(const Napi::Value& value, const std::string& name, int depth);
+/// Where the reader of a spec is.
+struct Progress {
+  int depth;
+  std::size_t& layers;  // so far, in all
+};
 
-LayerSpec to_layer(const Fields& fields, int depth) {
+std::vector<LayerSpec> to_layers(const Napi::Value& value, const std::string& name, Progress);
+
+LayerSpec to_layer(const Fields& fields, Progress progress) {
   LayerSpec layer;
   layer.type = to_choice(fields, "type", kLayers);
   switch (layer.type) {
@@ -96,7 +105,8 @@ LayerSpec to_layer(const Fields& fields, int depth) {
       break;
     case LayerType::kResidual:
       fields.expect_only({"type", "layers"});
-      layer.layers = to_layers(fields.value("layers"), fields.full_name("layers"), depth + 1);
+      layer.layers = to_layers(fields.value("layers"), fields.full_name("layers"),
+                               {progress.depth + 1, progress.layers});
       break;
     case LayerType::kEmbedding:
       fields.expect_only({"type", "tables", "initializer"});
@@ -107,15 +117,18 @@ LayerSpec to_layer(const Fields& fields, int depth) {
   return layer;
 }
 
-std::vector<LayerSpec> to_layers(const Napi::Value& value, const std::string& name, int depth) {
+std::vector<LayerSpec> to_layers(const Napi::Value& value, const std::string& name, Progress progress) {
   if (!value.IsArray()) refuse_value(name, "an array", value);
-  if (depth > kDepthMax) {
+  if (progress.depth > kDepthMax) {
     refuse(name, "Expected residual blocks to be nested at most " + std::to_string(kDepthMax) + " deep.");
   }
   const Napi::Array array = value.As<Napi::Array>();
   std::vector<LayerSpec> layers;
   for (std::uint32_t index = 0; index < array.Length(); ++index) {
-    layers.push_back(to_layer(Fields(array.Get(index), name + "[" + std::to_string(index) + "]"), depth));
+    if (++progress.layers > kLayersMax) {
+      refuse(name, "Expected a network of at most " + std::to_string(kLayersMax) + " layers.");
+    }
+    layers.push_back(to_layer(Fields(array.Get(index), name + "[" + std::to_string(index) + "]"), progress));
   }
   return layers;
 }
@@ -125,7 +138,8 @@ std::vector<LayerSpec> to_layers(const Napi::Value& value, const std::string& na
 NetworkSpec to_network_spec(const Napi::Value& value) {
   const Fields fields(value, "", "spec");
   fields.expect_only({"inputs", "layers"});
-  return {fields.integer("inputs", 0, kSizeMax), to_layers(fields.value("layers"), "layers", 0)};
+  std::size_t layers = 0;
+  return {fields.integer("inputs", 0, kSizeMax), to_layers(fields.value("layers"), "layers", {0, layers})};
 }
 
 }  // namespace millrace::binding

@@ -137,11 +137,44 @@ describe('a network', { timeout }, () => {
     fc.assert(fc.property(wrongValue, wrongValue, make), parameters);
   });
 
-  test('refuses a changed spec, or works', () => {
+  const layered: NetworkSpec = {
+    inputs: 3,
+    layers: [
+      { type: 'embedding', tables: [{ column: 1, categories: 4, units: 2 }], initializer: 'heNormal' },
+      { type: 'dense', units: 5, activation: 'gelu', useBias: false, kernelInitializer: 'orthogonal' },
+      { type: 'batchNormalization', momentum: 0.9, epsilon: 0.01 },
+      { type: 'activation', activation: 'leakyRelu', negativeSlope: 0.1 },
+      {
+        type: 'residual',
+        layers: [
+          { type: 'layerNormalization', epsilon: 0.01 },
+          { type: 'prelu', alphaInitializer: { type: 'constant', value: 0.25 } },
+          { type: 'dropout', rate: 0.5 },
+          { type: 'residual', layers: [{ type: 'dense', units: 5, biasInitializer: { type: 'uniform', limit: 1 } }] },
+        ],
+      },
+      { type: 'dense', units: 2, activation: 'logSoftmax' },
+    ],
+  };
+
+  test.each([valid, layered])('refuses a changed spec, or works: %#', (spec) => {
     fc.assert(
-      fc.property(mutated(valid), (spec) => make(spec, 1)),
+      fc.property(mutated(spec), (changed) => make(changed, 1)),
       parameters,
     );
+  });
+
+  test('refuses layers without end', () => {
+    const endless: NetworkSpec['layers'] = [{ type: 'dense', units: 3 }];
+    endless.push({ type: 'residual', layers: endless });
+    let wide: NetworkSpec['layers'] = [{ type: 'dense', units: 3 }];
+    for (let depth = 0; depth < 8; depth += 1) {
+      wide = Array.from({ length: 50 }, () => ({ type: 'residual', layers: wide }));
+    }
+    const long: NetworkSpec['layers'] = new Array(1e6).fill({ type: 'dense', units: 3 });
+    for (const layers of [endless, wide, long]) {
+      expect(acceptedOrRefused(() => Network.create({ inputs: 3, layers }, 1))).toBeNull();
+    }
   });
 
   test('refuses a changed file, or loads it', () => {

@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { type Loss, Network, type NetworkSpec, Trainer, writeSafetensors } from '../../native/index.js';
+import {
+  type Loss,
+  Network,
+  type NetworkSpec,
+  readSafetensors,
+  Trainer,
+  writeSafetensors,
+} from '../../native/index.js';
 import keras from '../golden/engine-keras.json' with { type: 'json' };
 import torch from '../golden/loss.json' with { type: 'json' };
-import { floatBlock } from './build-network.js';
+import { epochOptions, floatBlock } from './build-network.js';
 
 /** One network, its batch, and what the peer made of them. */
 interface Golden {
@@ -73,6 +80,11 @@ async function agrees(golden: Golden): Promise<void> {
     expectClose(name, gradients.parameters[name]!, expected);
   }
   expectClose('input', gradients.inputs, golden.expected.inputs);
+  await trainer.trainEpoch(examples, epochOptions());
+  const { tensors } = readSafetensors(network.toSafetensors({}));
+  for (const [name, expected] of Object.entries(golden.expected.statistics)) {
+    expectClose(`${name} after a step`, tensors.get(name)!.data, expected);
+  }
   trainer.dispose();
   network.dispose();
 }
@@ -83,4 +95,5 @@ describe.each([
 ])('%s agrees on outputs, loss and every gradient:', (_, golden) => {
   test.each(golden.activations as Golden[])('$name', agrees);
   test.each(golden.losses as Golden[])('$name', agrees);
+  test.each(golden.layers as Golden[])('$name', agrees);
 });

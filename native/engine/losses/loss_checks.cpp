@@ -43,6 +43,7 @@ bool is_nonnegative(Activation last) {
          last == Activation::kSoftplus || last == Activation::kSoftmax;
 }
 
+/// Softmax or log-softmax.
 bool is_normalized(Activation last) { return !is_elementwise(last); }
 
 void expect_activation(Loss loss, Activation last, std::size_t outputs) {
@@ -53,7 +54,7 @@ void expect_activation(Loss loss, Activation last, std::size_t outputs) {
   if (loss == Loss::kKullbackLeibler && is_normalized(last) && outputs < 2) refuse_last(loss, "at least 2 units");
   const bool logarithm = loss == Loss::kPoisson || (loss == Loss::kKullbackLeibler && !is_normalized(last));
   if (logarithm && !is_nonnegative(last)) {
-    refuse_last(loss, "outputs that are never negative, such as those of softmax, sigmoid or relu,");
+    refuse_last(loss, "outputs that are never negative, such as those of softmax, sigmoid or softplus,");
   }
   if (loss == Loss::kHinge && (is_nonnegative(last) || is_normalized(last))) {
     refuse_last(loss, "outputs of both signs, such as those of linear or tanh,");
