@@ -23,6 +23,7 @@ class TeamSize {
   // The team before the turn that tries another one; 0 outside of trials.
   unsigned members_before_ = 0;
   double rate_before_ = 0.0;
+  unsigned waiting_turns_ = 0;  // in a row in which the members waited much
   // Turns until the next trial, and how many there were before this one: doubled by every trial that changed nothing.
   unsigned rest_turns_ = 0;
   unsigned patience_turns_ = 1;
