@@ -46,7 +46,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
   }
 }
 if (values.save) {
-  const file = path.join(root, 'test/bench/results', `${new Date().toISOString().slice(0, 10)}.json`);
+  const date = new Date().toISOString().slice(0, 10);
+  const file = path.join(root, 'test/bench/results', `${[date, ...positionals].join('-')}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ machine, commit, measurements }, null, 2)}\n`);
 }
