@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "layers.h"
 
@@ -20,9 +21,14 @@ void each_part(const Operation& operation, Kept kept, Table table) {
   }
 }
 
-// Callers have made sure that categories are in range.
-std::size_t category_at(const float* input, std::size_t rows, std::size_t row, std::size_t column) {
-  return static_cast<std::size_t>(input[panel_offset(rows, row, column)]);
+/// `table.categories` if the number is no category of the table. Callers refuse such rows by name, but their arrays may
+/// change after that: no memory is read beyond the table whatever they hold.
+std::size_t category_at(const EmbeddingTable& table, const float* input, std::size_t rows, std::size_t row) {
+  const float value = input[panel_offset(rows, row, table.column)];
+  // Compared as numbers first: a float beyond the range of integers must not be converted.
+  if (!(value >= 0.0f && value < static_cast<float>(table.categories))) return table.categories;
+  const auto category = static_cast<std::size_t>(value);
+  return static_cast<float>(category) == value ? category : table.categories;
 }
 
 }  // namespace
@@ -40,9 +46,11 @@ void embed(const Operation& operation, const float* parameters, const float* inp
         const EmbeddingTable& table = operation.tables[index];
         const float* vectors = parameters + operation.table_offsets[index];
         for (std::size_t row = range.begin; row < range.end; ++row) {
-          const std::size_t category = category_at(input, rows, row, table.column);
+          const std::size_t category = category_at(table, input, rows, row);
+          const bool known = category < table.categories;
           for (std::size_t unit = 0; unit < table.units; ++unit) {
-            output[panel_offset(rows, row, to + unit)] = vectors[panel_offset(table.categories, category, unit)];
+            output[panel_offset(rows, row, to + unit)] = known ? vectors[panel_offset(table.categories, category, unit)]
+                                                               : std::numeric_limits<float>::quiet_NaN();
           }
         }
       });
@@ -84,7 +92,8 @@ void EmbeddingLayer::weigh(const Slice& slice, unsigned buffer, unsigned member,
         const Range lines = share_of(panel_count(table.units) * table.categories, member, members());
         std::fill(gradient + lines.begin * kPanelWidth, gradient + lines.end * kPanelWidth, 0.0f);
         for (std::size_t row = 0; row < slice.rows; ++row) {
-          const std::size_t category = category_at(input(buffer), slice.rows, row, table.column);
+          const std::size_t category = category_at(table, input(buffer), slice.rows, row);
+          if (category == table.categories) continue;  // its loss is NaN
           for (std::size_t unit = 0; unit < table.units; ++unit) {
             const std::size_t at = panel_offset(table.categories, category, unit);
             if (at / kPanelWidth < lines.begin || at / kPanelWidth >= lines.end) continue;
