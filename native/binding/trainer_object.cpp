@@ -23,6 +23,13 @@ Napi::Float32Array to_floats(Napi::Env env, const Network& network, const float*
   return flat;
 }
 
+template <typename Array, typename Number>
+Napi::Value to_array(Napi::Env env, const std::vector<Number>& numbers) {
+  Array array = Array::New(env, numbers.size());
+  std::copy(numbers.begin(), numbers.end(), array.Data());
+  return array;
+}
+
 Napi::Value accuracy_of(Napi::Env env, Loss loss, double accuracy) {
   return has_accuracy(loss) ? Napi::Number::New(env, accuracy) : env.Null();
 }
@@ -117,7 +124,10 @@ Napi::Value TrainerObject::cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
+template <typename Result>
+Napi::Value TrainerObject::read_examples(const Napi::CallbackInfo& info,
+                                         std::function<Result(Trainer&, const Examples&)> compute,
+                                         std::function<Napi::Value(Napi::Env, const Result&)> answer) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Trainer& trainer = idle();
     network_->for_reading();
@@ -125,24 +135,13 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
     *busy_ = true;
     ++network_->readers;
     argument.advise(MappedFile::Access::kInOrder);
-    auto evaluation = std::make_shared<Evaluation>();
+    auto result = std::make_shared<Result>();
     Job::Plan plan;
-    plan.work = [trainer = trainer_, examples = argument.examples, evaluation](Job&) {
+    plan.work = [trainer = trainer_, examples = argument.examples, result, compute](Job&) {
       expect_trainable(examples, trainer->network(), trainer->options().loss);
-      *evaluation = trainer->evaluate(examples);
+      *result = compute(*trainer, examples);
     };
-    plan.result = [evaluation, loss = trainer.options().loss.type](Napi::Env env) -> Napi::Value {
-      Napi::Object result = Napi::Object::New(env);
-      result.Set("loss", evaluation->loss);
-      result.Set("accuracy", accuracy_of(env, loss, evaluation->accuracy));
-      result.Set("confusion", env.Null());
-      if (!evaluation->confusion.empty()) {
-        Napi::Int32Array confusion = Napi::Int32Array::New(env, evaluation->confusion.size());
-        std::copy(evaluation->confusion.begin(), evaluation->confusion.end(), confusion.Data());
-        result.Set("confusion", confusion);
-      }
-      return result;
-    };
+    plan.result = [result, answer](Napi::Env env) { return answer(env, *result); };
     plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
       uses->clear();
       --network->readers;
@@ -154,67 +153,39 @@ Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value TrainerObject::evaluate(const Napi::CallbackInfo& info) {
+  return read_examples<Evaluation>(
+      info, [](Trainer& trainer, const Examples& examples) { return trainer.evaluate(examples); },
+      [trainer = trainer_](Napi::Env env, const Evaluation& evaluation) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("loss", evaluation.loss);
+        result.Set("accuracy", accuracy_of(env, trainer->options().loss.type, evaluation.accuracy));
+        result.Set("confusion", evaluation.confusion.empty()
+                                    ? env.Null()
+                                    : to_array<Napi::Int32Array>(env, evaluation.confusion));
+        return result;
+      });
+}
+
+// gradients(examples, training)
 Napi::Value TrainerObject::gradients(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    Trainer& trainer = idle();
-    network_->for_reading();
-    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
-    *busy_ = true;
-    ++network_->readers;
-    argument.advise(MappedFile::Access::kInOrder);
-    const bool training = info[1].ToBoolean();
-    auto gradients = std::make_shared<Gradients>();
-    Job::Plan plan;
-    plan.work = [trainer = trainer_, examples = argument.examples, gradients, training](Job&) {
-      expect_trainable(examples, trainer->network(), trainer->options().loss);
-      *gradients = trainer->gradients(examples, training);
-    };
-    plan.result = [trainer = trainer_, gradients](Napi::Env env) -> Napi::Value {
-      Napi::Object result = Napi::Object::New(env);
-      Napi::Float32Array inputs = Napi::Float32Array::New(env, gradients->inputs.size());
-      std::copy(gradients->inputs.begin(), gradients->inputs.end(), inputs.Data());
-      result.Set("loss", gradients->loss);
-      result.Set("parameters", to_floats(env, trainer->network(), gradients->parameters.data()));
-      result.Set("inputs", inputs);
-      return result;
-    };
-    plan.finished = [network = network_, busy = busy_, uses = argument.uses] {
-      uses->clear();
-      --network->readers;
-      *busy = false;
-    };
-    plan.kept = argument.arrays;
-    plan.kept.push_back(info.This());
-    return Job::start(info.Env(), std::move(plan), nullptr);
-  });
+  const bool training = info[1].ToBoolean();
+  return read_examples<Gradients>(
+      info,
+      [training](Trainer& trainer, const Examples& examples) { return trainer.gradients(examples, training); },
+      [trainer = trainer_](Napi::Env env, const Gradients& gradients) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("loss", gradients.loss);
+        result.Set("parameters", to_floats(env, trainer->network(), gradients.parameters.data()));
+        result.Set("inputs", to_array<Napi::Float32Array>(env, gradients.inputs));
+        return result;
+      });
 }
 
 Napi::Value TrainerObject::gradient_norms(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    Trainer& trainer = idle();
-    network_->for_reading();
-    const ExamplesArgument argument = to_examples(info[0], trainer.network(), trainer.options().loss);
-    *busy_ = true;
-    ++network_->readers;
-    auto norms = std::make_shared<std::vector<double>>();
-    Job::Plan plan;
-    plan.work = [trainer = trainer_, examples = argument.examples, norms](Job&) {
-      expect_trainable(examples, trainer->network(), trainer->options().loss);
-      *norms = trainer->gradient_norms(examples);
-    };
-    plan.result = [norms](Napi::Env env) -> Napi::Value {
-      Napi::Float64Array result = Napi::Float64Array::New(env, norms->size());
-      std::copy(norms->begin(), norms->end(), result.Data());
-      return result;
-    };
-    plan.finished = [network = network_, busy = busy_] {
-      --network->readers;
-      *busy = false;
-    };
-    plan.kept = argument.arrays;
-    plan.kept.push_back(info.This());
-    return Job::start(info.Env(), std::move(plan), nullptr);
-  });
+  return read_examples<std::vector<double>>(
+      info, [](Trainer& trainer, const Examples& examples) { return trainer.gradient_norms(examples); },
+      [](Napi::Env env, const std::vector<double>& norms) { return to_array<Napi::Float64Array>(env, norms); });
 }
 
 Napi::Value TrainerObject::learning_rate(const Napi::CallbackInfo& info) {

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "engine/trainer.h"
@@ -20,6 +21,11 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
  private:
   /// Refuses when disposed or at work.
   Trainer& idle() const;
+
+  /// A job that reads the network and the examples of info[0]: `compute` on its thread, `answer` on this one.
+  template <typename Result>
+  Napi::Value read_examples(const Napi::CallbackInfo& info, std::function<Result(Trainer&, const Examples&)> compute,
+                            std::function<Napi::Value(Napi::Env, const Result&)> answer);
 
   Napi::Value step(const Napi::CallbackInfo&);
   Napi::Value threads(const Napi::CallbackInfo&);

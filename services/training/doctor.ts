@@ -1,6 +1,8 @@
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ServiceError } from '../platform/errors.js';
 import { exitWith } from '../platform/main.js';
+import { bestSpeedFile, keepBestSpeed, type Setting, type Speed, slowness } from './best-speed.js';
 
 /** Long enough for the clock of a modern processor to settle. */
 const measureSeconds = 1;
@@ -15,6 +17,9 @@ interface Diagnosis {
   /** The engine's own speed, with one thread and with all of them. */
   gflopsPerThread: number;
   gflops: number;
+  /** The best that this machine has reached in any run of this command, this one included. */
+  bestGflopsPerThread: number;
+  bestGflops: number;
   /** BLAS on one thread; 0 where there is none. */
   blasGflops: number;
   warnings: string[];
@@ -23,21 +28,43 @@ interface Diagnosis {
 async function diagnose(): Promise<Diagnosis> {
   const { engineInfo, measureBlasGflops, measureGflops } = await loadEngine();
   const { warnings, ...info } = engineInfo();
+  // Before the measurement adds to it.
+  const load = loadavg()[0]!;
   // One after the other: measured together they would share the cores.
   const gflopsPerThread = await measureGflops({ threads: 1, seconds: measureSeconds });
   const gflops = await measureGflops({ threads: 0, seconds: measureSeconds });
   const blasGflops = await measureBlasGflops({ seconds: measureSeconds });
-  return { ...info, gflopsPerThread, gflops, blasGflops, warnings };
+  const found = { gflopsPerThread, gflops };
+  const { best, trouble } = await compareWithBest(info, found);
+  return {
+    ...info,
+    ...found,
+    bestGflopsPerThread: best.gflopsPerThread,
+    bestGflops: best.gflops,
+    blasGflops,
+    warnings: [...warnings, ...slowness(found, best, info, load), ...trouble],
+  };
+}
+
+/** A home that cannot be written to costs the comparison, not the diagnosis. */
+async function compareWithBest(setting: Setting, found: Speed): Promise<{ best: Speed; trouble: string[] }> {
+  try {
+    return { best: await keepBestSpeed(bestSpeedFile(process.env), setting, found), trouble: [] };
+  } catch (error) {
+    const reason = (error as Error).message;
+    return { best: found, trouble: [`the best speed could not be kept for comparison: ${reason}.`] };
+  }
 }
 
 function toText(found: Diagnosis): string {
   const number = (value: number) => `${value.toFixed(1)} GFLOP/s`;
+  const beside = (value: number, best: number) => `${number(value)} (best measured here ${best.toFixed(1)})`;
   const rows = [
     ['engine', found.version],
     ['instruction set', found.instructionSet],
     ['threads', String(found.threads)],
-    ['speed, one thread', number(found.gflopsPerThread)],
-    ['speed, all threads', number(found.gflops)],
+    ['speed, one thread', beside(found.gflopsPerThread, found.bestGflopsPerThread)],
+    ['speed, all threads', beside(found.gflops, found.bestGflops)],
     ['BLAS', found.blas || 'none found; the engine uses its own kernels'],
     ['BLAS kernel', found.blasCore],
     ['BLAS library', found.blasLibrary],
