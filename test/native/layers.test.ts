@@ -290,7 +290,7 @@ describe('dropout', () => {
     }
   });
 
-  test.each([1, 16, inputs])('draws numbers that lie %i apart independently', async (distance) => {
+  test.each([1, 16, inputs, 256 * inputs])('draws numbers that lie %i apart independently', async (distance) => {
     const factors = await factorsOf(summing([0.5]).trainer);
     const pairs = factors.subarray(distance);
     expectShare(pairs.filter((factor, i) => factor === factors[i]).length, pairs.length, 0.5);
