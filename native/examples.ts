@@ -45,7 +45,8 @@ export class CheckedExamples {
 }
 
 function valuesOf(examples: Examples): unknown[] {
-  return arraysOf(examples).map(([, array]) => array);
+  const arrays = arraysOf(examples).map(([, array]) => array);
+  return [...arrays, ...Array.from(examples?.features ?? [], (block) => [block?.scale, block?.offset]).flat()];
 }
 
 /** Every array with its name, as far as there are any. */

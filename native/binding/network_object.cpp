@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "network_argument.h"
-#include "engine/categories.h"
 #include "engine/error.h"
 #include "engine/prediction_team.h"
 #include "environment.h"
@@ -131,8 +130,7 @@ Napi::Value NetworkObject::set_parameters(const Napi::CallbackInfo& info) {
 Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
-    return Prediction{network.inputs(), network.outputs(), [&](auto input, std::size_t rows, auto output) {
-                        expect_categories(network, input.data(), rows);
+    return Prediction{network.inputs(), network.outputs(), network.tables(), [&](auto input, std::size_t rows, auto output) {
                         predict_on_team(predictor_, network, input, rows, output);
                       }}
         .now(info);
@@ -143,7 +141,7 @@ Napi::Value NetworkObject::predict_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
     const auto reading = std::make_shared<const Reading>(state_);
-    return Prediction{network.inputs(), network.outputs(), [reading](auto input, std::size_t rows, auto output) {
+    return Prediction{network.inputs(), network.outputs(), network.tables(), [reading](auto input, std::size_t rows, auto output) {
                         Predictor predictor;
                         predict_on_team(predictor, reading->network(), input, rows, output);
                       }}

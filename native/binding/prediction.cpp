@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/categories.h"
 #include "environment.h"
 #include "fields.h"
 
@@ -52,6 +53,7 @@ class PredictWorker : public Napi::AsyncWorker {
 Napi::Value Prediction::now(const Napi::CallbackInfo& info) const {
   const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
   const Napi::Float32Array input = to_floats(info[0], "input", rows * inputs);
+  expect_categories(tables, inputs, input.Data(), rows, "input");
   Napi::Float32Array output = Napi::Float32Array::New(info.Env(), rows * outputs);
   predict({input.Data(), input.ElementLength()}, rows, {output.Data(), output.ElementLength()});
   return output;
@@ -60,6 +62,7 @@ Napi::Value Prediction::now(const Napi::CallbackInfo& info) const {
 Napi::Value Prediction::later(const Napi::CallbackInfo& info) && {
   const std::size_t rows = to_integer(info[1], "rows", 1, kRowsMax);
   const Napi::Float32Array input = to_floats(info[0], "input", rows * inputs);
+  expect_categories(tables, inputs, input.Data(), rows, "input");
   // A copy, since the caller may change or transfer its array as soon as this returns.
   std::vector<float> copy(input.Data(), input.Data() + input.ElementLength());
   auto worker = std::make_unique<PredictWorker>(info.Env(), std::move(*this), std::move(copy), rows);

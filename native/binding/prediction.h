@@ -7,6 +7,9 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <vector>
+
+#include "engine/operation.h"
 
 namespace millrace::binding {
 
@@ -16,6 +19,7 @@ inline constexpr std::uint64_t kRowsMax = std::numeric_limits<std::uint32_t>::ma
 struct Prediction {
   std::size_t inputs;
   std::size_t outputs;
+  std::vector<EmbeddingTable> tables;  // whose columns hold categories
   /// input: row-major [rows, inputs]; output: row-major [rows, outputs]. `later` calls it on a thread of libuv's pool.
   std::function<void(std::span<const float> input, std::size_t rows, std::span<float> output)> predict;
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/categories.h"
 #include "engine/error.h"
 #include "engine/prediction_team.h"
 #include "environment.h"
@@ -25,6 +26,7 @@ std::shared_ptr<const QuantizedNetwork> quantized(const Network& network, const 
   const std::size_t rows = calibration.integer("rows", 1, kRowsMax);
   const Napi::Float32Array input = to_floats(calibration.value("input"), "calibration.input", rows * network.inputs());
   auto result = std::make_shared<QuantizedNetwork>(network, precision);
+  expect_categories(result->tables(), result->inputs(), input.Data(), rows, "calibration.input");
   result->calibrate({input.Data(), input.ElementLength()}, rows);
   return result;
 }
@@ -60,7 +62,7 @@ Napi::Value QuantizedObject::bytes(const Napi::CallbackInfo& info) {
 Napi::Value QuantizedObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const QuantizedNetwork& network = *this->network();
-    return Prediction{network.inputs(), network.outputs(), [&](auto input, std::size_t rows, auto output) {
+    return Prediction{network.inputs(), network.outputs(), network.tables(), [&](auto input, std::size_t rows, auto output) {
                         predict_on_team(scratch_, network, input, rows, output);
                       }}
         .now(info);
@@ -70,7 +72,7 @@ Napi::Value QuantizedObject::predict(const Napi::CallbackInfo& info) {
 Napi::Value QuantizedObject::predict_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto network = this->network();
-    return Prediction{network->inputs(), network->outputs(), [network](auto input, std::size_t rows, auto output) {
+    return Prediction{network->inputs(), network->outputs(), network->tables(), [network](auto input, std::size_t rows, auto output) {
                         QuantizedNetwork::Scratch scratch;
                         predict_on_team(scratch, *network, input, rows, output);
                       }}

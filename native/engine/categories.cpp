@@ -22,16 +22,17 @@ void expect_category(const EmbeddingTable& table, const char* field, float value
 
 }  // namespace
 
-void expect_categories(const Network& network, const float* input, std::size_t rows) {
-  for (const EmbeddingTable& table : network.operations().front().tables) {
+void expect_categories(const std::vector<EmbeddingTable>& tables, std::size_t columns, const float* input,
+                       std::size_t rows, const char* field) {
+  for (const EmbeddingTable& table : tables) {
     for (std::size_t row = 0; row < rows; ++row) {
-      expect_category(table, "input", input[row * network.inputs() + table.column], row);
+      expect_category(table, field, input[row * columns + table.column], row);
     }
   }
 }
 
 void expect_categories(const Network& network, const Examples& examples) {
-  const std::vector<EmbeddingTable>& tables = network.operations().front().tables;
+  const std::vector<EmbeddingTable>& tables = network.tables();
   if (tables.empty()) return;
   AlignedBuffer<float> panels(panel_size(kRowsAtOnce, network.inputs()));
   for (std::size_t first = 0; first < examples.rows; first += kRowsAtOnce) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "examples.h"
 #include "network.h"
@@ -9,7 +10,9 @@ namespace millrace {
 
 /// Refuse a category that is not an integer from 0 to the number of its table's rows, naming row and column. Nothing to do
 /// for networks without an embedding.
-void expect_categories(const Network&, const float* input, std::size_t rows);
+/// `input`: row-major [rows, columns]; `field` names it.
+void expect_categories(const std::vector<EmbeddingTable>& tables, std::size_t columns, const float* input,
+                       std::size_t rows, const char* field);
 void expect_categories(const Network&, const Examples&);
 
 }  // namespace millrace

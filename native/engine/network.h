@@ -92,6 +92,8 @@ class Network {
 
   /// In the order of the files. In the block those that are not trainable come last.
   const std::vector<ParameterTensor>& tensors() const { return tensors_; }
+  /// Of the embedding that the network begins with, if any.
+  const std::vector<EmbeddingTable>& tables() const { return operations_.front().tables; }
   std::size_t inputs() const { return spec_.inputs; }
   std::size_t outputs() const { return operations_.back().outer; }
   /// Numbers in the files, without padding.

@@ -175,7 +175,7 @@ void NetworkBuilder::add_residual(const LayerSpec& layer, Operation operation) {
 
 void NetworkBuilder::add_embedding(const LayerSpec& layer, Operation operation) {
   const std::string field = field_of(operation.name);
-  if (value_ != 0) refuse(field, "Expected `" + field + "`, an embedding, to be the first layer.");
+  if (value_ != 0 || operation.name != "layers.0") refuse(field, "Expected `" + field + "`, an embedding, to be the first layer.");
   if (layer.tables.empty()) {
     refuse(field + ".tables", "Expected `" + field + ".tables` to hold at least one table but received none.");
   }

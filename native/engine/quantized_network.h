@@ -27,6 +27,7 @@ class QuantizedNetwork {
   /// [rows, inputs]); refuses numbers that are not finite. Without it each row is measured as it comes.
   void calibrate(std::span<const float> input, std::size_t rows);
 
+  const std::vector<EmbeddingTable>& tables() const { return plan_.operations().front().tables; }
   std::size_t inputs() const { return plan_.operations().front().inner; }
   std::size_t outputs() const { return plan_.operations().back().outer; }
   std::size_t bytes() const;

@@ -453,7 +453,15 @@ describe('a category out of range', () => {
     const trainer = trainerOf(network);
     const digest = digestOf(network);
     const examples = withCategory(category);
-    expect(() => network.predict(numbersOf(examples), rows)).toThrow(refusal('input'));
+    const input = numbersOf(examples);
+    expect(() => network.predict(input, rows)).toThrow(refusal('input'));
+    await expect(network.predictAsync(input, rows)).rejects.toEqual(refusal('input'));
+    expect(() => network.quantize({ type: 'int8', calibration: { input, rows } })).toThrow(
+      refusal('calibration.input'),
+    );
+    const quantized = network.quantize({ type: 'int8', calibration: null });
+    expect(() => quantized.predict(input, rows)).toThrow(refusal('input'));
+    await expect(quantized.predictAsync(input, rows)).rejects.toEqual(refusal('input'));
     await expect(trainer.trainEpoch(examples, epochOptions())).rejects.toEqual(refusal('features'));
     await expect(trainer.evaluate(examples)).rejects.toEqual(refusal('features'));
     await expect(trainer.gradients(examples)).rejects.toEqual(refusal('features'));
