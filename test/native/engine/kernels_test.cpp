@@ -56,6 +56,8 @@ double allowed_beside(Activation activation) {
       return 1e-6;
     case Activation::kHardSigmoid:
       return 1e-7;
+    case Activation::kSilu:  // the exponential is 0 below the smallest normal number, times numbers up to 100
+      return 2e-36;
     default:
       return 2e-38;  // nothing below the smallest normal number
   }
