@@ -32,6 +32,30 @@ std::shared_ptr<Network> small_network() {
   return network;
 }
 
+/// Every kind of layer, so that the thread sanitizer sees how members share each.
+std::shared_ptr<Network> every_layer() {
+  const auto layer_of = [](LayerType type) {
+    LayerSpec layer;
+    layer.type = type;
+    layer.momentum = 0.9f;
+    layer.epsilon = 1e-3f;
+    layer.rate = 0.25f;
+    layer.kernel_initializer = {InitializerType::kUniform, 0.5f};
+    return layer;
+  };
+  LayerSpec embedding = layer_of(LayerType::kEmbedding);
+  embedding.tables = {{18, 1, 40}};
+  LayerSpec residual = layer_of(LayerType::kResidual);
+  residual.layers = {layer_of(LayerType::kLayerNormalization), dense(37, Activation::kGelu, InitializerType::kHeNormal),
+                     layer_of(LayerType::kDropout)};
+  auto network = std::make_shared<Network>(NetworkSpec{
+      19, {embedding, dense(37, Activation::kLinear, InitializerType::kHeNormal),
+           layer_of(LayerType::kBatchNormalization), layer_of(LayerType::kPrelu), residual,
+           dense(5, Activation::kSoftmax, InitializerType::kGlorotUniform)}});
+  network->initialize(11);
+  return network;
+}
+
 struct Data {
   explicit Data(std::size_t rows) : features(Matrix::random(rows, 19, 4)), labels(rows) {
     for (std::size_t row = 0; row < rows; ++row) labels[row] = static_cast<std::int32_t>(row % 5);
@@ -48,9 +72,11 @@ TrainerOptions options_of(unsigned threads, std::size_t batch_size, float rate =
           batch_size, 5, threads};
 }
 
-std::vector<float> trained(unsigned threads, std::size_t batch_size, std::size_t rows) {
-  const Data data(rows);
-  const auto network = small_network();
+std::vector<float> trained(unsigned threads, std::size_t batch_size, std::size_t rows,
+                           const std::shared_ptr<Network>& network = small_network()) {
+  Data data(rows);
+  // A column of categories for the networks that want one.
+  for (std::size_t row = 0; row < rows; ++row) data.features.flat[row * 19 + 18] = 0.0f;
   Trainer trainer(network, options_of(threads, batch_size));
   for (std::uint32_t epoch = 0; epoch < 2; ++epoch) trainer.train_epoch(data.examples(), {epoch, 0.0, {}, nullptr});
   std::vector<float> flat(network->parameter_count());
@@ -75,6 +101,16 @@ TEST("training gives the same bits while its team tries other sizes") {
   const std::vector<float> alone = trained(1, 32, rows);
   const std::vector<float> team = trained(5, 32, rows);
   CHECK(std::memcmp(alone.data(), team.data(), alone.size() * sizeof(float)) == 0);
+}
+
+TEST("every kind of layer trains to the same bits with every number of threads") {
+  for (const std::size_t batch_size : {32, 300}) {
+    const std::vector<float> alone = trained(1, batch_size, 700, every_layer());
+    for (const unsigned threads : {2, 5}) {
+      const std::vector<float> team = trained(threads, batch_size, 700, every_layer());
+      CHECK(std::memcmp(alone.data(), team.data(), alone.size() * sizeof(float)) == 0);
+    }
+  }
 }
 
 TEST("padding of the parameters stays zero") {
