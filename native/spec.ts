@@ -97,7 +97,10 @@ export type LayerSpec =
   | { type: 'activation'; activation: Activation; negativeSlope?: number; alpha?: number }
   /** x < 0 ? alpha * x : x with one alpha a column (PyTorch: one for all). Tensor `alpha` [in]; initially 'zeros'. */
   | { type: 'prelu'; alphaInitializer?: Initializer }
-  /** Sets a share `rate` (0 to below 1) of the numbers to 0 while training and scales the others by 1 / (1 - rate). */
+  /**
+   * Sets a share `rate` (0 to below 1, taken in steps of 2^-16) of the numbers to 0 while training and scales the others by
+   * 1 / (1 - rate).
+   */
   | { type: 'dropout'; rate: number }
   /**
    * Each column less its batch's mean, divided by sqrt(variance + epsilon), times gamma, plus beta. The moving statistics,

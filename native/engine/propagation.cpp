@@ -58,9 +58,7 @@ bool Propagation::needs_backward(const Layer& layer) const {
 void Propagation::run_backward(unsigned member, Layer& layer, const Slice& slice, unsigned buffer) {
   if (!needs_backward(layer)) return;
   const std::size_t panels = panel_count(layer.operation().inner);
-  // A product may be shared out either way, but softmax's slope, which may follow, and few panels ask for rows.
-  const bool enough = panels % pool_.size() == 0 || panels >= 4 * std::size_t{pool_.size()};
-  if (as_dense(layer) != nullptr ? enough : layer.whole_columns()) {
+  if (as_dense(layer) != nullptr ? shares_evenly(panels, pool_.size()) : layer.whole_columns()) {
     layer.backward(slice, buffer, {0, slice.rows}, share_of(panels, member, pool_.size()));
   } else {
     layer.backward(slice, buffer, share_of(slice.rows, member, pool_.size()), {0, panels});

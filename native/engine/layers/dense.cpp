@@ -7,8 +7,7 @@ DenseLayer::DenseLayer(const Operation& operation, const Context& context) : Lay
 }
 
 bool DenseLayer::by_panels() const {
-  const std::size_t panels = panel_count(operation_.outer);
-  return panels % members() == 0 || panels >= 4 * std::size_t{members()};
+  return shares_evenly(panel_count(operation_.outer), members());
 }
 
 void DenseLayer::refresh(unsigned member) {

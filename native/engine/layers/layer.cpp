@@ -1,5 +1,7 @@
 #include "layer.h"
 
+#include <algorithm>
+
 #include "layers.h"
 
 namespace millrace {
@@ -67,6 +69,12 @@ void Layer::apply_line(std::size_t offset, const float* gradient, WeightGradient
 
 Range Layer::own_panels(std::size_t columns, unsigned member) const {
   return share_of(panel_count(columns), member, members());
+}
+
+void Layer::copy_own(std::size_t offset, unsigned member, AlignedBuffer<float>& copy) const {
+  const Range panels = own_panels(operation_.outer, member);
+  std::copy(parameters(offset) + panels.begin * kPanelWidth, parameters(offset) + panels.end * kPanelWidth,
+            copy.begin() + static_cast<std::ptrdiff_t>(panels.begin * kPanelWidth));
 }
 
 std::unique_ptr<Layer> make_layer(const Operation& operation, const Layer::Context& context) {

@@ -25,6 +25,11 @@ struct Slice {
   bool training;            // false: no dropout, moving statistics
 };
 
+/// Whether a product's panels can be shared out without one member having much more to do; otherwise its rows are.
+constexpr bool shares_evenly(std::size_t panels, unsigned members) {
+  return panels % members == 0 || panels >= 4 * std::size_t{members};
+}
+
 /// Every value of a network and the error at it (the gradient of the loss), for one slice, in panels of the slice's rows.
 /// Inputs are double: one is read while the next slice is gathered into the other. The error of a value that a dense
 /// layer made with a fused activation is the error at that activation's input.
@@ -111,6 +116,8 @@ class Layer {
   /// Of the team at work.
   unsigned members() const { return context_.pool.size(); }
   Range own_panels(std::size_t columns, unsigned member) const;
+  /// Copies this member's share of a vector of parameters.
+  void copy_own(std::size_t offset, unsigned member, AlignedBuffer<float>& copy) const;
 
   const Operation& operation_;
   const Context context_;

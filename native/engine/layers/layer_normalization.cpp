@@ -24,12 +24,7 @@ LayerNormalizationLayer::LayerNormalizationLayer(const Operation& operation, con
       mean_(context.rows_max),
       deviation_inverse_(context.rows_max) {}
 
-void LayerNormalizationLayer::refresh(unsigned member) {
-  const Range panels = own_panels(operation_.outer, member);
-  for (std::size_t i = panels.begin * kPanelWidth; i < panels.end * kPanelWidth; ++i) {
-    gamma_[i] = parameters(operation_.gamma)[i];
-  }
-}
+void LayerNormalizationLayer::refresh(unsigned member) { copy_own(operation_.gamma, member, gamma_); }
 
 void LayerNormalizationLayer::forward(const Slice& slice, unsigned buffer, Range rows, Range panels) {
   const float* x = input(buffer);

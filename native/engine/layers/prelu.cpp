@@ -5,12 +5,7 @@ namespace millrace {
 PreluLayer::PreluLayer(const Operation& operation, const Context& context)
     : Layer(operation, context), alpha_(padded(operation.outer)) {}
 
-void PreluLayer::refresh(unsigned member) {
-  const Range panels = own_panels(operation_.outer, member);
-  for (std::size_t i = panels.begin * kPanelWidth; i < panels.end * kPanelWidth; ++i) {
-    alpha_[i] = parameters(operation_.alpha)[i];
-  }
-}
+void PreluLayer::refresh(unsigned member) { copy_own(operation_.alpha, member, alpha_); }
 
 void PreluLayer::forward(const Slice& slice, unsigned buffer, Range rows, Range panels) {
   const float* x = input(buffer);
