@@ -22,6 +22,8 @@ import type {
 } from './gen/millrace/v1/PreprocessingService.js';
 import type { RegistryServiceClient, RegistryServiceHandlers } from './gen/millrace/v1/RegistryService.js';
 import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millrace/v1/TrainingService.js';
+import { readInferRequest } from './infer-request-codec.js';
+import { writeInferResponse, writeStreamResponse } from './infer-response-codec.js';
 
 const require = createRequire(import.meta.url);
 const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
@@ -36,6 +38,8 @@ function load(file: string): PackageDefinition {
   });
 }
 
+type ServerCodec = Pick<grpc.MethodDefinition<unknown, unknown>, 'requestDeserialize' | 'responseSerialize'>;
+
 /** One gRPC service, with the types of its client and of its handlers. Loaded when first used. */
 export class Contract<Client, Handlers> {
   /** Never set: they carry the types only. */
@@ -48,11 +52,22 @@ export class Contract<Client, Handlers> {
     readonly name: string,
     /** Path of the .proto file under `proto/`. */
     private readonly file: string,
+    /** By method: how a server reads and writes its messages, where reflection would be too slow. */
+    private readonly codecs: Record<string, ServerCodec> = {},
   ) {}
 
   get definition(): grpc.ServiceDefinition {
     this.#definition ??= load(this.file)[this.name] as grpc.ServiceDefinition;
     return this.#definition;
+  }
+
+  /** As `definition`, for a server. */
+  get serverDefinition(): grpc.ServiceDefinition {
+    const methods = Object.entries(this.definition).map(([name, method]) => [
+      name,
+      { ...method, ...this.codecs[name] },
+    ]);
+    return Object.fromEntries(methods);
   }
 }
 
@@ -80,6 +95,16 @@ export const contracts = {
   inference: new Contract<GRPCInferenceServiceClient, GRPCInferenceServiceHandlers>(
     'inference.GRPCInferenceService',
     'inference/grpc_service.proto',
+    {
+      ModelInfer: {
+        requestDeserialize: readInferRequest,
+        responseSerialize: writeInferResponse as ServerCodec['responseSerialize'],
+      },
+      ModelStreamInfer: {
+        requestDeserialize: readInferRequest,
+        responseSerialize: writeStreamResponse as ServerCodec['responseSerialize'],
+      },
+    },
   ),
   flight: new Contract<FlightServiceClient, FlightServiceHandlers>(
     'arrow.flight.protocol.FlightService',

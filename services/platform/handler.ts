@@ -78,7 +78,7 @@ export interface HandlerHost {
 export function addService(server: grpc.Server, { contract, methods }: ImplementedContract, host: HandlerHost): void {
   const definition: Record<string, grpc.MethodDefinition<unknown, unknown>> = {};
   const handlers: grpc.UntypedServiceImplementation = {};
-  for (const [name, method] of Object.entries(contract.definition)) {
+  for (const [name, method] of Object.entries(contract.serverDefinition)) {
     definition[name] = guard(method, host.log);
     const implementation = methods[name];
     if (implementation) {
