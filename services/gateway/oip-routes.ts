@@ -1,52 +1,130 @@
-import * as grpc from '@grpc/grpc-js';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { CallOptions, contracts, RpcClient } from '../../proto/index.js';
-import { HttpError } from './http-error.js';
-import { toInferBody, toInferRequest } from './rpc.js';
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { contracts, RpcClient } from '../../proto/index.js';
+import { messageBytesMax } from '../platform/server.js';
+import { optionsOf } from './calls.js';
+import { splitBody } from './infer-body.js';
+import type { Call, Route } from './routes.js';
+import { type InferAnswer, inferAnswer, inferRequest, toInferAnswer, toInference, toRawInference } from './rpc.js';
 
 export type InferenceClient = RpcClient<(typeof contracts.inference)['clientType']>;
 
-interface ModelRoute {
-  Params: { name: string; version?: string };
-}
+/** Room in a message for all that is not a tensor. */
+const overheadBytes = 64 * 1024;
+const tensorBytesMax = messageBytesMax - overheadBytes;
+
+const tensorMetadata = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()) });
 
 /** The Open Inference Protocol over HTTP, answered by the inference service. */
-export function addOipRoutes(app: FastifyInstance, inference: InferenceClient, inferTimeoutMs: number): void {
-  app.get('/v2/health/live', async () => ({ live: true }));
+export function oipRoutes(inference: InferenceClient, inferTimeoutMs: number): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v2/health/live',
+      operation: 'serverLive',
+      summary: 'Whether the gateway runs.',
+      takes: null,
+      gives: z.object({ live: z.boolean() }),
+      handle: async () => ({ live: true }),
+    },
+    {
+      method: 'GET',
+      path: '/v2/health/ready',
+      operation: 'serverReady',
+      summary: 'Whether the inference service takes requests.',
+      takes: null,
+      gives: z.object({ ready: z.boolean() }),
+      alsoGives: [{ status: 400, means: 'It does not take requests yet.' }],
+      async handle(call) {
+        const { ready } = await inference.serverReady({}, optionsOf(call));
+        call.reply.code(readyStatus(ready));
+        return { ready };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v2',
+      operation: 'serverMetadata',
+      summary: 'Name, version and extensions of the server.',
+      takes: null,
+      gives: z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) }),
+      async handle(call) {
+        const { name, version, extensions } = await inference.serverMetadata({}, optionsOf(call));
+        return { name, version, extensions: [...extensions, binaryExtension].toSorted() };
+      },
+    },
+    ...byVersion({
+      method: 'GET',
+      path: '',
+      operation: 'modelMetadata',
+      summary: 'Tensors that a model takes and gives.',
+      takes: null,
+      gives: z.object({
+        name: z.string(),
+        versions: z.array(z.string()),
+        platform: z.string(),
+        inputs: z.array(tensorMetadata),
+        outputs: z.array(tensorMetadata),
+      }),
+      async handle(call) {
+        const { name, versions, platform, inputs, outputs } = await inference.modelMetadata(
+          modelOf(call),
+          optionsOf(call),
+        );
+        return { name, versions, platform, inputs, outputs };
+      },
+    }),
+    ...byVersion({
+      method: 'GET',
+      path: '/ready',
+      operation: 'modelReady',
+      summary: 'Whether a model answers inferences.',
+      takes: null,
+      gives: z.object({ name: z.string(), ready: z.boolean() }),
+      alsoGives: [{ status: 400, means: 'It does not answer inferences.' }],
+      async handle(call) {
+        const { name, version } = modelOf(call);
+        const { ready } = await inference.modelReady({ name, version }, optionsOf(call));
+        call.reply.code(readyStatus(ready));
+        return { name, ready };
+      },
+    }),
+    ...byVersion({
+      method: 'POST',
+      path: '/infer',
+      operation: 'modelInfer',
+      summary:
+        'An inference. `Inference-Header-Content-Length` says where the JSON of a body ends and binary data begins.',
+      takes: inferRequest,
+      gives: inferAnswer,
+      otherMedia: {
+        takes: 'JSON, then the tensors whose `binary_data_size` is given, one after another.',
+        gives: 'JSON, then the tensors whose `binary_data_size` is given, one after another.',
+      },
+      handle: (call) => infer(call, inference, inferTimeoutMs),
+    }),
+  ];
+}
 
-  app.get('/v2/health/ready', async (request, reply) => {
-    const { ready } = await inference.serverReady({}, optionsOf(request, reply));
-    return reply.code(readyStatus(ready)).send({ ready });
-  });
+/** Of the gateway alone: it has no meaning over gRPC. */
+const binaryExtension = 'binary_tensor_data';
 
-  app.get('/v2', async (request, reply) => {
-    const { name, version, extensions } = await inference.serverMetadata({}, optionsOf(request, reply));
-    return { name, version, extensions };
-  });
+/** A route of a model, and the same of one version of it. */
+export function byVersion(route: Route): Route[] {
+  return [
+    { ...route, path: `/v2/models/{model}${route.path}` },
+    {
+      ...route,
+      path: `/v2/models/{model}/versions/{version}${route.path}`,
+      operation: `${route.operation}Version`,
+      summary: `${route.summary} Of one version.`,
+    },
+  ];
+}
 
-  for (const model of ['/v2/models/:name', '/v2/models/:name/versions/:version']) {
-    app.get<ModelRoute>(model, async (request, reply) => {
-      const { name, versions, platform, inputs, outputs } = await inference.modelMetadata(
-        modelOf(request),
-        optionsOf(request, reply),
-      );
-      return { name, versions, platform, inputs, outputs };
-    });
-
-    app.get<ModelRoute>(`${model}/ready`, async (request, reply) => {
-      const { name, version } = modelOf(request);
-      const { ready } = await inference.modelReady({ name, version }, optionsOf(request, reply));
-      return reply.code(readyStatus(ready)).send({ name, ready });
-    });
-
-    app.post<ModelRoute>(`${model}/infer`, async (request, reply) => {
-      refuseBinary(request);
-      const { name, version } = modelOf(request);
-      const message = toInferRequest(name, version, request.body);
-      const options = { ...optionsOf(request, reply), timeoutMs: inferTimeoutMs };
-      return toInferBody(await inference.modelInfer(message, options));
-    });
-  }
+/** A version is a number or an alias. */
+export function modelOf({ params }: Call): { name: string; version: string } {
+  return { name: params.model!, version: params.version ?? '' };
 }
 
 /** The protocol has 4xx for "not ready"; 503 is for a service that cannot be asked. */
@@ -54,25 +132,30 @@ function readyStatus(ready: boolean): number {
   return ready ? 200 : 400;
 }
 
-function modelOf({ params }: FastifyRequest<ModelRoute>): { name: string; version: string } {
-  return { name: params.name, version: params.version ?? '' };
+async function infer(call: Call, inference: InferenceClient, timeoutMs: number): Promise<unknown> {
+  const model = modelOf(call);
+  const options = { ...optionsOf(call), timeoutMs };
+  const body = splitBody(call.request.headers, call.body);
+  const { message, isBinary } = body.json
+    ? toInference(model, body, tensorBytesMax)
+    : toRawInference(model.version, await inference.modelMetadata(model, options), body.binary!);
+  return send(call, toInferAnswer(await inference.modelInfer(message, options), isBinary));
 }
 
-function refuseBinary({ headers }: FastifyRequest): void {
-  if (headers['inference-header-content-length'] !== undefined) {
-    throw new HttpError(415, 'The binary tensor extension is not supported: send the tensors as JSON.');
+/** Above it, tensors are handed on one by one where copying them together would cost more. */
+const copiedBytesMax = 64 * 1024;
+
+function send({ reply }: Call, { json, binary, hasBinary }: InferAnswer): unknown {
+  if (!hasBinary) {
+    return reply.type('application/json').send(json);
   }
-}
-
-/** Ends the call when the caller hangs up, and gives it the id of the request. */
-function optionsOf(request: FastifyRequest, reply: FastifyReply): CallOptions {
-  const controller = new AbortController();
-  reply.raw.on('close', () => {
-    if (!reply.raw.writableFinished) {
-      controller.abort();
-    }
-  });
-  const metadata = new grpc.Metadata();
-  metadata.set('x-request-id', request.id);
-  return { signal: controller.signal, metadata };
+  const head = Buffer.from(json);
+  const sizeBytes = binary.reduce((sum, bytes) => sum + bytes.length, head.length);
+  reply.type('application/octet-stream').header('inference-header-content-length', head.length);
+  if (sizeBytes <= copiedBytesMax) {
+    return reply.send(Buffer.concat([head, ...binary], sizeBytes));
+  }
+  reply.header('content-length', sizeBytes);
+  // An empty chunk would be taken for the end.
+  return reply.send(Readable.from([head, ...binary].filter((bytes) => bytes.length > 0)));
 }

@@ -1,179 +1,213 @@
-import { endianness } from 'node:os';
 import { z } from 'zod';
 import type { ModelInferRequest } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { ModelInferResponse__Output as ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
+import type { ModelMetadataResponse__Output as ModelMetadata } from '../../proto/gen/inference/ModelMetadataResponse.js';
 import { invalidField, quote } from '../platform/errors.js';
-import { messageBytesMax } from '../platform/server.js';
 import { HttpError } from './http-error.js';
+import { BinaryTensors, type InferBody } from './infer-body.js';
+import { fromParameters, type InferParameters, parameters, toParameters } from './parameters-rpc.js';
+import { check } from './routes.js';
+import { checkSize, elementBytes, toJsonText, toRaw } from './tensor-data.js';
 
-const parameters = z.record(z.string(), z.union([z.boolean(), z.number(), z.string()])).default({});
-
-const inferBody = z.strictObject({
+export const inferRequest = z.strictObject({
   id: z.string().default(''),
   parameters,
   inputs: z.array(
     z.strictObject({
       name: z.string(),
-      shape: z.array(z.int()),
+      shape: z.array(z.int().nonnegative()),
       datatype: z.string(),
       parameters,
-      // Checked by hand: it may hold millions of numbers.
-      data: z.unknown(),
+      data: z.unknown().optional().meta({
+        type: 'array',
+        description:
+          'Elements, flat in row-major order or nested as the shape says. INT64 and UINT64 may be text. Absent: the tensor goes as binary data, or lies in shared memory.',
+      }),
     }),
   ),
   outputs: z.array(z.strictObject({ name: z.string(), parameters })).default([]),
 });
 
-type Parameters = z.output<typeof parameters>;
+export type InferRequest = z.output<typeof inferRequest>;
+type Input = InferRequest['inputs'][number];
 
-const bytesPerElement = 4;
-const isBigEndian = endianness() === 'BE';
+const answerParameters = z.record(z.string(), z.union([z.boolean(), z.number(), z.string()])).optional();
 
-/** Room in a message for all that is not a tensor. */
-const overheadBytes = 64 * 1024;
+export const inferAnswer = z.object({
+  model_name: z.string(),
+  model_version: z.string(),
+  id: z.string().optional(),
+  parameters: answerParameters,
+  outputs: z.array(
+    z.object({
+      name: z.string(),
+      datatype: z.string(),
+      shape: z.array(z.int()),
+      parameters: answerParameters,
+      data: z.array(z.union([z.boolean(), z.number(), z.string()])).optional(),
+    }),
+  ),
+});
 
-/** The body of an `infer` as the message of the gRPC method. */
-export function toInferRequest(modelName: string, modelVersion: string, body: unknown): ModelInferRequest {
-  const parsed = inferBody.safeParse(body);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`);
-    throw new HttpError(400, `The request is not as the protocol has it. ${issues.join('; ')}.`);
-  }
-  const { id, inputs, outputs, parameters } = parsed.data;
-  const rawInputContents = inputs.map((input, i) => {
-    if (input.datatype !== 'FP32') {
-      const description = `Inference input ${quote(input.name)} has datatype ${quote(input.datatype)}, but only FP32 can be sent.`;
-      throw invalidField(`inputs[${i}].datatype`, description);
+/** An inference as the gRPC method takes it, and what it does not need to know. */
+export interface Inference {
+  message: ModelInferRequest;
+  isBinary(output: string): boolean;
+}
+
+/** What JSON's form has in parameters and gRPC's does not. */
+const binarySize = 'binary_data_size';
+const binaryOutput = 'binary_data';
+const binaryOutputs = 'binary_data_output';
+
+/** @param bytesMax of all tensors together */
+export function toInference(
+  model: { name: string; version: string },
+  { json, binary }: InferBody,
+  bytesMax: number,
+): Inference {
+  const { id, inputs, outputs, parameters } = check(inferRequest, json?.value);
+  const tensors = new BinaryTensors(binary);
+  const rawInputContents: Buffer[] = [];
+  let sizeBytes = 0;
+  for (const [i, input] of inputs.entries()) {
+    const raw = rawOf(input, `inputs[${i}]`, tensors, bytesMax - sizeBytes);
+    if (raw) {
+      sizeBytes += raw.length;
+      rawInputContents.push(raw);
     }
-    return toBytes(flatten(input.data, input.shape, `inputs[${i}].data`));
-  });
-  const sizeBytes = rawInputContents.reduce((sum, bytes) => sum + bytes.length, 0);
-  if (sizeBytes > messageBytesMax - overheadBytes) {
-    throw new HttpError(413, `The tensors have ${sizeBytes} bytes, but a request may have ${messageBytesMax}.`);
   }
-  return {
-    modelName,
-    modelVersion,
+  tensors.end();
+  checkSize(sizeBytes, bytesMax);
+  const isBinaryByDefault = truth(parameters, binaryOutputs, 'parameters') ?? false;
+  const kinds = new Map(
+    outputs.map(({ name, parameters }, i) => [name, truth(parameters, binaryOutput, `outputs[${i}].parameters`)]),
+  );
+  const message = {
+    modelName: model.name,
+    modelVersion: model.version,
     id,
-    parameters: toParameters(parameters),
+    parameters: toParameters(without(parameters, binaryOutputs)),
     inputs: inputs.map(({ name, datatype, shape, parameters }) => ({
       name,
       datatype,
       shape,
-      parameters: toParameters(parameters),
+      parameters: toParameters(without(parameters, binarySize)),
     })),
-    outputs: outputs.map(({ name, parameters }) => ({ name, parameters: toParameters(parameters) })),
+    outputs: outputs.map(({ name, parameters }) => ({
+      name,
+      parameters: toParameters(without(parameters, binaryOutput)),
+    })),
     rawInputContents,
   };
+  return { message, isBinary: (output) => kinds.get(output) ?? isBinaryByDefault };
 }
 
-/** The answer as the protocol's JSON, tensors flat. */
-export function toInferBody(response: ModelInferResponse) {
+/** Null for a tensor in shared memory. */
+function rawOf(input: Input, field: string, tensors: BinaryTensors, bytesMax: number): Buffer | null {
+  const { datatype, shape, data, parameters } = input;
+  const isShared = parameters.shared_memory_region !== undefined;
+  const isBinary = parameters[binarySize] !== undefined;
+  if (Number(data !== undefined) + Number(isShared) + Number(isBinary) !== 1) {
+    const description = `Expected \`${field}\` to have one of \`data\`, \`parameters.${binarySize}\` and \`parameters.shared_memory_region\`.`;
+    throw invalidField(`${field}.data`, description);
+  }
+  if (isShared) {
+    return null;
+  }
+  return isBinary
+    ? tensors.take(parameters[binarySize], `${field}.parameters.${binarySize}`)
+    : toRaw(datatype, shape, data, `${field}.data`, bytesMax);
+}
+
+function truth(parameters: InferParameters, name: string, field: string): boolean | null {
+  const value = parameters[name];
+  if (value !== undefined && typeof value !== 'boolean') {
+    const description = `Expected \`${field}.${name}\` to be true or false but received ${quote(value)}.`;
+    throw invalidField(`${field}.${name}`, description);
+  }
+  return value ?? null;
+}
+
+function without(parameters: InferParameters, name: string): InferParameters {
+  const { [name]: _, ...others } = parameters;
+  return others;
+}
+
+const lengthBytes = 4;
+
+/**
+ * A body that is nothing but the one input of a model, whose shape follows from its size. BYTES is one element without its
+ * length.
+ */
+export function toRawInference(version: string, { name, inputs }: ModelMetadata, bytes: Buffer): Inference {
+  const [input, ...others] = inputs;
+  if (!input || others.length > 0) {
+    const message = `A request without JSON needs a model with one input, but '${name}' has ${inputs.length}.`;
+    throw new HttpError(400, message);
+  }
+  const raw = input.datatype === 'BYTES' ? withLength(bytes) : bytes;
+  const message = {
+    modelName: name,
+    modelVersion: version,
+    inputs: [{ name: input.name, datatype: input.datatype, shape: fittingShape(input, bytes.length) }],
+    rawInputContents: [raw],
+  };
+  return { message, isBinary: () => true };
+}
+
+function withLength(bytes: Buffer): Buffer {
+  const element = Buffer.allocUnsafe(lengthBytes + bytes.length);
+  element.writeUInt32LE(bytes.length);
+  element.set(bytes, lengthBytes);
+  return element;
+}
+
+/** The last size that is open takes what there is; others, and all of BYTES, are 1. */
+function fittingShape({ name, datatype, shape }: ModelMetadata['inputs'][number], sizeBytes: number): number[] {
+  const open = shape.lastIndexOf(-1);
+  const rest = shape.reduce((product, size) => product * Math.abs(size), elementBytes(datatype) ?? sizeBytes);
+  const size = sizeBytes / rest;
+  if (open >= 0 ? !Number.isInteger(size) : size !== 1) {
+    const message = `Expected a body of ${open >= 0 ? 'a multiple of ' : ''}${rest} bytes for input '${name}' but received ${sizeBytes}.`;
+    throw new HttpError(400, message);
+  }
+  return shape.map((given, i) => (given >= 0 ? given : i === open ? size : 1));
+}
+
+/** An answer as it goes over HTTP: JSON, and behind it the tensors that were asked for as binary data. */
+export interface InferAnswer {
+  json: string;
+  /** Empty: the answer is JSON alone. */
+  binary: Buffer[];
+  hasBinary: boolean;
+}
+
+export function toInferAnswer(response: ModelInferResponse, isBinary: Inference['isBinary']): InferAnswer {
   const { modelName, modelVersion, id, outputs, rawOutputContents } = response;
-  return {
+  const binary: Buffer[] = [];
+  let hasBinary = false;
+  const texts = outputs.map(({ name, datatype, shape, parameters: given }, i) => {
+    const parameters: InferParameters = fromParameters(given);
+    const bytes = rawOutputContents[i] ?? Buffer.alloc(0);
+    const isShared = parameters.shared_memory_region !== undefined;
+    if (!isShared && isBinary(name)) {
+      hasBinary = true;
+      binary.push(bytes);
+      return JSON.stringify({ name, datatype, shape, parameters: { ...parameters, [binarySize]: bytes.length } });
+    }
+    const text = JSON.stringify({ name, datatype, shape, ...unlessEmpty(parameters) });
+    return isShared ? text : `${text.slice(0, -1)},"data":${toJsonText(datatype, bytes, name)}}`;
+  });
+  const head = JSON.stringify({
     model_name: modelName,
     model_version: modelVersion,
     ...(id === '' ? {} : { id }),
-    outputs: outputs.map(({ name, datatype, shape }, i) => ({
-      name,
-      datatype,
-      shape,
-      data: toNumbers(rawOutputContents[i]!, name),
-    })),
-  };
-}
-
-/** Of the binary tensor extension; `false` asks for JSON, which is all there is. */
-const binaryParameters = new Set(['binary_data', 'binary_data_output']);
-
-function toParameters(parameters: Parameters): NonNullable<ModelInferRequest['parameters']> {
-  const others = Object.entries(parameters).filter(([name, value]) => {
-    const isBinary = binaryParameters.has(name);
-    if (isBinary && value !== false) {
-      const description = `Expected \`${name}\` to be false but received ${quote(value)}: tensors go as JSON only.`;
-      throw invalidField(`parameters.${name}`, description);
-    }
-    return !isBinary;
+    ...unlessEmpty(fromParameters(response.parameters)),
   });
-  return Object.fromEntries(
-    others.map(([name, value]) => {
-      if (typeof value === 'boolean') {
-        return [name, { boolParam: value }];
-      }
-      if (typeof value === 'string') {
-        return [name, { stringParam: value }];
-      }
-      return [name, Number.isSafeInteger(value) ? { int64Param: value } : { doubleParam: value }];
-    }),
-  );
+  return { json: `${head.slice(0, -1)},"outputs":[${texts.join(',')}]}`, binary, hasBinary };
 }
 
-/** Elements in row-major order from a flat array, or from arrays nested as the shape says. */
-function flatten(data: unknown, shape: number[], field: string): Float32Array {
-  if (!Array.isArray(data)) {
-    throw invalidField(field, `Expected \`${field}\` to be an array but received ${quote(data)}.`);
-  }
-  const elements: unknown[] = [];
-  if (Array.isArray(data[0])) {
-    gather(data, shape, field, elements);
-  } else {
-    const count = shape.reduce((product, size) => product * size, 1);
-    if (data.length !== count) {
-      const description = `Expected \`${field}\` to have ${count} elements for shape ${quote(shape)} but received ${data.length}.`;
-      throw invalidField(field, description);
-    }
-  }
-  return toFloats(Array.isArray(data[0]) ? elements : data, field);
-}
-
-function gather(data: unknown, [size, ...inner]: number[], field: string, elements: unknown[]): void {
-  if (!Array.isArray(data) || data.length !== size) {
-    const received = Array.isArray(data) ? `${data.length} elements` : quote(data);
-    throw invalidField(
-      field,
-      `Expected \`${field}\` to be an array of ${size ?? 0} elements but received ${received}.`,
-    );
-  }
-  if (inner.length === 0) {
-    for (const element of data) {
-      elements.push(element);
-    }
-    return;
-  }
-  for (let i = 0; i < data.length; i++) {
-    gather(data[i], inner, `${field}[${i}]`, elements);
-  }
-}
-
-function toFloats(elements: unknown[], field: string): Float32Array {
-  const floats = new Float32Array(elements.length);
-  for (let i = 0; i < elements.length; i++) {
-    const element = elements[i];
-    floats[i] = element as number;
-    if (typeof element !== 'number' || !Number.isFinite(floats[i]!)) {
-      throw invalidField(
-        field,
-        `Expected element ${i} of \`${field}\` to be an FP32 number but received ${quote(element)}.`,
-      );
-    }
-  }
-  return floats;
-}
-
-function toBytes(floats: Float32Array): Buffer {
-  const bytes = Buffer.from(floats.buffer, floats.byteOffset, floats.byteLength);
-  return isBigEndian ? bytes.swap32() : bytes;
-}
-
-function toNumbers(bytes: Buffer, name: string): number[] {
-  const numbers = new Array<number>(bytes.length / bytesPerElement);
-  for (let i = 0; i < numbers.length; i++) {
-    const number = bytes.readFloatLE(i * bytesPerElement);
-    if (!Number.isFinite(number)) {
-      const message = `Output '${name}' holds ${number}, which JSON cannot express. Ask for it by gRPC.`;
-      throw new HttpError(422, message);
-    }
-    numbers[i] = number;
-  }
-  return numbers;
+function unlessEmpty(parameters: InferParameters): { parameters?: InferParameters } {
+  return Object.keys(parameters).length === 0 ? {} : { parameters };
 }

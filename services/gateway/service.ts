@@ -1,17 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { contracts, createClient } from '../../proto/index.js';
 import { type ServiceName, serviceAddress, servicePort } from '../platform/config.js';
 import type { Logger } from '../platform/log.js';
 import type { RunningService } from '../platform/main.js';
 import { Counter, Histogram, Metrics } from '../platform/metrics.js';
-import { messageBytesMax, portError } from '../platform/server.js';
+import { portError } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
 import type { GatewayConfig } from './config.js';
-import { explainError, HttpError } from './http-error.js';
+import { createApp } from './http-app.js';
 import { MeshMetrics } from './mesh-metrics.js';
-import { addOipRoutes } from './oip-routes.js';
+import { oipRoutes } from './oip-routes.js';
+import { addRoutes } from './routes.js';
 
 /** Starts the HTTP door of the mesh. It stays up while the services behind it are down, and says so. */
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningService> {
@@ -28,7 +28,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     teardown.add(() => stop(app, config.stopGraceMs));
     observe(app, metrics);
     app.get('/metrics', async (_, reply) => reply.type(metrics.registry.contentType).send(await mesh.collect()));
-    addOipRoutes(app, inference, config.inferTimeoutMs);
+    addRoutes(app, oipRoutes(inference, config.inferTimeoutMs));
     const port = await listen(app, config.host, servicePort(config, 'gateway'));
     return { port, stop: () => teardown.run() };
   } catch (error) {
@@ -44,54 +44,6 @@ function addressesOf(config: GatewayConfig): Map<ServiceName, string> {
     ['training', serviceAddress(config, config.trainingAddress, 'training')],
     ['preprocessing', serviceAddress(config, config.preprocessingAddress, 'preprocessing')],
   ]);
-}
-
-const requestIdHeader = 'x-request-id';
-/** What gRPC takes as a header too. */
-const requestIdForm = /^[ -~]{1,100}$/;
-
-/** An HTTP server that takes JSON and answers every failure as `{"error": "..."}`. */
-function createApp(log: Logger): FastifyInstance {
-  const app = fastify({
-    bodyLimit: messageBytesMax,
-    forceCloseConnections: 'idle',
-    genReqId: ({ headers }) => {
-      const given = headers[requestIdHeader];
-      return typeof given === 'string' && requestIdForm.test(given) ? given : randomUUID();
-    },
-  });
-  // Clients of the protocol leave the content type out, or send `application/octet-stream`.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, async ({ headers }: FastifyRequest, text: string) =>
-    parseJson(text, headers),
-  );
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header(requestIdHeader, request.id);
-  });
-  app.setErrorHandler((error, request, reply) => {
-    const known = explainError(error);
-    if (!known) {
-      log.error({ err: error, requestId: request.id }, 'internal error');
-    }
-    const { status, message } = known ?? { status: 500, message: `Internal error (request ${request.id}).` };
-    return reply.code(status).send({ error: message });
-  });
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ error: `There is no ${request.method} ${request.url}.` }),
-  );
-  return app;
-}
-
-function parseJson(text: string, headers: Record<string, unknown>): unknown {
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new HttpError(415, `Expected a body that is not compressed but its encoding is ${JSON.stringify(encoding)}.`);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new HttpError(400, `The body is not JSON: ${(error as Error).message}.`, { cause: error });
-  }
 }
 
 function observe(app: FastifyInstance, { registry }: Metrics): void {

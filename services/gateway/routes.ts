@@ -1,0 +1,76 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { HttpError } from './http-error.js';
+import { parseJson } from './json.js';
+
+/** One call of a route. */
+export interface Call {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  /** Of the path. */
+  params: Record<string, string>;
+  body: Buffer;
+}
+
+/** A route, and what the OpenAPI document says of it. */
+export interface Route {
+  method: 'GET' | 'POST';
+  /** As OpenAPI writes it, for example `/v2/models/{model}/infer`. */
+  path: string;
+  /** A name for programs, unique. */
+  operation: string;
+  summary: string;
+  /** JSON of the request; null: the route takes none. */
+  takes: z.ZodType | null;
+  /** JSON of the answer; null: the answer has no body. */
+  gives: z.ZodType | null;
+  /** Other statuses than 200 that carry the same JSON. */
+  alsoGives?: { status: number; means: string }[];
+  /** Media types beside JSON, with what they are. */
+  otherMedia?: { takes?: string; gives?: string };
+  handle(call: Call): Promise<unknown>;
+}
+
+export function addRoutes(app: FastifyInstance, routes: readonly Route[]): void {
+  for (const { method, path, handle } of routes) {
+    app.route({
+      method,
+      url: toPattern(path),
+      handler: (request, reply) =>
+        handle({
+          request,
+          reply,
+          params: request.params as Record<string, string>,
+          body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+        }),
+    });
+  }
+}
+
+/** In fastify's words; a colon that is only a colon is doubled. */
+function toPattern(path: string): string {
+  return path.replaceAll(':', '::').replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+/** A value as the schema has it; what is wrong with it is said by the field. */
+export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${fieldName(path) || 'the body'}: ${message}`);
+    throw new HttpError(400, `The request is not as the protocol has it. ${issues.join('; ')}.`);
+  }
+  return parsed.data;
+}
+
+/** `inputs[0].shape` */
+function fieldName(path: PropertyKey[]): string {
+  return path.reduce<string>(
+    (name, key) => (typeof key === 'number' ? `${name}[${key}]` : `${name}${name ? '.' : ''}${String(key)}`),
+    '',
+  );
+}
+
+/** The JSON of a body; an empty one is an empty object, as Triton's clients send it. */
+export function checkBody<T extends z.ZodType>(schema: T, body: Buffer): z.output<T> {
+  return check(schema, body.length === 0 ? {} : parseJson(body));
+}
