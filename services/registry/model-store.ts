@@ -1,14 +1,16 @@
 import type { BlobStore } from '../platform/blob-store.js';
-import type { Insertable, Kysely, Selectable, Transaction } from '../platform/database.js';
+import type { Insertable, Kysely, Selectable } from '../platform/database.js';
 import { ServiceError, Violations } from '../platform/errors.js';
+import { applyMask } from '../platform/field-mask.js';
+import { checkDeployment, type Deployment, deploymentFields, type StoredDeployment } from './deployment.js';
+import { checkTargets, selectDeployments, writeDeployment } from './deployment-table.js';
 import { checkNewVersion, manifestDigest } from './manifest.js';
 import type { Artifact, Lineage, Model, ModelVersion, NewModelVersion } from './model.js';
-import type { Schema } from './schema.js';
+import type { Query, Schema } from './schema.js';
 
-type Query = Transaction<Schema>;
 type VersionRow = Selectable<Schema['modelVersions']>;
 
-/** Models, versions and aliases. Every change is one transaction; what a method has answered survives a crash. */
+/** Models, versions, aliases and deployments. Every change is one transaction; what a method has answered survives a crash. */
 export class ModelStore {
   readonly #listeners = new Set<(model: string) => void>();
 
@@ -36,7 +38,7 @@ export class ModelStore {
       if (result.numInsertedOrUpdatedRows === 0n) {
         throw new ServiceError('ALREADY_EXISTS', 'MODEL_EXISTS', `The model models/${id} exists already.`);
       }
-      return { ...row, latestVersion: 0, aliases: {} };
+      return requireModel(query, id);
     });
   }
 
@@ -62,6 +64,7 @@ export class ModelStore {
   async deleteModel(id: string): Promise<void> {
     await this.#change(id, async (query) => {
       await requireModel(query, id);
+      await query.deleteFrom('deployments').where('model', '=', id).execute();
       await query.deleteFrom('aliases').where('model', '=', id).execute();
       await query.deleteFrom('artifacts').where('model', '=', id).execute();
       await query.deleteFrom('modelVersions').where('model', '=', id).execute();
@@ -164,6 +167,25 @@ export class ModelStore {
     });
   }
 
+  async getDeployment(model: string): Promise<StoredDeployment> {
+    return (await this.getModel(model)).deployment;
+  }
+
+  /** Takes the fields that `paths` names from `given`. Refused when the result is nothing that could be served. */
+  async updateDeployment(model: string, given: Deployment, paths: readonly string[]): Promise<StoredDeployment> {
+    return this.#change(model, async (query) => {
+      const { deployment: before } = await requireModel(query, model);
+      const violations = new Violations();
+      const after = applyMask<Deployment>(before, given, paths, deploymentFields, violations);
+      checkDeployment(after, violations);
+      await checkTargets(query, model, before, after, violations);
+      violations.throwIfAny();
+      const stored = { ...after, model, updateTimeMs: this.now() };
+      await writeDeployment(query, stored);
+      return stored;
+    });
+  }
+
   /** Several queries that see one state. */
   #read<T>(work: (query: Query) => Promise<T>): Promise<T> {
     return this.database.transaction().execute(work);
@@ -214,11 +236,14 @@ async function requireModel(query: Query, id: string): Promise<Model> {
 
 /** Adds to rows of models what other tables hold. */
 async function complete(query: Query, rows: Selectable<Schema['models']>[]): Promise<Model[]> {
-  const models = new Map(rows.map((row) => [row.id, { ...row, latestVersion: 0, aliases: {} } as Model]));
-  const ids = [...models.keys()];
+  const ids = rows.map(({ id }) => id);
   if (ids.length === 0) {
     return [];
   }
+  const deployments = await selectDeployments(query, ids);
+  const models = new Map<string, Model>(
+    rows.map((row) => [row.id, { ...row, latestVersion: 0, aliases: {}, deployment: deployments.get(row.id)! }]),
+  );
   const newest = await query
     .selectFrom('modelVersions')
     .select(['model', (of) => of.fn.max('version').as('version')])

@@ -1,4 +1,5 @@
 import { ResourceName } from '../platform/resource-name.js';
+import type { StoredDeployment } from './deployment.js';
 
 export const modelName = new ResourceName('models/{model}');
 export const modelVersionName = new ResourceName('models/{model}/versions/{version}');
@@ -14,6 +15,7 @@ export interface Model {
   latestVersion: number;
   /** Version number by alias. */
   aliases: Record<string, number>;
+  deployment: StoredDeployment;
 }
 
 /** An immutable set of files, each a blob. */

@@ -12,6 +12,8 @@ import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
 import { checkId } from '../platform/resource-name.js';
 import { checkDigest, findBlob, receiveBlob } from './blob-transfer.js';
+import { deploymentName } from './deployment.js';
+import { fromUpdateRequest, toDeployment } from './deployment-rpc.js';
 import {
   type Lineage,
   type Model,
@@ -77,6 +79,13 @@ export function registryService(store: ModelStore, blobs: BlobStore): Implemente
       const { model } = modelName.parse(name, 'name');
       checkId(alias, 'alias');
       return toModel(await store.deleteAlias(model, alias));
+    },
+    async GetDeployment({ name }) {
+      return toDeployment(await store.getDeployment(deploymentName.parse(name, 'name').model));
+    },
+    async UpdateDeployment(request) {
+      const { model, deployment, paths } = fromUpdateRequest(request);
+      return toDeployment(await store.updateDeployment(model, deployment, paths));
     },
     async UploadBlob(requests) {
       return receiveBlob(blobs, fromUpload(requests));
@@ -150,7 +159,7 @@ async function* fromUpload(requests: AsyncIterable<UploadBlobRequest__Output>) {
 function toWatchResponse(event: ModelEvent): WatchModelsResponse {
   switch (event.kind) {
     case 'model':
-      return { model: toModel(event.model) };
+      return { model: toModel(event.model), deployment: toDeployment(event.model.deployment) };
     case 'deleted':
       return { deletedModel: modelName.format({ model: event.id }) };
     case 'synced':

@@ -1,4 +1,4 @@
-import type { Migrations } from '../platform/database.js';
+import type { Migrations, Transaction } from '../platform/database.js';
 
 /** Tables of the registry. Times are milliseconds since 1970. */
 export interface Schema {
@@ -18,7 +18,15 @@ export interface Schema {
   };
   artifacts: { model: string; version: number; path: string; digest: string; sizeBytes: number };
   aliases: { model: string; alias: string; version: number };
+  deployments: {
+    model: string;
+    /** JSON of `Deployment`. */
+    settings: string;
+    updateTimeMs: number;
+  };
 }
+
+export type Query = Transaction<Schema>;
 
 export const migrations: Migrations = {
   '2026-01-models': {
@@ -63,6 +71,16 @@ export const migrations: Migrations = {
         .addColumn('version', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('aliasesKey', ['model', 'alias'])
         .addForeignKeyConstraint('aliasesVersion', ['model', 'version'], 'modelVersions', ['model', 'version'])
+        .execute();
+    },
+  },
+  '2026-02-deployments': {
+    async up(database) {
+      await database.schema
+        .createTable('deployments')
+        .addColumn('model', 'text', (column) => column.primaryKey().references('models.id'))
+        .addColumn('settings', 'text', (column) => column.notNull())
+        .addColumn('updateTimeMs', 'bigint', (column) => column.notNull())
         .execute();
     },
   },

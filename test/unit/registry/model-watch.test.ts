@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { defaultDeployment } from '../../../services/registry/deployment.js';
 import type { Model } from '../../../services/registry/model.js';
 import { type ModelEvent, type WatchedModels, watchModels } from '../../../services/registry/model-watch.js';
 
@@ -11,7 +12,8 @@ class FakeModels implements WatchedModels {
   onPage = () => {};
 
   set(id: string, latestVersion: number): void {
-    this.models.set(id, { id, createTimeMs: 0, updateTimeMs: 0, latestVersion, aliases: {} });
+    const deployment = { ...defaultDeployment(), model: id, updateTimeMs: null };
+    this.models.set(id, { id, createTimeMs: 0, updateTimeMs: 0, latestVersion, aliases: {}, deployment });
     this.#tell(id);
   }
 
