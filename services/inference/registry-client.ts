@@ -1,6 +1,9 @@
 import { contracts, createClient, type RpcClient, RpcError, type StatusName } from '../../proto/index.js';
 import { ResourceName } from '../platform/resource-name.js';
 import {
+  type Deployment,
+  defaultBatching,
+  defaultDeployment,
   type ModelSnapshot,
   type Registry,
   type RegistryEvent,
@@ -11,6 +14,7 @@ import {
 type Client = RpcClient<(typeof contracts.registry)['clientType']>;
 type Version = Awaited<ReturnType<Client['getModelVersion']>>;
 type Model = Awaited<ReturnType<Client['getModel']>>;
+type DeploymentMessage = Awaited<ReturnType<Client['getDeployment']>>;
 
 const modelName = new ResourceName('models/{model}');
 const versionName = new ResourceName('models/{model}/versions/{version}');
@@ -38,7 +42,7 @@ export class RegistryClient implements Registry {
     try {
       for await (const event of this.#client.watchModels({}, { signal })) {
         if (event.model) {
-          yield { kind: 'model', model: toSnapshot(event.model) };
+          yield { kind: 'model', model: toSnapshot(event.model, event.deployment) };
         } else if (event.deletedModel) {
           yield { kind: 'deleted', name: modelName.parse(event.deletedModel, 'deleted_model').model };
         } else if (event.synced) {
@@ -95,11 +99,17 @@ function translate(error: unknown): unknown {
     : error;
 }
 
-function toSnapshot(model: Model): ModelSnapshot {
+function toSnapshot(model: Model, deployment: DeploymentMessage | null): ModelSnapshot {
   return {
     name: modelName.parse(model.name, 'model.name').model,
     aliases: new Map(Object.entries(model.aliases)),
+    // A registry from before there were deployments tells of none.
+    deployment: deployment ? toDeployment(deployment) : defaultDeployment,
   };
+}
+
+function toDeployment({ traffic, shadow, batching, responseCacheBytes }: DeploymentMessage): Deployment {
+  return { traffic, shadow, batching: batching ?? defaultBatching, responseCacheBytes };
 }
 
 function toDescriptor(version: Version): VersionDescriptor {

@@ -5,7 +5,71 @@ export interface ModelSnapshot {
   name: string;
   /** Version number by alias. */
   aliases: ReadonlyMap<string, number>;
+  deployment: Deployment;
 }
+
+/** How a model is served: what the registry says is the same for every server. */
+export interface Deployment {
+  /** Who answers requests that ask for no version. Empty: the alias champion, or the newest. */
+  traffic: readonly TrafficTarget[];
+  shadow: ShadowTarget | null;
+  batching: BatchingSettings;
+  /** Bytes of answers to keep; 0: none. */
+  responseCacheBytes: number;
+}
+
+export interface TrafficTarget {
+  /** Number of a version, or an alias; it may be of nothing that is there. */
+  target: string;
+  /** From 1. */
+  weight: number;
+}
+
+export interface ShadowTarget {
+  /** As of traffic. */
+  target: string;
+  /** Share of the requests, above 0 and at most 1. */
+  fraction: number;
+}
+
+/** How requests are computed together. */
+export interface BatchingSettings {
+  /** Most rows computed together; 0: as the server is set. */
+  rowsMax: number;
+  /** Ascending; a batch that reaches one of them goes at once. */
+  preferredRows: readonly number[];
+  /** Longest wait for other requests, microseconds; 0: within one turn of the event loop. */
+  queueDelayUsMax: number;
+  /** Most requests that may wait; 0: as the server is set. */
+  queueRequestsMax: number;
+  /** 1 is the highest; 0: none. */
+  priorityLevels: number;
+  /** From 1 to `priorityLevels`; 0 without levels. */
+  defaultPriority: number;
+  /** Longest wait in all, microseconds; 0: the deadline alone counts. */
+  timeoutUs: number;
+  /** Whether a request's `timeout` parameter counts. */
+  timeoutOverride: boolean;
+}
+
+export const defaultBatching: BatchingSettings = {
+  rowsMax: 0,
+  preferredRows: [],
+  queueDelayUsMax: 0,
+  queueRequestsMax: 0,
+  priorityLevels: 0,
+  defaultPriority: 0,
+  timeoutUs: 0,
+  timeoutOverride: false,
+};
+
+/** Of a model of which the registry says nothing else. */
+export const defaultDeployment: Deployment = {
+  traffic: [],
+  shadow: null,
+  batching: defaultBatching,
+  responseCacheBytes: 0,
+};
 
 export interface ArtifactReference {
   digest: string;

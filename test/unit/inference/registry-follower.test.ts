@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BrokenArtifact } from '../../../services/inference/model-files.js';
 import { ModelRepository } from '../../../services/inference/model-repository.js';
 import {
+  defaultDeployment,
   type Registry,
   type RegistryEvent,
   RegistryUnavailable,
@@ -62,7 +63,7 @@ class MemoryRegistry implements Registry {
 const away = new RegistryUnavailable('away');
 const sums = (aliases: Record<string, number> = {}): RegistryEvent => ({
   kind: 'model',
-  model: { name: 'sums', aliases: new Map(Object.entries(aliases)) },
+  model: { name: 'sums', aliases: new Map(Object.entries(aliases)), deployment: defaultDeployment },
 });
 const synced: RegistryEvent = { kind: 'synced' };
 
