@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { EngineError } from './engine-error.js';
+import type { PredictionGraphSpec } from './prediction-graph.js';
 import type { ElementType, EngineInfo, Examples, NetworkSpec, QuantizationOptions, TrainerOptions } from './spec.js';
 
 /** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
@@ -7,6 +8,7 @@ export interface Addon {
   initialize(errorClass: typeof EngineError): void;
   NetworkHandle: new (spec: NetworkSpec, seed: number) => NetworkHandle;
   QuantizedNetworkHandle: new (network: NetworkHandle, options: QuantizationOptions) => QuantizedNetworkHandle;
+  PredictionGraphHandle: new (spec: PredictionGraphSpec) => PredictionGraphHandle;
   TrainerHandle: new (network: NetworkHandle, options: TrainerOptions) => TrainerHandle;
   MappedArrayHandle: new (
     path: string,
@@ -44,6 +46,14 @@ export interface QuantizedNetworkHandle {
   bytes(): number;
   predict(input: Float32Array, rows: number): Float32Array;
   predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface PredictionGraphHandle {
+  bytes(): number;
+  multiplyAdds(): number;
+  predict(inputs: Uint8Array[], rows: number): Uint8Array[];
+  predictAsync(inputs: Uint8Array[], rows: number): Promise<Uint8Array[]>;
   dispose(): void;
 }
 

@@ -5,6 +5,13 @@ import type { EngineInfo } from './spec.js';
 export { EngineError, type EngineErrorCode } from './engine-error.js';
 export { MappedArray } from './mapped-array.js';
 export { Network } from './network.js';
+export {
+  type ArithmeticOperation,
+  type GraphDatatype,
+  type GraphStep,
+  PredictionGraph,
+  type PredictionGraphSpec,
+} from './prediction-graph.js';
 export { QuantizedNetwork } from './quantized-network.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 export type * from './spec.js';

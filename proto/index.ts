@@ -2,5 +2,15 @@
 export { type CallOptions, createClient, type RpcClient } from './client.js';
 export { Contract, contracts, describeMessage } from './contracts.js';
 export { DescribedFiles } from './described-files.js';
+export {
+  decodeOnnxModel,
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+  onnxModelType,
+} from './onnx-model.js';
 export { encodeDetails, type FieldViolation, RpcError, type StatusDetails, type StatusName } from './rpc-error.js';
 export { fromTimestamp, type Timestamp, toTimestamp } from './timestamp.js';

@@ -10,6 +10,7 @@
 #include "engine/instruction_set.h"
 #include "engine/speed.h"
 #include "environment.h"
+#include "graph_object.h"
 #include "job.h"
 #include "mapped_array.h"
 #include "network_object.h"
@@ -66,9 +67,11 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto environment = std::make_unique<Environment>();
   environment->network_class = Napi::Persistent(NetworkObject::define(env));
   environment->quantized_class = Napi::Persistent(QuantizedObject::define(env));
+  environment->graph_class = Napi::Persistent(GraphObject::define(env));
   environment->trainer_class = Napi::Persistent(TrainerObject::define(env));
   exports.Set("NetworkHandle", environment->network_class.Value());
   exports.Set("QuantizedNetworkHandle", environment->quantized_class.Value());
+  exports.Set("PredictionGraphHandle", environment->graph_class.Value());
   exports.Set("TrainerHandle", environment->trainer_class.Value());
   exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));

@@ -13,6 +13,7 @@ struct Environment {
   Napi::FunctionReference error_class;
   Napi::FunctionReference network_class;
   Napi::FunctionReference quantized_class;
+  Napi::FunctionReference graph_class;
   Napi::FunctionReference trainer_class;
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

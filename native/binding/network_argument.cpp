@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "activation_argument.h"
 #include "fields.h"
 #include "initializer_argument.h"
 
@@ -16,15 +17,6 @@ constexpr int kDepthMax = 32;
 /// very large one.
 constexpr std::size_t kLayersMax = 4096;
 
-constexpr std::pair<const char*, Activation> kActivations[] = {
-    {"linear", Activation::kLinear},           {"sigmoid", Activation::kSigmoid},
-    {"hardSigmoid", Activation::kHardSigmoid}, {"tanh", Activation::kTanh},
-    {"relu", Activation::kRelu},               {"leakyRelu", Activation::kLeakyRelu},
-    {"elu", Activation::kElu},                 {"selu", Activation::kSelu},
-    {"gelu", Activation::kGelu},               {"geluTanh", Activation::kGeluTanh},
-    {"silu", Activation::kSilu},               {"softplus", Activation::kSoftplus},
-    {"softsign", Activation::kSoftsign},       {"softmax", Activation::kSoftmax},
-    {"logSoftmax", Activation::kLogSoftmax}};
 constexpr std::pair<const char*, LayerType> kLayers[] = {{"dense", LayerType::kDense},
                                                          {"activation", LayerType::kActivation},
                                                          {"prelu", LayerType::kPrelu},

@@ -63,6 +63,16 @@ void PredictionTeam::predict(QuantizedNetwork::Scratch& own, const QuantizedNetw
       });
 }
 
+void PredictionTeam::predict(PredictionGraph::Scratch& own, const PredictionGraph& graph,
+                             std::span<const std::byte* const> inputs, std::size_t rows,
+                             std::span<std::byte* const> outputs) {
+  share(
+      rows, [&](Memory& memory) { graph.reserve(memory.graph, Predictor::kRowsAtOnce); },
+      [&](Memory* memory, Range part) {
+        graph.predict(inputs, part, outputs, memory == nullptr ? own : memory->graph);
+      });
+}
+
 void PredictionTeam::share(std::size_t rows, const std::function<void(Memory&)>& reserve, const Part& part) {
   std::unique_lock caller(caller_, std::defer_lock);
   if (threads_.empty() || rows <= Predictor::kRowsAtOnce || !caller.try_lock()) {
@@ -121,6 +131,15 @@ void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork& net
     network.predict(input, rows, output, own);
   } else {
     team().predict(own, network, input, rows, output);
+  }
+}
+
+void predict_on_team(PredictionGraph::Scratch& own, const PredictionGraph& graph, std::span<const std::byte* const> inputs,
+                     std::size_t rows, std::span<std::byte* const> outputs) {
+  if (rows * graph.multiply_adds() < kSharedMultiplyAddsMin) {
+    graph.predict(inputs, {0, rows}, outputs, own);
+  } else {
+    team().predict(own, graph, inputs, rows, outputs);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "network.h"
+#include "prediction_graph.h"
 #include "predictor.h"
 #include "quantized_network.h"
 
@@ -27,12 +28,15 @@ class PredictionTeam {
   void predict(Predictor& own, const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
   void predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input, std::size_t rows,
                std::span<float> output);
+  void predict(PredictionGraph::Scratch& own, const PredictionGraph&, std::span<const std::byte* const> inputs,
+               std::size_t rows, std::span<std::byte* const> outputs);
 
  private:
   /// What a helper keeps from one prediction to the next.
   struct Memory {
     Predictor predictor;
     QuantizedNetwork::Scratch quantized;
+    PredictionGraph::Scratch graph;
   };
   /// Predicts some rows with a helper's memory, or with the caller's own when it is null.
   using Part = std::function<void(Memory*, Range rows)>;
@@ -54,11 +58,13 @@ class PredictionTeam {
   std::vector<std::thread> threads_;
 };
 
-/// The predict of either kind of network, on the process's one team when there is enough to do. The team is as large as the CPU quota when the
+/// The predict of each kind of network, on the process's one team when there is enough to do. The team is as large as the CPU quota when the
 /// first such prediction comes.
 void predict_on_team(Predictor& own, const Network&, std::span<const float> input, std::size_t rows,
                      std::span<float> output);
 void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input,
                      std::size_t rows, std::span<float> output);
+void predict_on_team(PredictionGraph::Scratch& own, const PredictionGraph&, std::span<const std::byte* const> inputs,
+                     std::size_t rows, std::span<std::byte* const> outputs);
 
 }  // namespace millrace
