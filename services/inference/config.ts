@@ -8,8 +8,10 @@ const settings = {
   registryAddress: address,
   /** Newest versions of each model that are kept loaded; versions that an alias points to come on top. */
   loadedVersionsMax: integer(1, 1_000).default(8),
-  /** Calls that may wait or compute at once; one more is answered with RESOURCE_EXHAUSTED. */
-  maxInFlight: integer(1, 100_000).default(128),
+  /** Requests that may wait or compute at once in a process; one more is answered with RESOURCE_EXHAUSTED. */
+  maxInFlight: integer(1, 100_000).default(1_024),
+  /** Bytes of input tensors that may wait or be computed with at once in a process. */
+  maxInFlightBytes: integer(1, 1024 ** 4).default(512 * 1024 ** 2),
   /** Most rows of one request. A wide model allows fewer, so that its answer still fits into a message. */
   batchRowsMax: integer(1, 10_000_000).default(16_384),
   /** Largest artifact that is loaded, bytes. */

@@ -1,17 +1,23 @@
 import { checkRecordCount } from '../pipeline/index.js';
+import { ServiceError } from '../platform/errors.js';
+import { observe } from '../platform/histogram-counts.js';
+import type { Admission, Caller } from './admission.js';
+import type { Urgency } from './batcher.js';
 import { type LabelledAnswer, labelAnswers } from './labelled-answer.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { ModelRepository } from './model-repository.js';
+import { toBytes, toFloats } from './network-executable.js';
 import type { RawRecord } from './record-pipeline.js';
-import type { ServingMetrics } from './serving-metrics.js';
-import { readInput, type TensorRequest } from './tensor-request.js';
-import type { Caller, WorkQueue } from './work-queue.js';
+import { type AnswerTensor, answerTensors } from './tensor-answer.js';
+import { readRequest, type SharedMemory, type TensorRequest } from './tensor-request.js';
+import { addDuration } from './version-statistics.js';
 
-/** The rows that a version answered with: `rows` times `version.signature.output.width` numbers. */
+/** The rows that a version answered with. */
 export interface TensorAnswer {
   version: LoadedVersion;
-  rows: number;
-  output: Float32Array;
+  tensors: readonly AnswerTensor[];
+  /** The caller asked to be told which answer is a request's last. */
+  marksFinal: boolean;
 }
 
 export interface RecordsAnswer {
@@ -20,80 +26,79 @@ export interface RecordsAnswer {
 }
 
 const recordsMax = 10_000;
+const unhurried: Urgency = { priority: 0, timeoutUs: 0 };
 
 /** Answers requests with the versions that are loaded. */
 export class Inference {
   constructor(
     readonly repository: ModelRepository,
-    private readonly queue: WorkQueue,
-    private readonly metrics: ServingMetrics,
+    private readonly admission: Admission,
+    private readonly memory: SharedMemory,
   ) {}
 
-  /**
-   * Answers a few rows on the spot, without so much as a promise; more take their turn in the queue.
-   *
-   * @param asked version: empty, a number or an alias
-   */
-  infer(model: string, asked: string, request: TensorRequest, caller: Caller): TensorAnswer | Promise<TensorAnswer> {
+  /** @param asked version: empty, a number or an alias */
+  async infer(model: string, asked: string, request: TensorRequest, caller: Caller): Promise<TensorAnswer> {
     const begin = performance.now();
     caller.throwIfGone();
     const version = this.repository.resolve(model, asked);
     try {
-      const { values, rows } = readInput(request, version);
-      if (!version.isSmall(rows)) {
-        return this.#inferAside(version, values, rows, begin, caller);
-      }
-      const output = version.predict(values, rows);
-      this.metrics.succeeded(version, rows, begin);
-      return { version, rows, output };
+      const { rows, inputs, outputs, options } = readRequest(request, version, this.memory);
+      const computed = await this.#compute(version, inputs, rows, caller, options);
+      const tensors = answerTensors(version, computed, rows, outputs, this.memory);
+      succeeded(version, begin);
+      return { version, tensors, marksFinal: options.marksFinal };
     } catch (error) {
-      this.metrics.failed(version);
+      addDuration(version.statistics.fail, performance.now() - begin);
       throw error;
     }
-  }
-
-  #inferAside(
-    version: LoadedVersion,
-    values: Float32Array,
-    rows: number,
-    begin: number,
-    caller: Caller,
-  ): Promise<TensorAnswer> {
-    return this.#aside(version, rows, begin, caller, async () => {
-      const output = await version.predictAside(values, rows);
-      return { version, rows, output };
-    });
   }
 
   /** Raw records through the version's pipeline and network, answered in the words of its label. */
   async predict(model: string, asked: string, records: readonly RawRecord[], caller: Caller): Promise<RecordsAnswer> {
     const begin = performance.now();
     const version = this.repository.resolve(model, asked);
-    const rows = records.length;
-    return this.#aside(version, rows, begin, caller, async () => {
-      checkRecordCount(rows, Math.min(recordsMax, version.rowsMax));
-      const values = await version.transform(records);
-      caller.throwIfGone();
-      const output = version.isSmall(rows) ? version.predict(values, rows) : await version.predictAside(values, rows);
-      return { version, answers: labelAnswers(output, rows, version.signature) };
-    });
-  }
-
-  /** Work that takes its turn; the version is kept until it has ended. */
-  async #aside<T>(
-    version: LoadedVersion,
-    rows: number,
-    begin: number,
-    caller: Caller,
-    work: () => Promise<T>,
-  ): Promise<T> {
+    version.enter();
     try {
-      const answer = await version.use(() => this.queue.run(caller, work));
-      this.metrics.succeeded(version, rows, begin);
-      return answer;
+      const rows = records.length;
+      checkRecordCount(rows, Math.min(recordsMax, version.rowsMax));
+      if (!version.transform) {
+        const message = `Model '${model}' has no pipeline, so it takes no records. Send tensors by ModelInfer.`;
+        throw new ServiceError('FAILED_PRECONDITION', 'NO_PIPELINE', message);
+      }
+      const values = await version.transform(records);
+      const [output] = await this.#compute(version, [toBytes(values)], rows, caller, unhurried);
+      const answers = labelAnswers(toFloats(output!), rows, version.classes);
+      succeeded(version, begin);
+      return { version, answers };
     } catch (error) {
-      this.metrics.failed(version);
+      addDuration(version.statistics.fail, performance.now() - begin);
       throw error;
+    } finally {
+      version.leave();
     }
   }
+
+  async #compute(
+    version: LoadedVersion,
+    inputs: readonly Uint8Array[],
+    rows: number,
+    caller: Caller,
+    urgency: Urgency,
+  ): Promise<Uint8Array[]> {
+    const bytes = inputs.reduce((sum, { length }) => sum + length, 0);
+    this.admission.enter(bytes);
+    version.enter();
+    try {
+      return await version.batcher.submit(inputs, rows, caller, urgency);
+    } finally {
+      version.leave();
+      this.admission.leave(bytes);
+    }
+  }
+}
+
+function succeeded({ statistics }: LoadedVersion, begin: number): void {
+  const ms = performance.now() - begin;
+  addDuration(statistics.success, ms);
+  observe(statistics.requestSeconds, ms / 1_000);
 }

@@ -1,5 +1,4 @@
 import { ServiceError } from '../platform/errors.js';
-import type { Signature } from './model-files.js';
 
 export interface ClassScore {
   label: string;
@@ -10,9 +9,8 @@ export interface ClassScore {
 export type LabelledAnswer = { scores: ClassScore[] } | { number: number };
 
 /** Reads a network's output, `rows` times its width, as answers in the words of the training data. */
-export function labelAnswers(output: Float32Array, rows: number, signature: Signature): LabelledAnswer[] {
-  const { classes } = signature;
-  const { width } = signature.output;
+export function labelAnswers(output: Float32Array, rows: number, classes: readonly string[] | null): LabelledAnswer[] {
+  const width = output.length / rows;
   if (!classes && width !== 1) {
     const message = `The model has ${width} outputs without names, which have no meaning as a label. Ask for them by ModelInfer.`;
     throw new ServiceError('FAILED_PRECONDITION', 'NOT_LABELLED', message);

@@ -1,87 +1,73 @@
 import { messageBytesMax } from '../platform/server.js';
-import type { Signature } from './model-files.js';
+import type { Admission } from './admission.js';
+import { Batcher } from './batcher.js';
+import { type BatchingSettings, defaultBatching } from './batching-settings.js';
+import type { Executable } from './executable.js';
+import type { OutputRequest } from './output-request.js';
 import type { RecordTransform } from './record-pipeline.js';
-
-/** What of the engine's `Network` is used. */
-export interface PredictingNetwork {
-  /** Answers on this thread. */
-  predict(values: Float32Array, rows: number): Float32Array;
-  /** Answers from another thread; `values` must not change meanwhile. */
-  predictAsync(values: Float32Array, rows: number): Promise<Float32Array>;
-  dispose(): void;
-}
+import { rowBytes } from './tensor.js';
+import { versionStatistics } from './version-statistics.js';
 
 export interface LoadedVersionParts {
   model: string;
   number: number;
   /** Over all artifacts. */
   digest: string;
-  signature: Signature;
-  network: PredictingNetwork;
-  transform: RecordTransform;
-  /** Multiplications and additions that one row takes. */
-  rowWork: number;
+  executable: Executable;
+  /** Null: the model takes tensors only. */
+  transform: RecordTransform | null;
+  /** In the order of the output's columns; two with a single output, the probability of the second. Null: numbers. */
+  classes: readonly string[] | null;
 }
 
-/**
- * Multiplications and additions that take about as long as handing work to another thread and hearing back: less is done on
- * the spot.
- */
-const onTheSpotWorkMax = 2_000_000;
+export interface LoadedVersionLimits {
+  admission: Admission;
+  /** Most rows of one request. */
+  batchRowsMax: number;
+  batching?: BatchingSettings;
+}
 
-/** Room in an answer for all that is not the output tensor. */
-const answerOverheadBytes = 64 * 1024;
+/** Room in a message for all that is not tensors. */
+const messageOverheadBytes = 64 * 1024;
 
 /** A version that can answer. It is freed once it is retired and nobody uses it any more. */
 export class LoadedVersion {
   readonly model: string;
   readonly number: number;
   readonly digest: string;
-  readonly signature: Signature;
-  readonly transform: RecordTransform;
+  readonly executable: Executable;
+  readonly transform: RecordTransform | null;
+  readonly classes: readonly string[] | null;
   /** Most rows of one request. */
   readonly rowsMax: number;
-  readonly #network: PredictingNetwork;
-  readonly #rowsOnTheSpot: number;
+  readonly batcher: Batcher;
+  readonly statistics = versionStatistics();
+  /** What a request asks for that names no outputs. */
+  readonly allOutputs: readonly OutputRequest[];
   #users = 0;
   #retired = false;
 
-  constructor(parts: LoadedVersionParts, batchRowsMax: number) {
+  constructor(parts: LoadedVersionParts, { admission, batchRowsMax, batching = defaultBatching }: LoadedVersionLimits) {
+    const { executable } = parts;
     this.model = parts.model;
     this.number = parts.number;
     this.digest = parts.digest;
-    this.signature = parts.signature;
+    this.executable = executable;
     this.transform = parts.transform;
-    this.#network = parts.network;
-    this.#rowsOnTheSpot = Math.floor(onTheSpotWorkMax / parts.rowWork);
-    const rowBytes = 4 * Math.max(parts.signature.input.width, parts.signature.output.width);
-    this.rowsMax = Math.max(1, Math.min(batchRowsMax, Math.floor((messageBytesMax - answerOverheadBytes) / rowBytes)));
+    this.classes = parts.classes;
+    this.rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable)));
+    this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
+    this.batcher = new Batcher(executable, admission, this.statistics, this.rowsMax, batching);
   }
 
-  /** Whether so few rows are answered faster on the spot than from another thread. */
-  isSmall(rows: number): boolean {
-    return rows <= this.#rowsOnTheSpot;
-  }
-
-  /** @returns rows times `signature.output.width` numbers, row by row */
-  predict(values: Float32Array, rows: number): Float32Array {
-    return this.#network.predict(values, rows);
-  }
-
-  /** As `predict`, from another thread; the version must be in `use`. */
-  predictAside(values: Float32Array, rows: number): Promise<Float32Array> {
-    return this.#network.predictAsync(values, rows);
-  }
-
-  /** Keeps the version from being freed until `work` has ended. */
-  async use<T>(work: () => Promise<T>): Promise<T> {
+  /** Keeps the version from being freed until `leave`. */
+  enter(): void {
     this.#users++;
-    try {
-      return await work();
-    } finally {
-      this.#users--;
-      this.#freeIfUnused();
-    }
+  }
+
+  leave(): void {
+    this.#users--;
+    this.#freeIfUnused();
   }
 
   /** No new request will come: frees the version with its last one. */
@@ -92,7 +78,13 @@ export class LoadedVersion {
 
   #freeIfUnused(): void {
     if (this.#retired && this.#users === 0) {
-      this.#network.dispose();
+      this.executable.dispose();
     }
   }
+}
+
+/** Rows whose tensors fit into a message, in and out. */
+function rowsOfMessage({ inputs, outputs }: Executable): number {
+  const bytes = [inputs, outputs].map((specs) => specs.reduce((sum, spec) => sum + (rowBytes(spec) ?? 0), 0));
+  return Math.floor((messageBytesMax - messageOverheadBytes) / Math.max(1, ...bytes));
 }

@@ -60,6 +60,11 @@ export class ModelRepository {
     return [...this.#models.keys()];
   }
 
+  /** Every version that answers. */
+  get loaded(): LoadedVersion[] {
+    return [...this.#models.values()].flatMap((model) => model.loaded);
+  }
+
   /** Every model by name, with what is known of its versions. */
   get statuses(): ModelStatus[] {
     return [...this.#models.values()]

@@ -1,14 +1,20 @@
 import type { ModelConfig } from '../../proto/gen/inference/ModelConfig.js';
+import type { ModelDynamicBatching } from '../../proto/gen/inference/ModelDynamicBatching.js';
+import type { ModelInferRequest__Output } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
 import type { ModelMetadataResponse } from '../../proto/gen/inference/ModelMetadataResponse.js';
 import type { _inference_RepositoryIndexResponse_ModelIndex as ModelIndex } from '../../proto/gen/inference/RepositoryIndexResponse.js';
 import { contracts } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
-import { type ImplementedContract, implement } from '../platform/handler.js';
+import { type CallContext, type ImplementedContract, implement } from '../platform/handler.js';
+import type { BatchingSettings } from './batching-settings.js';
 import type { Inference, TensorAnswer } from './inference.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { ModelStatus } from './model-repository.js';
-import { toRawBytes } from './tensor-request.js';
+import { inOrder } from './ordered-answers.js';
+import type { TensorSpec } from './tensor.js';
+import type { AnswerTensor } from './tensor-answer.js';
+import type { TensorRequest } from './tensor-request.js';
 
 export interface ServerDescription {
   version: string;
@@ -17,13 +23,23 @@ export interface ServerDescription {
 }
 
 /** Extensions of Triton's protocol that are there in full; the methods of all others answer UNIMPLEMENTED. */
-const extensions = ['model_configuration'];
+const extensions = [
+  'classification',
+  'sequence',
+  'schedule_policy',
+  'model_configuration',
+  'binary_tensor_data',
+  'parameters',
+];
 const backend = 'millrace';
-const platform = 'millrace_dense';
+/** Answers of one stream that may be on their way at once. */
+const streamedMax = 256;
 
 /** The Open Inference Protocol, with Triton's names. */
 export function inferenceService(inference: Inference, server: ServerDescription): ImplementedContract {
   const { repository } = inference;
+  const answer = (request: ModelInferRequest__Output, caller: CallContext) =>
+    inference.infer(request.modelName, request.modelVersion, toRequest(request), caller);
   return implement(contracts.inference, {
     ...refusals,
     ServerLive: async () => ({ live: true }),
@@ -35,11 +51,24 @@ export function inferenceService(inference: Inference, server: ServerDescription
     ModelConfig: async ({ name, version }) => ({
       config: toConfig(repository.resolve(name, version), server.loadedVersionsMax),
     }),
-    ModelInfer: (request, caller) => {
-      const answer = inference.infer(request.modelName, request.modelVersion, request, caller);
-      return answer instanceof Promise
-        ? answer.then((late) => toResponse(late, request.id))
-        : toResponse(answer, request.id);
+    ModelInfer: async (request, caller) => toResponse(await answer(request, caller), request.id),
+    ModelStreamInfer: (requests, context) => {
+      const endsWithError = context.metadata.get('triton_grpc_error')[0] === 'true';
+      const answerOne = async (request: ModelInferRequest__Output) => {
+        try {
+          return { inferResponse: toResponse(await answer(request, context), request.id) };
+        } catch (error) {
+          if (endsWithError || !(error instanceof ServiceError)) {
+            throw error;
+          }
+          // The other requests of the stream go on. Triton's clients raise this for the one request.
+          context.throwIfGone();
+          const { modelName, modelVersion, id } = request;
+          const inferResponse = { modelName, modelVersion, id, outputs: [], rawOutputContents: [] };
+          return { errorMessage: error.message, inferResponse };
+        }
+      };
+      return inOrder(requests, answerOne, streamedMax);
     },
     RepositoryIndex: async ({ repositoryName, ready }) => {
       if (repositoryName !== '') {
@@ -50,40 +79,80 @@ export function inferenceService(inference: Inference, server: ServerDescription
   });
 }
 
-function toResponse({ version, rows, output }: TensorAnswer, id: string): ModelInferResponse {
-  const { name, width } = version.signature.output;
+/** The contract's server reads elements of 64 bits as `bigint`s, which its types do not know. */
+function toRequest(request: ModelInferRequest__Output): TensorRequest {
+  return request as unknown as TensorRequest;
+}
+
+function toResponse({ version, tensors, marksFinal }: TensorAnswer, id: string): ModelInferResponse {
   return {
     modelName: version.model,
     modelVersion: String(version.number),
     id,
-    outputs: [{ name, datatype: 'FP32', shape: [rows, width] }],
-    rawOutputContents: [toRawBytes(output)],
+    ...(marksFinal ? { parameters: { triton_final_response: { boolParam: true } } } : {}),
+    outputs: tensors.map(toOutput),
+    rawOutputContents: tensors.map(({ bytes }) => bytes as Buffer),
   };
 }
 
-function toMetadata({ model, signature }: LoadedVersion, versions: number[]): ModelMetadataResponse {
-  const { input, output } = signature;
+function toOutput({ name, datatype, shape, part }: AnswerTensor) {
+  if (!part) {
+    return { name, datatype, shape };
+  }
+  const parameters = {
+    shared_memory_region: { stringParam: part.region },
+    shared_memory_offset: { int64Param: part.offset },
+    shared_memory_byte_size: { int64Param: part.byteSize },
+  };
+  return { name, datatype, shape, parameters };
+}
+
+function toMetadata({ model, executable }: LoadedVersion, versions: number[]): ModelMetadataResponse {
+  const toTensor = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: [-1, ...shape] });
   return {
     name: model,
     versions: versions.map(String),
-    platform,
-    inputs: [{ name: input.name, datatype: 'FP32', shape: [-1, input.width] }],
-    outputs: [{ name: output.name, datatype: 'FP32', shape: [-1, output.width] }],
+    platform: executable.platform,
+    inputs: executable.inputs.map(toTensor),
+    outputs: executable.outputs.map(toTensor),
   };
 }
 
-function toConfig({ model, signature, rowsMax }: LoadedVersion, numVersions: number): ModelConfig {
-  const { input, output } = signature;
+function toConfig({ model, executable, classes, rowsMax, batcher }: LoadedVersion, numVersions: number): ModelConfig {
+  const toTensor = ({ name, datatype, shape }: TensorSpec) => ({
+    name,
+    dataType: datatype === 'BYTES' ? ('TYPE_STRING' as const) : (`TYPE_${datatype}` as const),
+    dims: [...shape],
+  });
   return {
     name: model,
-    platform,
+    platform: executable.platform,
     backend,
     versionPolicy: { latest: { numVersions } },
     maxBatchSize: rowsMax,
-    input: [{ name: input.name, dataType: 'TYPE_FP32', dims: [input.width] }],
-    output: [{ name: output.name, dataType: 'TYPE_FP32', dims: [output.width] }],
+    input: executable.inputs.map(toTensor),
+    output: executable.outputs.map((spec) => ({
+      ...toTensor(spec),
+      ...(classes && classes.length === spec.shape.at(-1) ? { labelFilename: 'signature.json' } : {}),
+    })),
+    dynamicBatching: toDynamicBatching(batcher.settings),
     instanceGroup: [{ name: model, kind: 'KIND_CPU', count: 1 }],
     modelTransactionPolicy: { decoupled: false },
+  };
+}
+
+function toDynamicBatching(settings: BatchingSettings): ModelDynamicBatching {
+  return {
+    preferredBatchSize: [...settings.preferredRows],
+    maxQueueDelayMicroseconds: settings.queueDelayUsMax,
+    priorityLevels: settings.priorityLevels,
+    defaultPriorityLevel: settings.defaultPriority,
+    defaultQueuePolicy: {
+      timeoutAction: 'REJECT',
+      defaultTimeoutMicroseconds: settings.timeoutUs,
+      allowTimeoutOverride: settings.timeoutOverride,
+      maxQueueSize: settings.queueRequestsMax,
+    },
   };
 }
 
@@ -106,7 +175,6 @@ function refuse(method: string): () => never {
 }
 
 const refusals = {
-  ModelStreamInfer: refuse('ModelStreamInfer'),
   ModelStatistics: refuse('ModelStatistics'),
   RepositoryModelLoad: refuse('RepositoryModelLoad'),
   RepositoryModelUnload: refuse('RepositoryModelUnload'),

@@ -68,6 +68,10 @@ export class ServedModel {
     return [...this.#slots].flatMap(([number, { loaded }]) => (loaded ? [number] : [])).sort((a, b) => a - b);
   }
 
+  get loaded(): LoadedVersion[] {
+    return [...this.#slots.values()].flatMap(({ loaded }) => (loaded ? [loaded] : []));
+  }
+
   get statuses(): VersionStatus[] {
     return [...this.#slots]
       .map(([version, { state, reason }]) => ({ version, state, reason }))

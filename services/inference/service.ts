@@ -6,6 +6,7 @@ import type { RunningService } from '../platform/main.js';
 import { Metrics } from '../platform/metrics.js';
 import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
+import { Admission } from './admission.js';
 import { sleep } from './backoff.js';
 import { type InferenceConfig, metricsPort } from './config.js';
 import { Inference } from './inference.js';
@@ -15,9 +16,9 @@ import { predictionService } from './prediction-rpc.js';
 import { RegistryClient } from './registry-client.js';
 import { RegistryFollower } from './registry-follower.js';
 import { inferenceService } from './rpc.js';
-import { ServingMetrics } from './serving-metrics.js';
+import { registerServingMetrics } from './serving-metrics.js';
+import { noSharedMemory } from './tensor-request.js';
 import { VersionLoader } from './version-loader.js';
-import { WorkQueue } from './work-queue.js';
 
 const { version } = createRequire(import.meta.url)('#package') as { version: string };
 
@@ -36,9 +37,13 @@ export async function startInference(config: InferenceConfig, log: Logger): Prom
     const metrics = new Metrics('inference');
     const repository = new ModelRepository();
     teardown.add(() => repository.clear());
-    const queue = new WorkQueue(config.maxInFlight, availableParallelism());
-    const servingMetrics = new ServingMetrics(metrics, repository, () => queue.inFlight);
-    const inference = new Inference(repository, queue, servingMetrics);
+    const admission = new Admission({
+      requestsMax: config.maxInFlight,
+      bytesMax: config.maxInFlightBytes,
+      threadsMax: availableParallelism(),
+    });
+    registerServingMetrics(metrics, repository, () => admission.requests);
+    const inference = new Inference(repository, admission, noSharedMemory);
 
     const metricsServer = await startMetricsServer(host, metricsPort(config), metrics);
     teardown.add(() => metricsServer.stop());
@@ -53,7 +58,7 @@ export async function startInference(config: InferenceConfig, log: Logger): Prom
 
     const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
     teardown.add(() => registry.close());
-    const loader = new VersionLoader({ registry, artifactBytesMax, batchRowsMax });
+    const loader = new VersionLoader({ registry, artifactBytesMax, batchRowsMax, admission });
     const serving = new Promise<void>((resolve) => {
       const onReady = () => {
         server.setServing(true);

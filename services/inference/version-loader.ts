@@ -1,7 +1,9 @@
 import { EngineError, Network } from '../../native/index.js';
+import type { Admission } from './admission.js';
 import { ArtifactDownload } from './artifact-download.js';
-import { LoadedVersion, type PredictingNetwork } from './loaded-version.js';
+import { LoadedVersion } from './loaded-version.js';
 import { BrokenArtifact, type NetworkFile, parseNetworkFile, parseSignature } from './model-files.js';
+import { NetworkExecutable, type PredictingNetwork } from './network-executable.js';
 import { parsePipeline } from './record-pipeline.js';
 import type { Registry, VersionDescriptor } from './registry.js';
 
@@ -9,6 +11,7 @@ export interface LoaderOptions {
   registry: Registry;
   artifactBytesMax: number;
   batchRowsMax: number;
+  admission: Admission;
 }
 
 /** Versions that are in memory twice, as file and as network, at one time. */
@@ -41,7 +44,7 @@ export class VersionLoader {
   }
 
   async #load(model: string, descriptor: VersionDescriptor, signal: AbortSignal): Promise<LoadedVersion> {
-    const { registry, artifactBytesMax, batchRowsMax } = this.options;
+    const { registry, artifactBytesMax, batchRowsMax, admission } = this.options;
     const download = new ArtifactDownload(registry, descriptor, artifactBytesMax);
     const spec = parseNetworkFile(await download.file('network.json', signal));
     const signature = parseSignature(await download.file('signature.json', signal), spec);
@@ -54,9 +57,14 @@ export class VersionLoader {
       throw error;
     }
     const { number, digest } = descriptor;
+    const executable = new NetworkExecutable(network, {
+      ...signature,
+      rowWork: rowWork(spec),
+      sizeBytes: sizeBytes(spec),
+    });
     return new LoadedVersion(
-      { model, number, digest, signature, transform, network, rowWork: rowWork(spec) },
-      batchRowsMax,
+      { model, number, digest, executable, transform, classes: signature.classes },
+      { admission, batchRowsMax },
     );
   }
 }
@@ -88,4 +96,14 @@ function rowWork({ inputs, layers }: NetworkFile): number {
     width = units;
   }
   return work;
+}
+
+function sizeBytes({ inputs, layers }: NetworkFile): number {
+  let parameters = 0;
+  let width = inputs;
+  for (const { units } of layers) {
+    parameters += (width + 1) * units;
+    width = units;
+  }
+  return Float32Array.BYTES_PER_ELEMENT * parameters;
 }

@@ -46,17 +46,22 @@ export interface CollectedMetric {
   name: string;
   help: string;
   type: 'counter' | 'gauge' | 'histogram';
+  /** How several processes' values of it become one; default: their sum. */
+  aggregator?: 'sum' | 'max';
   collect(): Series[];
 }
 
 /** Adds a metric to a registry; of a metric the registry needs its name and what `get` answers. */
-export function registerCollected(registry: Registry, { name, help, type, collect }: CollectedMetric): void {
+export function registerCollected(
+  registry: Registry,
+  { name, help, type, aggregator = 'sum', collect }: CollectedMetric,
+): void {
   const metric = {
     name,
     help,
     type,
-    aggregator: 'sum',
-    get: async () => ({ name, help, type, aggregator: 'sum', values: collect() }),
+    aggregator,
+    get: async () => ({ name, help, type, aggregator, values: collect() }),
     reset: () => {},
   };
   registry.registerMetric(metric as unknown as Parameters<Registry['registerMetric']>[0]);

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInferRequest } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { PredictRequest } from '../../proto/gen/millrace/v1/PredictRequest.js';
@@ -80,13 +81,37 @@ describe('ModelInfer refuses', () => {
       /`fp32_contents`.*fp64_contents/,
     ],
     ['an unknown parameter', request(1, { parameters: { triton_x: { boolParam: true } } }), /no parameter "triton_x"/],
-    ['a sequence', request(1, { parameters: { sequence_id: { int64Param: 7 } } }), /"sequence_id".*7.*not support/],
-    ['a priority', request(1, { parameters: { priority: { uint64Param: 1 } } }), /"priority".*not support/],
-    ['shared memory', withInput({ parameters: { shared_memory_region: { stringParam: 'x' } } }), /shared memory/],
     [
-      'classification',
-      request(1, { outputs: [{ name: 'output', parameters: { classification: { int64Param: 1 } } }] }),
-      /classification/,
+      'a sequence of the wrong kind',
+      request(1, { parameters: { sequence_id: { boolParam: true } } }),
+      /"sequence_id" to be an integer or a string.*true/,
+    ],
+    [
+      'a negative priority',
+      request(1, { parameters: { priority: { int64Param: -1 } } }),
+      /"priority" to be 0 or more.*-1/,
+    ],
+    [
+      'a timeout that is text',
+      request(1, { parameters: { timeout: { stringParam: '1s' } } }),
+      /"timeout" to be an integer.*1s/,
+    ],
+    ['a reserved parameter', request(1, { parameters: { triton_x: { boolParam: true } } }), /"triton_x".*reserved/],
+    ['an unsigned custom parameter', request(1, { parameters: { mine: { uint64Param: 1 } } }), /"mine".*unsigned/],
+    [
+      'shared memory without a size',
+      withInput({ parameters: { shared_memory_region: { stringParam: 'x' } } }),
+      /shared_memory_byte_size/,
+    ],
+    [
+      'no classes',
+      request(1, { outputs: [{ name: 'output', parameters: { classification: { int64Param: 0 } } }] }),
+      /classification.*1 or more.*0/,
+    ],
+    [
+      'classification of an input',
+      withInput({ parameters: { classification: { int64Param: 1 } } }),
+      /no parameter "classification"/,
     ],
   ])('%s', async (_, message, words) => {
     const { code, message: text } = await rpcFailure(infer(message));
@@ -132,6 +157,30 @@ describe('ModelInfer', () => {
     ];
     const answer = await infer(request(2, { inputs, rawInputContents: [] }));
     expect(answer.rawOutputContents.map(floatsOf)).toEqual([expectedOutput({ seed: 2 }, rowsOf(2))]);
+  });
+
+  it('gives the likeliest classes with their labels when asked for them', async () => {
+    const outputs = [{ name: 'output', parameters: { classification: { int64Param: 2 } } }];
+    const answer = await infer(request(1, { outputs }));
+    const expected = [...expectedOutput({ seed: 2 }, rowsOf(1))]
+      .map((value, index) => ({ value, text: `${value.toFixed(6)}:${index}:${classNames[index]}` }))
+      .sort((a, b) => b.value - a.value)
+      .slice(0, 2)
+      .map(({ text }) => `${String.fromCharCode(text.length)}\0\0\0${text}`);
+    expect(answer.outputs).toMatchObject([{ name: 'output', datatype: 'BYTES', shape: [1, 2] }]);
+    expect(answer.rawOutputContents[0]!.toString('latin1')).toBe(expected.join(''));
+  });
+
+  it('takes parameters of sequences, of scheduling and of the caller, none of which change the answer', async () => {
+    const parameters = {
+      sequence_id: { stringParam: 'a' },
+      sequence_start: { boolParam: true },
+      priority: { uint64Param: 1 },
+      timeout: { int64Param: 10_000_000 },
+      mine: { doubleParam: 1.5 },
+    };
+    const answer = await infer(request(1, { parameters }));
+    expect(floatsOf(answer.rawOutputContents[0]!)).toEqual(expectedOutput({ seed: 2 }, rowsOf(1)));
   });
 
   it('reads raw bytes wherever they begin in the message', async () => {
@@ -200,7 +249,14 @@ describe('what the server says of itself', () => {
 
   it('has a name, the version of the package and the extensions that it has', async () => {
     const { version } = createRequire(import.meta.url)('#package') as { version: string };
-    const extensions = ['model_configuration'];
+    const extensions = [
+      'classification',
+      'sequence',
+      'schedule_policy',
+      'model_configuration',
+      'binary_tensor_data',
+      'parameters',
+    ];
     expect(await serving.inference.serverMetadata({})).toEqual({ name: 'millrace', version, extensions });
   });
 
@@ -266,7 +322,6 @@ describe('what the server says of itself', () => {
       CudaSharedMemoryRegister: () => inference.cudaSharedMemoryRegister({ name: 'x' }),
       TraceSetting: () => inference.traceSetting({}),
       LogSettings: () => inference.logSettings({}),
-      ModelStreamInfer: () => inference.modelStreamInfer([request()]).next(),
     };
     for (const [method, call] of Object.entries(calls)) {
       const { code, message } = await rpcFailure(call());
@@ -275,6 +330,51 @@ describe('what the server says of itself', () => {
     expect(await rpcFailure(inference.repositoryIndex({ repositoryName: 'x' }))).toMatchObject({
       code: 'UNIMPLEMENTED',
     });
+  });
+});
+
+describe('ModelStreamInfer', () => {
+  const stream = async (...messages: ModelInferRequest[]) => {
+    const answers = [];
+    for await (const answer of serving.inference.modelStreamInfer(messages)) {
+      answers.push(answer);
+    }
+    return answers;
+  };
+
+  it('answers in the order of the requests, and goes on after one that it refuses', async () => {
+    const answers = await stream(
+      request(300, { id: 'large' }),
+      request(1, { id: 'unknown', modelName: 'plants' }),
+      request(2, { id: 'last' }),
+    );
+    expect(answers.map(({ errorMessage, inferResponse }) => [errorMessage, inferResponse?.id])).toEqual([
+      ['', 'large'],
+      [expect.stringContaining("unknown model: 'plants'"), 'unknown'],
+      ['', 'last'],
+    ]);
+    expect(floatsOf(answers[0]!.inferResponse!.rawOutputContents[0]!)).toEqual(
+      expectedOutput({ seed: 2 }, rowsOf(300)),
+    );
+  });
+
+  it('ends with the status of an error where the caller wants that', async () => {
+    const metadata = new grpc.Metadata();
+    metadata.set('triton_grpc_error', 'true');
+    const answers = serving.inference.modelStreamInfer([request(1, { modelName: 'plants' })], { metadata });
+    expect(await rpcFailure(answers.next())).toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('marks every answer as the last of its request where the caller wants that', async () => {
+    const [answer] = await stream(
+      request(1, { parameters: { triton_enable_empty_final_response: { boolParam: true } } }),
+    );
+    expect(answer!.inferResponse!.parameters).toMatchObject({ triton_final_response: { boolParam: true } });
+  });
+
+  it('answers thousands of requests of one stream', async () => {
+    const answers = await stream(...Array.from({ length: 2_000 }, (_, i) => request(1, { id: String(i) })));
+    expect(answers.map(({ inferResponse }) => inferResponse?.id)).toEqual(answers.map((_, i) => String(i)));
   });
 });
 

@@ -1,4 +1,6 @@
-import { LoadedVersion, type PredictingNetwork } from '../../../services/inference/loaded-version.js';
+import { Admission } from '../../../services/inference/admission.js';
+import { LoadedVersion } from '../../../services/inference/loaded-version.js';
+import { NetworkExecutable, type PredictingNetwork } from '../../../services/inference/network-executable.js';
 
 /** A network of two inputs and one output, their sum, that remembers being freed. */
 export class SumNetwork implements PredictingNetwork {
@@ -30,12 +32,19 @@ export function sumVersion(number: number, change: { digest?: string; rowWork?: 
       model: 'sums',
       number,
       digest: change.digest ?? digestOfVersion(number),
-      signature: { input: { name: 'input', width: 2 }, output: { name: 'output', width: 1 }, classes: null },
-      network,
+      executable: new NetworkExecutable(network, {
+        input: { name: 'input', width: 2 },
+        output: { name: 'output', width: 1 },
+        rowWork: change.rowWork ?? 2,
+        sizeBytes: 8,
+      }),
       transform: async () => new Float32Array(),
-      rowWork: change.rowWork ?? 2,
+      classes: null,
     },
-    change.batchRowsMax ?? 8,
+    {
+      admission: new Admission({ requestsMax: 8, bytesMax: 1_000, threadsMax: 1 }),
+      batchRowsMax: change.batchRowsMax ?? 8,
+    },
   );
   return { version, network };
 }

@@ -1,24 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { labelAnswers } from '../../../services/inference/labelled-answer.js';
 
-const signature = (width: number, classes: string[] | null) => ({
-  input: { name: 'input', width: 4 },
-  output: { name: 'output', width },
-  classes,
-});
-
 describe('labelAnswers', () => {
   it('refuses outputs that have no names', () => {
-    expect(() => labelAnswers(new Float32Array(2), 1, signature(2, null))).toThrow(/2 outputs without names/);
+    expect(() => labelAnswers(new Float32Array(2), 1, null)).toThrow(/2 outputs without names/);
   });
 
   it('refuses an answer that is not finite, naming the record', () => {
     const output = Float32Array.of(1, Number.NaN);
-    expect(() => labelAnswers(output, 2, signature(1, null))).toThrow(/`records\[1\]`/);
+    expect(() => labelAnswers(output, 2, null)).toThrow(/`records\[1\]`/);
   });
 
   it('sorts classes by probability, equal ones in the order of the classes', () => {
-    const answers = labelAnswers(Float32Array.of(0.25, 0.5, 0.25), 1, signature(3, ['a', 'b', 'c']));
+    const answers = labelAnswers(Float32Array.of(0.25, 0.5, 0.25), 1, ['a', 'b', 'c']);
     expect(answers).toEqual([
       {
         scores: [
@@ -31,7 +25,7 @@ describe('labelAnswers', () => {
   });
 
   it('reads a single output as the probability of the second class', () => {
-    expect(labelAnswers(Float32Array.of(0.25), 1, signature(1, ['no', 'yes']))).toEqual([
+    expect(labelAnswers(Float32Array.of(0.25), 1, ['no', 'yes'])).toEqual([
       {
         scores: [
           { label: 'no', probability: 0.75 },
@@ -42,6 +36,6 @@ describe('labelAnswers', () => {
   });
 
   it('gives numbers as they are, row by row', () => {
-    expect(labelAnswers(Float32Array.of(-1.5, 2), 2, signature(1, null))).toEqual([{ number: -1.5 }, { number: 2 }]);
+    expect(labelAnswers(Float32Array.of(-1.5, 2), 2, null)).toEqual([{ number: -1.5 }, { number: 2 }]);
   });
 });
