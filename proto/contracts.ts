@@ -138,9 +138,15 @@ export function messageType(name: keyof typeof messageFiles): MessageTypeDefinit
   return type;
 }
 
+const describedFiles = {
+  'millrace.v1.TrainingSpec': 'millrace/v1/training_spec.proto',
+  'inference.ModelConfig': 'inference/model_config.proto',
+  'inference.ModelStatistics': 'inference/grpc_service.proto',
+};
+
 /** The descriptor of a message, with its fields' names as they stand in the .proto file. */
-export function describeMessage(name: 'millrace.v1.TrainingSpec'): protobuf.Type {
+export function describeMessage(name: keyof typeof describedFiles): protobuf.Type {
   const root = new protobuf.Root();
   root.resolvePath = (_, file) => path.join(protoFolder, file);
-  return root.loadSync('millrace/v1/training_spec.proto', { keepCase: true }).lookupType(name);
+  return root.loadSync(describedFiles[name], { keepCase: true }).lookupType(name);
 }

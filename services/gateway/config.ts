@@ -9,6 +9,8 @@ const settings = {
   preprocessingAddress: address,
   /** Longest wait for an inference, ms. */
   inferTimeoutMs: integer(1, 3_600_000).default(60_000),
+  /** Longest wait for a model to be loaded, ms. */
+  loadTimeoutMs: integer(1, 3_600_000).default(600_000),
   /** Longest wait for the metrics of one service, ms. */
   metricsTimeoutMs: integer(1, 60_000).default(1_000),
 };

@@ -1,7 +1,7 @@
 import { RpcError, type StatusName } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 
-/** HTTP status of each gRPC status, as `google/rpc/code.proto` has them. */
+/** HTTP status of each gRPC status, as `google/rpc/code.proto` has them; where Triton's differ and are as clear, Triton's. */
 const httpStatuses: Record<StatusName, number> = {
   OK: 200,
   CANCELLED: 499,
@@ -9,7 +9,7 @@ const httpStatuses: Record<StatusName, number> = {
   INVALID_ARGUMENT: 400,
   DEADLINE_EXCEEDED: 504,
   NOT_FOUND: 404,
-  ALREADY_EXISTS: 409,
+  ALREADY_EXISTS: 400,
   PERMISSION_DENIED: 403,
   RESOURCE_EXHAUSTED: 429,
   FAILED_PRECONDITION: 400,

@@ -50,7 +50,7 @@ export function oipRoutes(inference: InferenceClient, inferTimeoutMs: number): R
       gives: z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) }),
       async handle(call) {
         const { name, version, extensions } = await inference.serverMetadata({}, optionsOf(call));
-        return { name, version, extensions: [...extensions, binaryExtension].toSorted() };
+        return { name, version, extensions: [...new Set([...extensions, binaryExtension])] };
       },
     },
     ...byVersion({
@@ -97,14 +97,16 @@ export function oipRoutes(inference: InferenceClient, inferTimeoutMs: number): R
         'An inference. `Inference-Header-Content-Length` says where the JSON of a body ends and binary data begins.',
       takes: inferRequest,
       gives: inferAnswer,
-      otherMedia: {
-        takes: 'JSON, then the tensors whose `binary_data_size` is given, one after another.',
-        gives: 'JSON, then the tensors whose `binary_data_size` is given, one after another.',
-      },
+      otherMedia: { takes: binaryMedia, gives: binaryMedia },
       handle: (call) => infer(call, inference, inferTimeoutMs),
     }),
   ];
 }
+
+const binaryMedia = {
+  type: 'application/octet-stream',
+  means: 'JSON, then the tensors whose `binary_data_size` is given, one after another.',
+};
 
 /** Of the gateway alone: it has no meaning over gRPC. */
 const binaryExtension = 'binary_tensor_data';

@@ -3,6 +3,13 @@ import type { z } from 'zod';
 import { HttpError } from './http-error.js';
 import { parseJson } from './json.js';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route as the OpenAPI document names it. */
+    path?: string;
+  }
+}
+
 /** One call of a route. */
 export interface Call {
   request: FastifyRequest;
@@ -10,6 +17,12 @@ export interface Call {
   /** Of the path. */
   params: Record<string, string>;
   body: Buffer;
+}
+
+/** A body that is not JSON. */
+export interface Media {
+  type: string;
+  means: string;
 }
 
 /** A route, and what the OpenAPI document says of it. */
@@ -22,12 +35,12 @@ export interface Route {
   summary: string;
   /** JSON of the request; null: the route takes none. */
   takes: z.ZodType | null;
-  /** JSON of the answer; null: the answer has no body. */
+  /** JSON of the answer; null: there is none. */
   gives: z.ZodType | null;
   /** Other statuses than 200 that carry the same JSON. */
   alsoGives?: { status: number; means: string }[];
-  /** Media types beside JSON, with what they are. */
-  otherMedia?: { takes?: string; gives?: string };
+  /** What is taken and given beside JSON. */
+  otherMedia?: { takes?: Media; gives?: Media };
   handle(call: Call): Promise<unknown>;
 }
 
@@ -36,6 +49,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly Route[]): void 
     app.route({
       method,
       url: toPattern(path),
+      config: { path },
       handler: (request, reply) =>
         handle({
           request,
@@ -47,9 +61,9 @@ export function addRoutes(app: FastifyInstance, routes: readonly Route[]): void 
   }
 }
 
-/** In fastify's words; a colon that is only a colon is doubled. */
+/** In fastify's words: a colon that is only a colon is doubled, and a parameter before one is told to end there. */
 function toPattern(path: string): string {
-  return path.replaceAll(':', '::').replaceAll(/\{(\w+)\}/g, ':$1');
+  return path.replaceAll(/\{(\w+)\}(:?)/g, (_, name, colon) => (colon ? `:${name}(^[^:/]+)::` : `:${name}`));
 }
 
 /** A value as the schema has it; what is wrong with it is said by the field. */

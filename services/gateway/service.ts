@@ -10,8 +10,14 @@ import { Teardown } from '../platform/teardown.js';
 import type { GatewayConfig } from './config.js';
 import { createApp } from './http-app.js';
 import { MeshMetrics } from './mesh-metrics.js';
+import { modelRoutes } from './model-routes.js';
 import { oipRoutes } from './oip-routes.js';
-import { addRoutes } from './routes.js';
+import { describeRoutes } from './openapi.js';
+import { predictionRoutes } from './prediction-routes.js';
+import { repositoryRoutes } from './repository-routes.js';
+import { addRoutes, type Route } from './routes.js';
+import { settingsRoutes } from './settings-routes.js';
+import { sharedMemoryRoutes } from './shared-memory-routes.js';
 
 /** Starts the HTTP door of the mesh. It stays up while the services behind it are down, and says so. */
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningService> {
@@ -20,6 +26,16 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const addresses = addressesOf(config);
     const inference = createClient(contracts.inference, addresses.get('inference')!);
     teardown.add(() => inference.close());
+    const prediction = createClient(contracts.prediction, addresses.get('inference')!);
+    teardown.add(() => prediction.close());
+    const routes = [
+      ...oipRoutes(inference, config.inferTimeoutMs),
+      ...modelRoutes(inference),
+      ...repositoryRoutes(inference, config.loadTimeoutMs),
+      ...sharedMemoryRoutes(inference),
+      ...settingsRoutes(inference),
+      ...predictionRoutes(prediction, config.inferTimeoutMs),
+    ];
     const metrics = new Metrics('gateway');
     const mesh = new MeshMetrics(addresses, metrics, config.metricsTimeoutMs, log);
     teardown.add(() => mesh.close());
@@ -27,14 +43,26 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const app = createApp(log);
     teardown.add(() => stop(app, config.stopGraceMs));
     observe(app, metrics);
-    app.get('/metrics', async (_, reply) => reply.type(metrics.registry.contentType).send(await mesh.collect()));
-    addRoutes(app, oipRoutes(inference, config.inferTimeoutMs));
+    addRoutes(app, describeRoutes([...routes, metricsRoute(mesh, metrics.registry.contentType)]));
     const port = await listen(app, config.host, servicePort(config, 'gateway'));
     return { port, stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;
   }
+}
+
+function metricsRoute(mesh: MeshMetrics, contentType: string): Route {
+  return {
+    method: 'GET',
+    path: '/metrics',
+    operation: 'metrics',
+    summary: 'Metrics of every service of the mesh, in the text format of Prometheus.',
+    takes: null,
+    gives: null,
+    otherMedia: { gives: { type: 'text/plain', means: 'Prometheus 0.0.4' } },
+    handle: async ({ reply }) => reply.type(contentType).send(await mesh.collect()),
+  };
 }
 
 function addressesOf(config: GatewayConfig): Map<ServiceName, string> {
@@ -61,7 +89,7 @@ function observe(app: FastifyInstance, { registry }: Metrics): void {
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method } = request;
-    const route = request.routeOptions.url ?? 'none';
+    const route = request.routeOptions.config.path ?? 'none';
     handled.inc({ method, route, status: reply.statusCode });
     seconds.observe({ method, route }, reply.elapsedTime / 1_000);
   });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../services/gateway/config.js';
 import { startGateway } from '../../services/gateway/service.js';
 import type { RunningService } from '../../services/platform/main.js';
+import { ApiDocument } from '../support/api-document.js';
 import { expectedOutput, inputWidth, modelFiles, publish } from '../support/published-model.js';
 import { Serving, silentLog } from '../support/serving.js';
 import { tempFolder } from '../support/temp-folder.js';
@@ -11,6 +12,7 @@ const dataDir = tempFolder();
 let serving: Serving;
 let gateway: RunningService;
 let alone: RunningService;
+let document: ApiDocument;
 
 /** Nothing listens on port 1. */
 const nowhere = '127.0.0.1:1';
@@ -22,6 +24,7 @@ beforeAll(async () => {
   await serving.serves('animals', '', 2);
   await serving.serves('animals', '1', 1);
   gateway = await start(`--inference-address=127.0.0.1:${serving.service.port}`);
+  document = await ApiDocument.of(gateway.port);
   alone = await start(`--inference-address=${nowhere}`);
 });
 afterAll(async () => {
@@ -40,9 +43,12 @@ interface Answer {
   body: unknown;
 }
 
+/** Every answer must be as the OpenAPI document says. */
 async function call(path: string, init: RequestInit = {}, service = gateway): Promise<Answer> {
   const response = await fetch(`http://127.0.0.1:${service.port}${path}`, init);
-  return { status: response.status, body: await response.json() };
+  const answer = { status: response.status, body: await response.json() };
+  document.expectAnswer(init.method ?? 'GET', path, answer.status, answer.body);
+  return answer;
 }
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
@@ -142,8 +148,11 @@ describe('what the gateway refuses', () => {
   });
 
   it('paths that it does not have', async () => {
-    expect(await call('/v3')).toEqual({ status: 404, body: { error: 'There is no GET /v3.' } });
-    expect(await call(inferPath)).toEqual({ status: 404, body: { error: `There is no GET ${inferPath}.` } });
+    for (const path of ['/v3', inferPath]) {
+      const response = await fetch(`http://127.0.0.1:${gateway.port}${path}`);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toEqual({ error: `There is no GET ${path}.` });
+    }
   });
 });
 
