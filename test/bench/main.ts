@@ -7,6 +7,7 @@ import { engineInfo } from '../../native/index.js';
 import { root } from '../support/mesh.js';
 import { engineSuite } from './engine-suite.js';
 import { meshSuite } from './mesh-suite.js';
+import { servingSuite } from './serving-suite.js';
 import type { Figure } from './trial.js';
 
 /** A group of measurements that belong together. */
@@ -21,7 +22,7 @@ export interface Measurement {
   reached: boolean | null;
 }
 
-const suites: Record<string, Suite> = { engine: engineSuite, mesh: meshSuite };
+const suites: Record<string, Suite> = { engine: engineSuite, mesh: meshSuite, serving: servingSuite };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -39,20 +39,38 @@ export async function compare(contenders: Contender[], trials: number): Promise<
 
 /** The same for programs that measure several things: the contenders' figures by what they are of. */
 export async function compareMany(contenders: ManyContender[], trials: number): Promise<Map<string, Figure[]>> {
-  const values = contenders.map(() => new Map<string, number[]>());
-  for (let trial = 0; trial < trials; trial++) {
-    for (const [i, { name, command, args, env, figures }] of contenders.entries()) {
+  const subjects = contenders.map(({ name, command, args, env, figures }) => ({
+    name,
+    measure: async () => {
       const { status, stdout, stderr } = await run(command, args, { env: { ...process.env, ...env } });
       if (status !== 0) {
         throw new Error(`${name} ended with status ${status}: ${stderr.slice(-2_000)}`);
       }
-      for (const [key, value] of Object.entries(figures(stdout))) {
+      return figures(stdout);
+    },
+  }));
+  return measureInTurn(subjects, trials);
+}
+
+/** Something that is measured, each time anew. */
+export interface Subject {
+  name: string;
+  /** The figures, by what they are of. */
+  measure(): Promise<Record<string, number>>;
+}
+
+/** Measures A B A B ...: the subjects' figures by what they are of. */
+export async function measureInTurn(subjects: Subject[], trials: number): Promise<Map<string, Figure[]>> {
+  const values = subjects.map(() => new Map<string, number[]>());
+  for (let trial = 0; trial < trials; trial++) {
+    for (const [i, subject] of subjects.entries()) {
+      for (const [key, value] of Object.entries(await subject.measure())) {
         values[i]!.set(key, [...(values[i]!.get(key) ?? []), value]);
       }
     }
   }
   const result = new Map<string, Figure[]>();
-  for (const [i, { name }] of contenders.entries()) {
+  for (const [i, { name }] of subjects.entries()) {
     for (const [key, list] of values[i]!) {
       result.set(key, [...(result.get(key) ?? []), summarise(name, list)]);
     }

@@ -75,12 +75,28 @@ export async function publish(
   aliases: string[] = [],
 ): Promise<number> {
   await registry.createModel({ modelId: model }).catch(() => undefined);
+  return addVersion(registry, model, await upload(registry, files), aliases);
+}
+
+type Artifacts = { path: string; digest: string }[];
+
+export async function upload(registry: RegistryClient, files: Files): Promise<Artifacts> {
   const artifacts = [];
   for (const [path, bytes] of Object.entries(files)) {
     const blob = { digest: digestOf(bytes), sizeBytes: bytes.length };
     await registry.uploadBlob([{ blob }, ...chunksOf(bytes)]);
     artifacts.push({ path, digest: blob.digest });
   }
+  return artifacts;
+}
+
+/** Adds what is uploaded as the next version. @returns its number */
+export async function addVersion(
+  registry: RegistryClient,
+  model: string,
+  artifacts: Artifacts,
+  aliases: string[] = [],
+): Promise<number> {
   const version = await registry.createModelVersion({
     parent: `models/${model}`,
     modelVersion: { artifacts },
