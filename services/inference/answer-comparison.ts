@@ -1,5 +1,6 @@
 import type { Datatype, TensorSpec } from './tensor.js';
 import { rowElements } from './tensor.js';
+import { readNumbers } from './tensor-numbers.js';
 
 /** What a version answers with. */
 export interface AnswerForm {
@@ -67,15 +68,15 @@ export function compareAnswers(
       isEqual &&= Buffer.compare(a[i]!, b[i]!) === 0;
       continue;
     }
-    const [ours, theirs] = [readNumbers(a[i]!, output.datatype), readNumbers(b[i]!, output.datatype)];
-    const compared = compareNumbers(ours, theirs, tolerance);
+    const [ours, theirs] = [a, b].map((answer) => readNumbers(answer[i]!, output.datatype) as number[]);
+    const compared = compareNumbers(ours!, theirs!, tolerance);
     differenceMax = Math.max(differenceMax, compared.differenceMax);
-    isEqual &&= classes ? isSameChoice(ours, theirs, rows, rowElements(output)) : compared.isEqual;
+    isEqual &&= classes ? isSameChoice(ours!, theirs!, rows, rowElements(output)) : compared.isEqual;
   }
   return { isEqual, differenceMax };
 }
 
-function compareNumbers(a: ArrayLike<number>, b: ArrayLike<number>, { absolute, relative }: Tolerance): Comparison {
+function compareNumbers(a: readonly number[], b: readonly number[], { absolute, relative }: Tolerance): Comparison {
   let isEqual = a.length === b.length;
   let differenceMax = 0;
   for (let i = 0; i < a.length && i < b.length; i++) {
@@ -94,7 +95,7 @@ function compareNumbers(a: ArrayLike<number>, b: ArrayLike<number>, { absolute, 
   return { isEqual, differenceMax };
 }
 
-function isSameChoice(a: ArrayLike<number>, b: ArrayLike<number>, rows: number, width: number): boolean {
+function isSameChoice(a: readonly number[], b: readonly number[], rows: number, width: number): boolean {
   for (let row = 0; row < rows; row++) {
     if (choice(a, row * width, width) !== choice(b, row * width, width)) {
       return false;
@@ -104,7 +105,7 @@ function isSameChoice(a: ArrayLike<number>, b: ArrayLike<number>, rows: number, 
 }
 
 /** The likeliest class of a row; a single output is the probability of the second class. -1: there is NaN, which chooses none. */
-function choice(numbers: ArrayLike<number>, begin: number, width: number): number {
+function choice(numbers: readonly number[], begin: number, width: number): number {
   let best = 0;
   for (let i = 0; i < width; i++) {
     if (Number.isNaN(numbers[begin + i])) {
@@ -115,39 +116,4 @@ function choice(numbers: ArrayLike<number>, begin: number, width: number): numbe
     }
   }
   return width > 1 ? best : Number(numbers[begin]! > 0.5);
-}
-
-function readNumbers(bytes: Uint8Array, datatype: Datatype): Float64Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [size, read] = readers[datatype as keyof typeof readers];
-  const numbers = new Float64Array(Math.floor(bytes.length / size));
-  for (let i = 0; i < numbers.length; i++) {
-    numbers[i] = read(view, i * size);
-  }
-  return numbers;
-}
-
-const readers = {
-  FP32: [4, (view, at) => view.getFloat32(at, true)],
-  FP64: [8, (view, at) => view.getFloat64(at, true)],
-  FP16: [2, (view, at) => fromHalf(view.getUint16(at, true))],
-  BF16: [2, (view, at) => fromBrainFloat(view.getUint16(at, true))],
-} satisfies Partial<Record<Datatype, [number, (view: DataView, at: number) => number]>>;
-
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) {
-    return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  }
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-const wide = new DataView(new ArrayBuffer(4));
-
-/** The upper half of a float32. */
-function fromBrainFloat(bits: number): number {
-  wide.setUint32(0, bits << 16);
-  return wide.getFloat32(0);
 }

@@ -1,8 +1,8 @@
 import { contracts, createClient, type RpcClient, RpcError, type StatusName } from '../../proto/index.js';
 import { ResourceName } from '../platform/resource-name.js';
+import { type BatchingSettings, defaultBatching } from './batching-settings.js';
 import {
   type Deployment,
-  defaultBatching,
   defaultDeployment,
   type ModelSnapshot,
   type Registry,
@@ -109,7 +109,22 @@ function toSnapshot(model: Model, deployment: DeploymentMessage | null): ModelSn
 }
 
 function toDeployment({ traffic, shadow, batching, responseCacheBytes }: DeploymentMessage): Deployment {
-  return { traffic, shadow, batching: batching ?? defaultBatching, responseCacheBytes };
+  return { traffic, shadow, batching: batching ? toBatching(batching) : defaultBatching, responseCacheBytes };
+}
+
+function toBatching(message: NonNullable<DeploymentMessage['batching']>): BatchingSettings {
+  const { rowsMax, preferredRows, queueDelayUsMax, queueRequestsMax, priorityLevels, defaultPriority } = message;
+  const { timeoutUs, timeoutOverride = defaultBatching.timeoutOverride } = message;
+  return {
+    rowsMax,
+    preferredRows,
+    queueDelayUsMax,
+    queueRequestsMax,
+    priorityLevels,
+    defaultPriority,
+    timeoutUs,
+    timeoutOverride,
+  };
 }
 
 function toDescriptor(version: Version): VersionDescriptor {

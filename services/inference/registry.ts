@@ -1,3 +1,5 @@
+import { type BatchingSettings, defaultBatching } from './batching-settings.js';
+
 /** What inference needs to know of the registry. `registry-client.ts` is the one that speaks its contract. */
 
 /** A model as the registry has it at one moment. */
@@ -31,37 +33,6 @@ export interface ShadowTarget {
   /** Share of the requests, above 0 and at most 1. */
   fraction: number;
 }
-
-/** How requests are computed together. */
-export interface BatchingSettings {
-  /** Most rows computed together; 0: as the server is set. */
-  rowsMax: number;
-  /** Ascending; a batch that reaches one of them goes at once. */
-  preferredRows: readonly number[];
-  /** Longest wait for other requests, microseconds; 0: within one turn of the event loop. */
-  queueDelayUsMax: number;
-  /** Most requests that may wait; 0: as the server is set. */
-  queueRequestsMax: number;
-  /** 1 is the highest; 0: none. */
-  priorityLevels: number;
-  /** From 1 to `priorityLevels`; 0 without levels. */
-  defaultPriority: number;
-  /** Longest wait in all, microseconds; 0: the deadline alone counts. */
-  timeoutUs: number;
-  /** Whether a request's `timeout` parameter counts. */
-  timeoutOverride: boolean;
-}
-
-export const defaultBatching: BatchingSettings = {
-  rowsMax: 0,
-  preferredRows: [],
-  queueDelayUsMax: 0,
-  queueRequestsMax: 0,
-  priorityLevels: 0,
-  defaultPriority: 0,
-  timeoutUs: 0,
-  timeoutOverride: false,
-};
 
 /** Of a model of which the registry says nothing else. */
 export const defaultDeployment: Deployment = {

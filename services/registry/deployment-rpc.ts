@@ -1,10 +1,17 @@
+import type { BatchingSettings__Output as BatchingInput } from '../../proto/gen/millrace/v1/BatchingSettings.js';
 import type {
   Deployment__Output as DeploymentInput,
   Deployment as DeploymentMessage,
 } from '../../proto/gen/millrace/v1/Deployment.js';
 import type { UpdateDeploymentRequest__Output } from '../../proto/gen/millrace/v1/UpdateDeploymentRequest.js';
 import { toTimestamp } from '../../proto/index.js';
-import { type Deployment, defaultDeployment, deploymentName, type StoredDeployment } from './deployment.js';
+import {
+  type BatchingSettings,
+  type Deployment,
+  defaultDeployment,
+  deploymentName,
+  type StoredDeployment,
+} from './deployment.js';
 
 export interface DeploymentUpdate {
   model: string;
@@ -33,8 +40,23 @@ function fromDeployment({ traffic, shadow, batching, responseCacheBytes }: Deplo
   return {
     traffic: traffic.map(({ target, weight }) => ({ target, weight })),
     shadow: shadow && { target: shadow.target, fraction: shadow.fraction },
-    batching: batching ? { ...batching } : defaultDeployment().batching,
+    batching: batching ? fromBatching(batching) : defaultDeployment().batching,
     responseCacheBytes,
+  };
+}
+
+function fromBatching(batching: BatchingInput): BatchingSettings {
+  const { rowsMax, preferredRows, queueDelayUsMax, queueRequestsMax, priorityLevels, defaultPriority } = batching;
+  const { timeoutUs, timeoutOverride = defaultDeployment().batching.timeoutOverride } = batching;
+  return {
+    rowsMax,
+    preferredRows,
+    queueDelayUsMax,
+    queueRequestsMax,
+    priorityLevels,
+    defaultPriority,
+    timeoutUs,
+    timeoutOverride,
   };
 }
 

@@ -57,7 +57,7 @@ export function defaultDeployment(): Deployment {
       priorityLevels: 0,
       defaultPriority: 0,
       timeoutUs: 0,
-      timeoutOverride: false,
+      timeoutOverride: true,
     },
     responseCacheBytes: 0,
   };

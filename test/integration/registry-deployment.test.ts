@@ -16,7 +16,9 @@ const noBatching = {
   priorityLevels: 0,
   defaultPriority: 0,
   timeoutUs: 0,
-  timeoutOverride: false,
+  timeoutOverride: true,
+  // How the protobuf library says that an optional field is set.
+  _timeoutOverride: 'timeoutOverride',
 };
 const defaults = { name, traffic: [], shadow: null, batching: noBatching, responseCacheBytes: 0, updateTime: null };
 const split = [
