@@ -60,6 +60,16 @@ export function readRequest(request: TensorRequest, version: LoadedVersion, memo
   return { rows, inputs, outputs, options };
 }
 
+function fitsRow(shape: readonly number[], spec: TensorSpec): boolean {
+  const row = spec.shape;
+  for (let i = 0; i < row.length; i++) {
+    if (shape[i + 1] !== row[i]) {
+      return false;
+    }
+  }
+  return shape.length === row.length + 1;
+}
+
 /** Reads the inputs of one request. */
 class InputReader {
   #rows = 0;
@@ -83,7 +93,8 @@ class InputReader {
     );
     const rawIndexes = this.#rawIndexes(parts);
     const inputs: Uint8Array[] = [];
-    for (const [i, spec] of this.#specs.entries()) {
+    for (let i = 0; i < this.#specs.length; i++) {
+      const spec = this.#specs[i]!;
       const position = this.#positions[i];
       if (position !== undefined) {
         const input = this.request.inputs[position]!;
@@ -100,14 +111,12 @@ class InputReader {
 
   /** Finds the input of each name. */
   #match(): void {
-    const { model } = this.version;
-    const names = this.#specs.map(({ name }) => quote(name)).join(', ');
-    for (const [position, { name }] of this.request.inputs.entries()) {
+    const { inputs } = this.request;
+    for (let position = 0; position < inputs.length; position++) {
+      const { name } = inputs[position]!;
       const index = this.#specs.findIndex((spec) => spec.name === name);
       if (index < 0) {
-        const theirs = this.#specs.length === 1 ? `its only input is ${names}` : `its inputs are ${names}`;
-        const description = `Unexpected inference input ${quote(name)} for model '${model}': ${theirs}.`;
-        this.violations.add(`inputs[${position}].name`, description);
+        this.violations.add(`inputs[${position}].name`, this.#unexpected(name));
       } else if (this.#positions[index] !== undefined) {
         const description = `Expected each input once but \`inputs\` has ${quote(name)} again.`;
         this.violations.add(`inputs[${position}].name`, description);
@@ -115,11 +124,18 @@ class InputReader {
         this.#positions[index] = position;
       }
     }
-    for (const [i, { name }] of this.#specs.entries()) {
+    for (let i = 0; i < this.#specs.length; i++) {
       if (this.#positions[i] === undefined) {
-        this.violations.add('inputs', `Expected input ${quote(name)} for model '${model}' but it is missing.`);
+        const name = quote(this.#specs[i]!.name);
+        this.violations.add('inputs', `Expected input ${name} for model '${this.version.model}' but it is missing.`);
       }
     }
+  }
+
+  #unexpected(name: string): string {
+    const names = this.#specs.map((spec) => quote(spec.name)).join(', ');
+    const theirs = this.#specs.length === 1 ? `its only input is ${names}` : `its inputs are ${names}`;
+    return `Unexpected inference input ${quote(name)} for model '${this.version.model}': ${theirs}.`;
   }
 
   /** Which entry of `raw_input_contents` each input of the request has; null: the request is typed, or wrong. */
@@ -151,9 +167,8 @@ class InputReader {
       const description = `Inference input '${name}' has datatype ${quote(datatype)}, but model '${model}' expects ${spec.datatype}.`;
       this.violations.add(`${field}.datatype`, description);
     }
-    const [rows, ...row] = shape;
-    const fits = row.length === spec.shape.length && row.every((size, i) => size === spec.shape[i]);
-    if (!fits || rows === undefined || !(rows >= 1)) {
+    const rows = shape[0];
+    if (!fitsRow(shape, spec) || rows === undefined || !(rows >= 1)) {
       const expected = ['rows', ...spec.shape].join(', ');
       const description = `Unexpected shape for input '${name}' for model '${model}': expected [${expected}] with 1 to ${rowsMax} rows but received ${quote(shape)}.`;
       this.violations.add(`${field}.shape`, description);

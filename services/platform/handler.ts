@@ -16,7 +16,7 @@ import type { Metrics } from './metrics.js';
 
 /** What a method knows of its call beside the request. */
 export interface CallContext {
-  /** From the caller's `x-request-id`, or made here; sent back under the same name. */
+  /** From the caller's `x-request-id`, or made here when it is asked for; sent back under the same name. */
   requestId: string;
   /**
    * Aborted when the caller has gone, or its deadline has passed. Whatever waits must wait for this too: a generator that
@@ -71,7 +71,7 @@ export interface HandlerHost {
   metrics: Metrics;
   stopping: AbortSignal;
   /** Calls whose method still runs, also when their caller has gone. */
-  active: Set<Promise<void>>;
+  active: ActiveCalls;
 }
 
 /** Adds a service whose methods may throw; in grpc-js alone a handler that rejects never answers. */
@@ -140,10 +140,12 @@ function toHandler(
   { path, requestStream, responseStream }: grpc.MethodDefinition<unknown, unknown>,
   host: HandlerHost,
 ): grpc.UntypedHandleCall {
-  const handle = async (call: AnyCall, callback: Callback | null) => {
-    const begin = process.hrtime.bigint();
+  const counted = host.metrics.method(path);
+  const start = async (call: AnyCall, callback: Callback | null) => {
+    const begin = performance.now();
     const context = new Context(call, host);
     let code: StatusName = 'OK';
+    host.active.begin();
     try {
       const argument = requestStream ? incoming(call, context.signal) : wellFormed(call.request);
       if (callback) {
@@ -156,37 +158,64 @@ function toHandler(
         call.end();
       }
     } catch (error) {
-      context.settle();
-      const status = toStatus(error, context);
-      code = grpc.status[status.code] as StatusName;
-      callback ? callback(status) : call.emit('error', status);
+      code = refuse(error, call, callback, context);
     }
-    host.metrics.handled.inc({ method: path, code });
-    host.metrics.handlingSeconds.observe({ method: path }, Number(process.hrtime.bigint() - begin) / 1e9);
+    host.active.end();
+    counted.ended(code, performance.now() - begin);
     if (host.log.isLevelEnabled('debug')) {
       context.log.debug({ method: path, code }, 'call ended');
     }
   };
-  const start = (call: AnyCall, callback: Callback | null) => {
-    const ended = handle(call, callback)
-      .catch((error: unknown) => host.log.error({ err: error, method: path }, 'call cannot be answered'))
-      .finally(() => host.active.delete(ended));
-    host.active.add(ended);
-  };
   const handler = responseStream ? (call: AnyCall) => start(call, null) : start;
-  return handler as grpc.UntypedHandleCall;
+  return handler as unknown as grpc.UntypedHandleCall;
+}
+
+function refuse(error: unknown, call: AnyCall, callback: Callback | null, context: Context): StatusName {
+  const status = toStatus(error, context);
+  context.settle();
+  try {
+    callback ? callback(status) : call.emit('error', status);
+  } catch (failure) {
+    context.log.error({ err: failure }, 'call cannot be answered');
+  }
+  return grpc.status[status.code] as StatusName;
+}
+
+/** Counts calls whose method runs. */
+export class ActiveCalls {
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  begin(): void {
+    this.#count++;
+  }
+
+  end(): void {
+    this.#count--;
+    if (this.#count === 0) {
+      for (const resolve of this.#waiting.splice(0)) {
+        resolve();
+      }
+    }
+  }
+
+  /** Resolves once no call is left. */
+  async ended(): Promise<void> {
+    if (this.#count > 0) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
 }
 
 const requestIdKey = 'x-request-id';
 
 /** What a small call never asks for is made when it is asked for: it would cost more than the answer. */
 class Context implements CallContext {
-  readonly requestId: string;
   readonly stopping: AbortSignal;
   readonly metadata: grpc.Metadata;
-  /** Why nobody waits for the answer any more; null while somebody does. */
-  gone: ServiceError | null = null;
+  #gone: ServiceError | null = null;
   #isSettled = false;
+  #requestId: string | null = null;
   #controller: AbortController | null = null;
   #log: Logger | null = null;
 
@@ -194,14 +223,25 @@ class Context implements CallContext {
     private readonly call: AnyCall,
     private readonly host: HandlerHost,
   ) {
-    const given = call.metadata.get(requestIdKey)[0];
-    this.requestId = typeof given === 'string' && given.length >= 1 && given.length <= 100 ? given : randomUUID();
     this.stopping = host.stopping;
     this.metadata = call.metadata;
+    const given = call.metadata.get(requestIdKey)[0];
+    if (typeof given === 'string' && given.length >= 1 && given.length <= 100) {
+      this.#tell(given);
+    }
+  }
+
+  get requestId(): string {
+    return this.#requestId ?? this.#tell(randomUUID());
+  }
+
+  /** The caller is told the id of its request where it gave one, or where something is said of the request. */
+  #tell(id: string): string {
+    this.#requestId = id;
     const metadata = new grpc.Metadata();
-    metadata.set(requestIdKey, this.requestId);
-    call.sendMetadata(metadata);
-    call.on('cancelled', () => this.#leave());
+    metadata.set(requestIdKey, id);
+    this.call.sendMetadata(metadata);
+    return id;
   }
 
   get signal(): AbortSignal {
@@ -210,6 +250,7 @@ class Context implements CallContext {
       if (this.gone) {
         this.#controller.abort(this.gone);
       }
+      this.call.on('cancelled', () => this.#leave());
     }
     return this.#controller.signal;
   }
@@ -219,10 +260,15 @@ class Context implements CallContext {
     return this.#log;
   }
 
-  throwIfGone(): void {
-    if (!this.gone && Date.now() >= Number(this.call.getDeadline())) {
+  /** Why nobody waits for the answer any more; null while somebody does. */
+  get gone(): ServiceError | null {
+    if (!this.#gone && (this.call.cancelled || Date.now() >= Number(this.call.getDeadline()))) {
       this.#leave();
     }
+    return this.#gone;
+  }
+
+  throwIfGone(): void {
     if (this.gone) {
       throw this.gone;
     }
@@ -234,9 +280,9 @@ class Context implements CallContext {
   }
 
   #leave(): void {
-    if (!this.#isSettled && !this.gone) {
-      this.gone = goneError(this.call);
-      this.#controller?.abort(this.gone);
+    if (!this.#isSettled && !this.#gone) {
+      this.#gone = goneError(this.call);
+      this.#controller?.abort(this.#gone);
     }
   }
 }

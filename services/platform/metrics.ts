@@ -1,28 +1,64 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { StatusName } from '../../proto/index.js';
+import {
+  type HistogramCounts,
+  histogramCounts,
+  histogramSeries,
+  observe,
+  registerCollected,
+} from './histogram-counts.js';
 
 export { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const secondBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Calls of one method that have ended. */
+class MethodCounts {
+  readonly byCode = new Map<StatusName, number>();
+  readonly seconds: HistogramCounts = histogramCounts(secondBounds);
+
+  ended(code: StatusName, ms: number): void {
+    this.byCode.set(code, (this.byCode.get(code) ?? 0) + 1);
+    observe(this.seconds, ms / 1_000);
+  }
+}
 
 /** Metrics of one service process; every series carries `service`. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly handled: Counter<'method' | 'code'>;
-  readonly handlingSeconds: Histogram<'method'>;
+  readonly #methods = new Map<string, MethodCounts>();
 
   constructor(service: string) {
     this.registry.setDefaultLabels({ service });
     collectDefaultMetrics({ register: this.registry });
-    this.handled = new Counter({
+    registerCollected(this.registry, {
       name: 'grpc_server_handled_total',
       help: 'Calls that ended, by method and status code.',
-      labelNames: ['method', 'code'],
-      registers: [this.registry],
+      type: 'counter',
+      collect: () =>
+        [...this.#methods].flatMap(([method, { byCode }]) =>
+          [...byCode].map(([code, value]) => ({ labels: { method, code }, value })),
+        ),
     });
-    this.handlingSeconds = new Histogram({
-      name: 'grpc_server_handling_seconds',
+    const name = 'grpc_server_handling_seconds';
+    registerCollected(this.registry, {
+      name,
       help: 'Time from the start of a call to its end.',
-      labelNames: ['method'],
-      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-      registers: [this.registry],
+      type: 'histogram',
+      collect: () =>
+        [...this.#methods]
+          .filter(([, { byCode }]) => byCode.size > 0)
+          .flatMap(([method, { seconds }]) => histogramSeries(name, { method }, seconds)),
     });
+  }
+
+  /** Where the calls of a method are counted. */
+  method(path: string): MethodCounts {
+    let counts = this.#methods.get(path);
+    if (!counts) {
+      counts = new MethodCounts();
+      this.#methods.set(path, counts);
+    }
+    return counts;
   }
 }

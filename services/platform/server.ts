@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { contracts } from '../../proto/index.js';
 import { ServiceError } from './errors.js';
-import { addService, type ImplementedContract, implement } from './handler.js';
+import { ActiveCalls, addService, type ImplementedContract, implement } from './handler.js';
 import { Health } from './health.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -37,10 +37,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const server = new grpc.Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
+    // Nobody reads what it would gather of every call.
+    'grpc.enable_channelz': 0,
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
   });
   const stopping = new AbortController();
-  const active = new Set<Promise<void>>();
+  const active = new ActiveCalls();
   for (const implemented of served) {
     addService(server, implemented, { log, metrics, stopping: stopping.signal, active });
   }
@@ -57,14 +59,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** Takes no more calls and waits for those there are, and for methods whose caller has gone; after `graceMs` breaks off. */
-function finish(server: grpc.Server, active: Set<Promise<void>>, graceMs: number): Promise<void> {
+function finish(server: grpc.Server, active: ActiveCalls, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const force = setTimeout(() => {
       server.forceShutdown();
       resolve();
     }, graceMs);
     server.tryShutdown(async () => {
-      await Promise.all(active);
+      await active.ended();
       clearTimeout(force);
       resolve();
     });
