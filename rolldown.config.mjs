@@ -14,7 +14,7 @@ const programs = [
     ...['crowded', 'epoch', 'large', 'load', 'predict', 'predict-ort', 'quantized', 'rows'].map(
       (name) => `engine-${name}`,
     ),
-    ...['echo', 'stream'].map((name) => `serving-${name}`),
+    ...['echo', 'profile', 'stream'].map((name) => `serving-${name}`),
   ].map((name) => `test/bench/${name}`),
 ];
 

@@ -1,6 +1,6 @@
 import type { Measurement, Suite } from './main.js';
 import { cores, cppEcho, nodeEcho, type Peer, scriptPeer, seedBody } from './serving/contenders.js';
-import { alone, atRate, saturate, stream } from './serving/loads.js';
+import { alone, atRate, measuredSeconds, saturate, stream } from './serving/loads.js';
 import { measureMemory } from './serving/memory.js';
 import { networkFiles, seedNetwork } from './serving/networks.js';
 import { hasWorkers, OwnServer } from './serving/own-server.js';
@@ -90,7 +90,9 @@ function measureOurs(note: Note): Promise<Figures> {
     const raw = await saturate({ port, body: seedBody(256) }, few);
     return {
       ...{ rate, mean, p99, median, rowRate, unary, raw },
-      ...(await attempt('streaming', note, async () => ({ stream: await stream(target, unary) }))),
+      ...(await attempt('streaming', note, async () => ({
+        stream: await stream(target, Math.round(measuredSeconds * unary)),
+      }))),
       ...(await attempt('shared memory', note, async () => ({
         shared: await withSharedMemory(inference, 256, (body) => saturate({ port, body }, few)),
       }))),

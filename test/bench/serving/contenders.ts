@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { freePortBase, mnistFolder, root } from '../../support/mesh.js';
@@ -92,9 +93,28 @@ export function scriptPeer(name: 'triton' | 'mlserver'): Peer | string {
       const ready = /^serving (\d+) (.+)$/m;
       const server = await ServerProcess.start({ command: 'sh', args, env, ready, endsWith: 'input' });
       const [port, bodyFile] = server.readyGroups;
+      // The script gives it some seconds, which on a busy machine are too few.
+      await untilOpen(Number(port));
       return running(server, Number(port), readFileSync(bodyFile!));
     },
   };
+}
+
+async function untilOpen(port: number): Promise<void> {
+  const isOpen = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy();
+        resolve(true);
+      }).once('error', () => resolve(false));
+    });
+  const end = Date.now() + 120_000;
+  while (!(await isOpen())) {
+    if (Date.now() > end) {
+      throw new Error(`nobody listens on port ${port}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /** The scripts in a new folder, with our `load.sh` among them. @returns the path of `script` there */

@@ -12,7 +12,7 @@ export interface Target {
 }
 
 const warmUpSeconds = 2;
-const measuredSeconds = 4;
+export const measuredSeconds = 4;
 const many = { connections: 4, inFlight: 16 };
 
 /** Requests a second with 64 under way, or as many as told. */
@@ -55,13 +55,13 @@ export async function checked(load: Load, answerBytes: number | null): Promise<L
   return result;
 }
 
-/** Requests a second of one stream on one connection, with 64 under way. */
-export async function stream({ port, body }: Target, requestsPerSecond: number): Promise<number> {
+/** Requests a second of one stream on one connection, with 64 under way, after as many again to warm up. */
+export async function stream({ port, body }: Target, requests: number): Promise<number> {
   const file = path.join(tempFolder(), 'request.bin');
   writeFileSync(file, body);
   const script = path.join(root, 'dist/test/bench/serving-stream.js');
-  const counts = [warmUpSeconds, measuredSeconds].map((seconds) => String(Math.round(seconds * requestsPerSecond)));
-  const { status, stdout, stderr } = await run(process.execPath, [script, String(port), file, ...counts, '64']);
+  const counts = [requests, requests, 64].map(String);
+  const { status, stdout, stderr } = await run(process.execPath, [script, String(port), file, ...counts]);
   if (status !== 0) {
     throw new Error(`the stream failed: ${stderr.slice(-1_000)}`);
   }
