@@ -31,6 +31,7 @@ function connected(parent: Command, nameAndArguments: string, description: strin
 /** Where commands are. They are loaded when called: `millrace up` need not wait for gRPC. */
 const commands = {
   data: () => import('./data-command.js'),
+  deploy: () => import('./deploy-command.js'),
   jobs: () => import('./jobs-command.js'),
   models: () => import('./models-command.js'),
   predict: () => import('./predict-command.js'),
@@ -65,6 +66,16 @@ function parseInteger(text: string, minimum: number, maximum: number): number {
     throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
   }
   return value;
+}
+
+const int32Max = 2 ** 31 - 1;
+
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+function integerList(text: string): number[] {
+  return text === 'none' ? [] : text.split(',').map((item) => parseInteger(item, 1, int32Max));
 }
 
 /** A command that hands all its arguments to another program of the mesh. */
@@ -181,6 +192,39 @@ connected(models, 'promote', 'point an alias to a version')
     withMillrace(commands.models, options, ({ modelsPromote }, millrace) =>
       modelsPromote(millrace, model, version, alias, options),
     ),
+  );
+
+connected(models, 'import <model> <path>', 'make a version of an ONNX file, or of a folder with the files of a version')
+  .addOption(
+    new Option('--alias <alias>', 'point it to the version; may be given again').default([]).argParser(collect),
+  )
+  .action((model, path, options) =>
+    withMillrace(commands.models, options, ({ modelsImport }, millrace) =>
+      modelsImport(millrace, model, path, options),
+    ),
+  );
+const integerFrom0 = (text: string) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER);
+const countFrom0 = (text: string) => parseInteger(text, 0, int32Max);
+connected(models, 'deploy <model>', 'change how a model is served; what is not given stays as it is')
+  .addOption(
+    new Option(
+      '--traffic <target=weight>',
+      'a version or an alias and its weight; again for each target; none: the champion alone',
+    ).argParser(collect),
+  )
+  .option('--shadow <target=fraction>', 'a version that computes this share of the requests aside; none: no shadow')
+  .option('--queue-delay-us <n>', 'how long a request may wait for others, microseconds', integerFrom0)
+  .option('--preferred-rows <list>', 'compute as soon as so many rows wait: 32,64; none: no preference', integerList)
+  .option('--rows-max <n>', 'most rows computed together; 0: as the server is set', countFrom0)
+  .option('--queue-requests-max <n>', 'most requests that may wait; 0: as the server is set', countFrom0)
+  .option('--priority-levels <n>', 'priorities that requests may ask for; 0: none', countFrom0)
+  .option('--default-priority <n>', 'of requests that ask for none; 1 is the highest', countFrom0)
+  .option('--timeout-us <n>', 'how long a request may wait in all, microseconds; 0: its deadline alone', integerFrom0)
+  .option('--timeout-override', 'let requests ask for a shorter time')
+  .option('--no-timeout-override', 'do not let them')
+  .option('--cache-bytes <n>', 'bytes of answers to keep; 0: none', integerFrom0)
+  .action((model, options) =>
+    withMillrace(commands.deploy, options, ({ modelsDeploy }, millrace) => modelsDeploy(millrace, model, options)),
   );
 
 connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME, NAME:VERSION or NAME:ALIAS')

@@ -1,6 +1,7 @@
 import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millrace/v1/ModelVersion.js';
 import { fromTimestamp } from '../../proto/index.js';
 import { type Millrace, pages } from '../sdk/index.js';
+import { describeDeployment } from './deploy-command.js';
 import { type CommonOptions, show, table } from './output.js';
 import { fullName, idOf } from './resource-name.js';
 
@@ -21,6 +22,7 @@ export async function modelsList(millrace: Millrace, options: CommonOptions): Pr
 
 export async function modelsDescribe(millrace: Millrace, name: string, options: CommonOptions): Promise<void> {
   const model = await millrace.registry.getModel({ name: fullName('models', name) });
+  const deployment = await millrace.registry.getDeployment({ name: `${model.name}/deployment` });
   const { modelVersions } = await millrace.registry.listModelVersions({ parent: model.name, pageSize: 1000 });
   const rows = modelVersions.map((version) => [
     version.name.split('/').at(-1)!,
@@ -33,8 +35,8 @@ export async function modelsDescribe(millrace: Millrace, name: string, options: 
   const heading = ['VERSION', 'ALIASES', 'METRICS', 'DATASET', 'JOB', 'CREATED'];
   show(
     options,
-    { ...model, modelVersions },
-    [model.name, ...table([heading, ...rows])],
+    { ...model, deployment, modelVersions },
+    [model.name, ...describeDeployment(deployment), ...table([heading, ...rows])],
     `millrace models promote ${idOf(model.name)} VERSION champion`,
   );
 }
@@ -58,5 +60,23 @@ export async function modelsPromote(
     model,
     [`${model.name}/aliases/${alias} is version ${version} now`],
     `millrace predict ${idOf(model.name)}:${alias} --record JSON`,
+  );
+}
+
+export async function modelsImport(
+  millrace: Millrace,
+  name: string,
+  source: string,
+  options: CommonOptions & { alias: string[] },
+): Promise<void> {
+  const version = await millrace.importModel(name, source, options.alias);
+  const [, id, , number] = version.name.split('/');
+  const files = version.artifacts.map(({ path, sizeBytes }) => `  ${path} (${sizeBytes} bytes)`);
+  const isPromoted = version.aliases.includes('champion');
+  show(
+    options,
+    version,
+    [version.name, ...files],
+    isPromoted ? `millrace models describe ${id}` : `millrace models promote ${id} ${number} champion`,
   );
 }

@@ -1,5 +1,5 @@
 import { RpcError } from '../../proto/index.js';
-import { InvalidSpecError } from '../sdk/index.js';
+import { InvalidModelError, InvalidSpecError } from '../sdk/index.js';
 
 /** Settings that every command takes. */
 export interface CommonOptions {
@@ -52,7 +52,8 @@ export function explain(error: unknown, options: { host: string; portBase: numbe
   if (error instanceof RpcError && error.details.fieldViolations.length > 1) {
     return error.details.fieldViolations.map(({ description }) => description).join('\n');
   }
-  if (error instanceof RpcError || error instanceof InvalidSpecError || error instanceof CommandError) {
+  const explained = [RpcError, InvalidSpecError, InvalidModelError, CommandError];
+  if (error instanceof Error && explained.some((type) => error instanceof type)) {
     return error.message;
   }
   const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;

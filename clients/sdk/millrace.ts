@@ -1,5 +1,9 @@
+import type { Deployment__Output as Deployment } from '../../proto/gen/millrace/v1/Deployment.js';
+import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millrace/v1/ModelVersion.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { contracts, createClient, RpcError } from '../../proto/index.js';
+import { type DeploymentChange, deploymentUpdate } from './deployment.js';
+import { importModel } from './model-import.js';
 
 /** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
 export interface MillraceOptions {
@@ -51,6 +55,24 @@ export class Millrace {
       }
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));
     }
+  }
+
+  /**
+   * Changes how a model is served, on every server; answers how it is served then.
+   * @param model `mnist`, or `models/mnist`
+   */
+  deployModel(model: string, change: DeploymentChange): Promise<Deployment> {
+    return this.registry.updateDeployment(deploymentUpdate(model, change));
+  }
+
+  /**
+   * Makes a version of files on this machine: an ONNX file, or a folder with `model.onnx` or the files of a trained version.
+   * @param model `mnist`, or `models/mnist`; it is made where it is missing
+   * @param aliases that are to point to the version, for example `champion`
+   */
+  importModel(model: string, source: string, aliases: readonly string[] = []): Promise<ModelVersion> {
+    const parent = model.startsWith('models/') ? model : `models/${model}`;
+    return importModel(this.registry, parent, source, aliases);
   }
 
   /** Closes all connections. */
