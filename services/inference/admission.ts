@@ -28,6 +28,11 @@ export class Admission {
     return this.#requests;
   }
 
+  /** Whether requests take all threads that there are. */
+  get isBusy(): boolean {
+    return this.#threads >= this.limits.threadsMax;
+  }
+
   enter(bytes: number): void {
     const { requestsMax, bytesMax } = this.limits;
     if (this.#requests >= requestsMax) {

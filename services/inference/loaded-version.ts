@@ -1,5 +1,6 @@
 import { messageBytesMax } from '../platform/server.js';
 import type { Admission } from './admission.js';
+import type { AnswerForm } from './answer-comparison.js';
 import { Batcher } from './batcher.js';
 import { type BatchingSettings, defaultBatching } from './batching-settings.js';
 import type { Executable } from './executable.js';
@@ -68,6 +69,15 @@ export class LoadedVersion {
   leave(): void {
     this.#users--;
     this.#freeIfUnused();
+  }
+
+  /** What its answers are made of. */
+  get form(): AnswerForm {
+    return { outputs: this.executable.outputs, classes: this.classes };
+  }
+
+  get isRetired(): boolean {
+    return this.#retired;
   }
 
   /** No new request will come: frees the version with its last one. */

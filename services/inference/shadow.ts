@@ -1,5 +1,4 @@
-import { type AnswerForm, compareAnswers, isComparable, isSameTensor } from './answer-comparison.js';
-import type { TensorSpec } from './tensor.js';
+import { type AnswerForm, compareAnswers, isComparable } from './answer-comparison.js';
 import type { EvenSpread } from './traffic.js';
 
 /** What became of a copy of a request. */
@@ -32,26 +31,26 @@ export class ShadowSample {
   }
 }
 
-/** A version, as far as copies of requests are concerned. */
-export interface ComparedVersion extends AnswerForm {
-  inputs: readonly TensorSpec[];
+/** A request that has been answered. */
+export interface AnsweredRequest {
+  /** What it was answered with. */
+  form: AnswerForm;
+  rows: number;
+  outputs: readonly Uint8Array[];
+  /** Bytes that `compute` holds on to. */
+  inputBytes: number;
 }
 
 /** A version that computes copies. */
-export interface ShadowVersion extends ComparedVersion {
+export interface ShadowVersion {
+  /** What it answers with. */
+  readonly form: AnswerForm;
   /** True once it is no longer served: what still waits for it is dropped. */
   readonly isRetired: boolean;
-  /** On another thread; keeps the version from being freed meanwhile. */
-  computeAside(inputs: readonly Uint8Array[], rows: number): Promise<readonly Uint8Array[]>;
 }
 
-/** A request that has been answered. */
-export interface AnsweredRequest {
-  version: ComparedVersion;
-  inputs: readonly Uint8Array[];
-  rows: number;
-  outputs: readonly Uint8Array[];
-}
+/** Answers the request once more, on another thread, and keeps the version from being freed meanwhile. */
+export type ShadowComputation = () => Promise<readonly Uint8Array[]>;
 
 export interface ShadowResult {
   outcome: ShadowOutcome;
@@ -69,8 +68,12 @@ export interface ShadowLimits {
   bytesMax: number;
 }
 
-interface Copy extends AnsweredRequest {
+interface Copy {
+  form: AnswerForm;
+  rows: number;
+  outputs: readonly Uint8Array[];
   shadow: ShadowVersion;
+  compute: ShadowComputation;
   sizeBytes: number;
   tell: (result: ShadowResult) => void;
 }
@@ -94,15 +97,22 @@ export class ShadowQueue {
     return this.#heldBytes;
   }
 
-  /** Takes a copy of a request that has been answered; its tensors may be reused or freed afterwards. */
-  offer(request: AnsweredRequest, shadow: ShadowVersion, tell: (result: ShadowResult) => void): void {
-    const { version, rows } = request;
-    if (!isComparable(version, shadow) || !isSameSignature(version.inputs, shadow.inputs)) {
-      const error = new Error('the versions have other inputs, outputs or classes');
-      tell({ outcome: 'failed', differenceMax: 0, error });
+  /**
+   * Compares a request that has been answered with what the shadow makes of it. Its outputs may be reused or freed afterwards.
+   *
+   * @param keepInputs copies what the computation needs; called only when there is room
+   */
+  offer(
+    { form, rows, outputs, inputBytes }: AnsweredRequest,
+    shadow: ShadowVersion,
+    keepInputs: () => ShadowComputation,
+    tell: (result: ShadowResult) => void,
+  ): void {
+    if (!isComparable(form, shadow.form)) {
+      tell(failed(new Error('the versions have other outputs or classes')));
       return;
     }
-    const sizeBytes = [...request.inputs, ...request.outputs].reduce((sum, { length }) => sum + length, 0);
+    const sizeBytes = inputBytes + outputs.reduce((sum, { length }) => sum + length, 0);
     const { waitingMax, bytesMax } = this.limits;
     const hasRoom = this.#waiting.length < waitingMax && this.#heldBytes + sizeBytes <= bytesMax;
     if (this.#closed || !hasRoom || this.isBusy()) {
@@ -110,16 +120,8 @@ export class ShadowQueue {
       return;
     }
     this.#heldBytes += sizeBytes;
-    const copied = (tensors: readonly Uint8Array[]) => tensors.map((bytes) => new Uint8Array(bytes));
-    this.#waiting.push({
-      version,
-      rows,
-      inputs: copied(request.inputs),
-      outputs: copied(request.outputs),
-      shadow,
-      sizeBytes,
-      tell,
-    });
+    const copy = { form, rows, outputs: copyTensors(outputs), shadow, compute: keepInputs(), sizeBytes, tell };
+    this.#waiting.push(copy);
     this.later(() => this.#startNext());
   }
 
@@ -157,19 +159,18 @@ export class ShadowQueue {
   }
 }
 
-const dropped: ShadowResult = { outcome: 'dropped', differenceMax: 0, error: null };
+export const copyTensors = (tensors: readonly Uint8Array[]): Uint8Array[] =>
+  tensors.map((bytes) => new Uint8Array(bytes));
 
-function isSameSignature(a: readonly TensorSpec[], b: readonly TensorSpec[]): boolean {
-  return a.length === b.length && a.every((input, i) => isSameTensor(input, b[i]!));
-}
+const dropped: ShadowResult = { outcome: 'dropped', differenceMax: 0, error: null };
+const failed = (error: unknown): ShadowResult => ({ outcome: 'failed', differenceMax: 0, error });
 
 /** Never fails: what goes wrong is the result. */
-async function compute({ version, shadow, inputs, rows, outputs }: Copy): Promise<ShadowResult> {
+async function compute({ form, rows, outputs, compute }: Copy): Promise<ShadowResult> {
   try {
-    const answer = await shadow.computeAside(inputs, rows);
-    const { isEqual, differenceMax } = compareAnswers(outputs, answer, rows, version);
+    const { isEqual, differenceMax } = compareAnswers(outputs, await compute(), rows, form);
     return { outcome: isEqual ? 'equal' : 'different', differenceMax, error: null };
   } catch (error) {
-    return { outcome: 'failed', differenceMax: 0, error };
+    return failed(error);
   }
 }

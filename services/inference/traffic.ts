@@ -2,19 +2,24 @@ import { routingHash, spreadBits } from './routing-hash.js';
 
 const range = 2 ** 32;
 /** The golden ratio's fraction of 2^32: of all steps, the one whose multiples lie apart most evenly (Knuth 1998, 6.4). */
-const step = 0x9e3779b9;
+export const goldenStep = 0x9e3779b9;
+/** The fraction of the square root of 2: choices made by it are independent of those by the golden ratio (Weyl 1916). */
+export const rootStep = 0x6a09e667;
 
 /** Numbers from 0 to 1 that fill the interval evenly, however few are taken: a share of a hundred is right to one or two. */
 export class EvenSpread {
   #position: number;
 
   /** @param start from 0 to 1; processes that begin apart do not all begin with the same choice */
-  constructor(start: number) {
+  constructor(
+    start: number,
+    private readonly step = goldenStep,
+  ) {
     this.#position = Math.floor(start * range) >>> 0;
   }
 
   next(): number {
-    this.#position = (this.#position + step) >>> 0;
+    this.#position = (this.#position + this.step) >>> 0;
     return this.#position / range;
   }
 }

@@ -1,4 +1,5 @@
 import { type HistogramCounts, histogramCounts, mergeHistograms, observe } from '../platform/histogram-counts.js';
+import { mergeShadowCounts, type ShadowCounts, shadowCounts } from './shadow.js';
 
 /** How often something was done, and how long that took in all. */
 export interface DurationStatistic {
@@ -41,6 +42,8 @@ export interface VersionStatistics extends Record<StatisticPart, DurationStatist
   executionCount: number;
   /** By rows of the batch. */
   batches: Record<number, BatchStatistic>;
+  /** Copies of the requests that it answered, by the version that computed them. */
+  shadows: Record<number, ShadowCounts>;
   requestSeconds: HistogramCounts;
   queueSeconds: HistogramCounts;
   computeSeconds: HistogramCounts;
@@ -55,6 +58,7 @@ export function versionStatistics(): VersionStatistics {
     inferenceCount: 0,
     executionCount: 0,
     batches: {},
+    shadows: {},
     requestSeconds: histogramCounts(secondBounds),
     queueSeconds: histogramCounts(secondBounds),
     computeSeconds: histogramCounts(secondBounds),
@@ -105,6 +109,11 @@ export function addBatch(
   observe(statistics.batchRows, rows);
 }
 
+export function shadowCountsOf({ shadows }: VersionStatistics, shadow: number): ShadowCounts {
+  shadows[shadow] ??= shadowCounts();
+  return shadows[shadow];
+}
+
 /** The sum of what several processes have done with the same version. */
 export function mergeStatistics(all: readonly VersionStatistics[]): VersionStatistics {
   const sum = versionStatistics();
@@ -123,6 +132,9 @@ export function mergeStatistics(all: readonly VersionStatistics[]): VersionStati
       into.computeInputNs += batch.computeInputNs;
       into.computeInferNs += batch.computeInferNs;
       into.computeOutputNs += batch.computeOutputNs;
+    }
+    for (const [shadow, counts] of Object.entries(one.shadows)) {
+      mergeShadowCounts(shadowCountsOf(sum, Number(shadow)), counts);
     }
     for (const histogram of ['requestSeconds', 'queueSeconds', 'computeSeconds', 'batchRows'] as const) {
       mergeHistograms(sum[histogram], one[histogram]);
