@@ -12,5 +12,13 @@ export {
   type OnnxValue,
   onnxModelType,
 } from './onnx-model.js';
-export { encodeDetails, type FieldViolation, RpcError, type StatusDetails, type StatusName } from './rpc-error.js';
+export {
+  encodeDetails,
+  type FieldViolation,
+  RpcError,
+  type StatusDetails,
+  type StatusMessage,
+  type StatusName,
+  toStatusMessage,
+} from './rpc-error.js';
 export { fromTimestamp, type Timestamp, toTimestamp } from './timestamp.js';

@@ -37,6 +37,17 @@ export class RpcError extends Error {
     const code = (grpc.status[error.code] ?? 'UNKNOWN') as StatusName;
     return new RpcError(code, error.details, decodeDetails(error.metadata), { cause: error });
   }
+
+  /** A status that came within a message, of a part of a call. */
+  static fromStatus({ code, message, details: packed }: StatusMessage): RpcError {
+    const details: StatusDetails = { reason: '', fieldViolations: [] };
+    try {
+      unpackDetails(packed, details);
+    } catch {
+      // Not ours: the code and the message say what there is to say.
+    }
+    return new RpcError((grpc.status[code] ?? 'UNKNOWN') as StatusName, message, details);
+  }
 }
 
 function isStatus(error: unknown): error is grpc.ServiceError {
@@ -52,9 +63,29 @@ interface AnyMessage {
   value: Buffer;
 }
 
+/** `google.rpc.Status`. */
+export interface StatusMessage {
+  code: number;
+  message: string;
+  details: AnyMessage[];
+}
+
+/** A status that goes within a message. */
+export function toStatusMessage(code: StatusName, message: string, details: StatusDetails): StatusMessage {
+  return { code: grpc.status[code], message, details: packDetails(details) };
+}
+
 /** Puts `google.rpc.Status` with its details into trailing metadata. */
 export function encodeDetails(code: StatusName, message: string, details: StatusDetails): grpc.Metadata {
   const metadata = new grpc.Metadata();
+  const status = toStatusMessage(code, message, details);
+  if (status.details.length > 0) {
+    metadata.set(detailsKey, messageType('google.rpc.Status').serialize(status));
+  }
+  return metadata;
+}
+
+function packDetails(details: StatusDetails): AnyMessage[] {
   const packed: AnyMessage[] = [];
   if (details.reason) {
     packed.push(pack('google.rpc.ErrorInfo', { reason: details.reason, domain }));
@@ -62,11 +93,7 @@ export function encodeDetails(code: StatusName, message: string, details: Status
   if (details.fieldViolations.length > 0) {
     packed.push(pack('google.rpc.BadRequest', { fieldViolations: details.fieldViolations }));
   }
-  if (packed.length > 0) {
-    const status = { code: grpc.status[code], message, details: packed };
-    metadata.set(detailsKey, messageType('google.rpc.Status').serialize(status));
-  }
-  return metadata;
+  return packed;
 }
 
 function pack(name: 'google.rpc.ErrorInfo' | 'google.rpc.BadRequest', value: object): AnyMessage {
@@ -78,7 +105,8 @@ function decodeDetails(metadata: grpc.Metadata | undefined): StatusDetails {
   const bytes = metadata?.get(detailsKey)[0];
   if (Buffer.isBuffer(bytes)) {
     try {
-      readDetails(bytes, details);
+      const status = messageType('google.rpc.Status').deserialize(bytes) as StatusMessage;
+      unpackDetails(status.details, details);
     } catch {
       // Not ours: the code and the message say what there is to say.
     }
@@ -86,9 +114,8 @@ function decodeDetails(metadata: grpc.Metadata | undefined): StatusDetails {
   return details;
 }
 
-function readDetails(bytes: Buffer, details: StatusDetails): void {
-  const status = messageType('google.rpc.Status').deserialize(bytes) as { details: AnyMessage[] };
-  for (const { type_url, value } of status.details) {
+function unpackDetails(packed: readonly AnyMessage[], details: StatusDetails): void {
+  for (const { type_url, value } of packed) {
     if (type_url === `${typePrefix}google.rpc.ErrorInfo`) {
       details.reason = (messageType('google.rpc.ErrorInfo').deserialize(value) as { reason: string }).reason;
     } else if (type_url === `${typePrefix}google.rpc.BadRequest`) {

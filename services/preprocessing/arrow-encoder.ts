@@ -1,25 +1,22 @@
-import type { Data, DataType, Message, RecordBatch, Schema } from 'apache-arrow';
+import type { Data, DataType, Schema } from 'apache-arrow';
 import type { ColumnChunk } from '../pipeline/index.js';
+import {
+  type Arrow,
+  createMessageWriter,
+  type EncodedMessage,
+  type MessageWriter,
+} from '../platform/arrow-messages.js';
 import { type Column, type ColumnType, shapeKey } from './column.js';
-
-/** A message as Flight carries it: the bare flatbuffer, and the buffers padded to 8 bytes each. */
-export interface EncodedMessage {
-  header: Uint8Array;
-  body: Uint8Array[];
-  bodyBytes: number;
-}
 
 /** Turns chunks into Arrow messages. The library is loaded with the first encoder: a service at rest does without it. */
 export async function createArrowEncoder(columns: readonly Column[]): Promise<ArrowEncoder> {
   return new ArrowEncoder(await import('apache-arrow'), columns);
 }
 
-type Arrow = typeof import('apache-arrow');
-
 export class ArrowEncoder {
   readonly #schema: Schema;
   readonly #types: DataType[];
-  readonly #writer: { write(batch: RecordBatch): void; schema(schema: Schema): void; take(): EncodedMessage[] };
+  readonly #writer: MessageWriter;
   readonly #dictionaries = new Map<number, Data>();
 
   constructor(
@@ -33,7 +30,7 @@ export class ArrowEncoder {
         return new arrow.Field(name, this.#types[i]!, true, metadata);
       }),
     );
-    this.#writer = createWriter(arrow);
+    this.#writer = createMessageWriter(arrow);
   }
 
   schema(): EncodedMessage {
@@ -119,47 +116,3 @@ const numberNames = {
   float32: 'Float32',
   float64: 'Float64',
 } as const;
-
-/** Arrow's stream writer with its last step turned aside: messages are kept in parts instead of being written out. */
-function createWriter(arrow: Arrow) {
-  class MessageWriter extends arrow.RecordBatchStreamWriter {
-    #messages: EncodedMessage[] = [];
-
-    schema(schema: Schema): void {
-      this._writeSchema(schema);
-      this._schema = schema;
-      this._started = true;
-    }
-
-    take(): EncodedMessage[] {
-      const messages = this.#messages;
-      this.#messages = [];
-      return messages;
-    }
-
-    override write(batch: RecordBatch): void {
-      this._writeRecordBatch(batch);
-    }
-
-    protected override _writeMessage(message: Message): this {
-      this.#messages.push({ header: arrow.Message.encode(message), body: [], bodyBytes: 0 });
-      return this;
-    }
-
-    protected override _writeBodyBuffers(buffers: ArrayBufferView[]): this {
-      const message = this.#messages.at(-1)!;
-      for (const { buffer, byteOffset, byteLength } of buffers) {
-        if (byteLength > 0) {
-          message.body.push(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
-          const padding = -byteLength & 7;
-          if (padding > 0) {
-            message.body.push(new Uint8Array(padding));
-          }
-          message.bodyBytes += byteLength + padding;
-        }
-      }
-      return this;
-    }
-  }
-  return new MessageWriter();
-}

@@ -1,10 +1,10 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type ColumnChunk, canonicalJson } from '../pipeline/index.js';
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { digestOf } from '../platform/blob-store.js';
 import { syncFolder } from '../platform/durable-file.js';
 import { ServiceError } from '../platform/errors.js';
-import type { EncodedMessage } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { ColumnDigest } from './column-digest.js';
 

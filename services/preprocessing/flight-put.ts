@@ -1,6 +1,6 @@
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
 import { checkBatch, type Dictionaries, decodeColumn, layOut, refuseNonFinite } from './arrow-batch.js';
-import type { EncodedMessage } from './arrow-encoder.js';
 import { type ArrowMessage, decodeMessage, malformedArrow } from './arrow-message.js';
 import { datasetName, versionNameOf } from './dataset.js';
 import type { DatasetDraft } from './dataset-draft.js';

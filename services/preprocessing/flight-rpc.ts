@@ -2,8 +2,8 @@ import type { FlightData__Output } from '../../proto/gen/arrow/flight/protocol/F
 import type { FlightDescriptor__Output } from '../../proto/gen/arrow/flight/protocol/FlightDescriptor.js';
 import type { FlightInfo } from '../../proto/gen/arrow/flight/protocol/FlightInfo.js';
 import { contracts } from '../../proto/index.js';
+import { encapsulate, joinBody } from '../platform/arrow-messages.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
-import type { EncodedMessage } from './arrow-encoder.js';
 import { type PutMessage, putDataset } from './flight-put.js';
 import { describeFlight, type Flight, flightMessages, listFlights, resolveFlight } from './flights.js';
 import type { Preparation } from './preparation.js';
@@ -26,7 +26,7 @@ export function flightService(preparation: Preparation): ImplementedContract {
     async *DoGet({ ticket }) {
       const flight = resolveFlight(ticket.toString('utf8'), 'ticket');
       for await (const message of flightMessages(flight, preparation)) {
-        yield { dataHeader: message.header, dataBody: join(message) };
+        yield { dataHeader: message.header, dataBody: joinBody(message) };
       }
     },
     async *DoPut(requests, { signal }) {
@@ -61,18 +61,4 @@ async function toFlightInfo(flight: Flight, preparation: Preparation): Promise<F
     totalBytes: sizeBytes,
     ordered: true,
   };
-}
-
-/** As Arrow's stream format has it: a marker and the length before the flatbuffer, padded to 8 bytes. */
-function encapsulate(header: Uint8Array): Buffer {
-  const padded = header.length + (-header.length & 7);
-  const message = Buffer.alloc(8 + padded);
-  message.writeInt32LE(-1, 0);
-  message.writeInt32LE(padded, 4);
-  message.set(header, 8);
-  return message;
-}
-
-function join({ body, bodyBytes }: EncodedMessage): Uint8Array {
-  return body.length === 1 ? body[0]! : Buffer.concat(body, bodyBytes);
 }

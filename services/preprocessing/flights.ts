@@ -1,6 +1,7 @@
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
 import { ResourceName } from '../platform/resource-name.js';
-import { createArrowEncoder, type EncodedMessage } from './arrow-encoder.js';
+import { createArrowEncoder } from './arrow-encoder.js';
 import { datasetName, datasetVersionName, versionNameOf } from './dataset.js';
 import type { Preparation } from './preparation.js';
 import { type SplitName, splitNames } from './split.js';

@@ -6,9 +6,9 @@ import {
   serialisePipeline,
   transformRecords,
 } from '../pipeline/index.js';
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { digestOf } from '../platform/blob-store.js';
 import { ServiceError } from '../platform/errors.js';
-import type { EncodedMessage } from './arrow-encoder.js';
 import { versionNameOf } from './dataset.js';
 import type { DatasetStore } from './dataset-store.js';
 import { fitPipeline } from './fit.js';

@@ -5,8 +5,9 @@ import {
   transformColumns,
   UnusableValueError,
 } from '../pipeline/index.js';
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
-import { type ArrowEncoder, createArrowEncoder, type EncodedMessage } from './arrow-encoder.js';
+import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { readLabels, TargetEncoder, where } from './label.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
