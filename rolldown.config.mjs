@@ -6,6 +6,7 @@ const programs = [
   ...['gateway', 'inference', 'preprocessing', 'registry', 'supervisor', 'training'].map(
     (name) => `services/${name}/main`,
   ),
+  'services/inference/worker',
   'services/training/doctor',
   'clients/cli/main',
   'clients/sdk/index',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { address, baseSettings, integer, loadConfig, portOffsets } from '../platform/config.js';
 
 const settings = {
@@ -6,6 +7,8 @@ const settings = {
   metricsPort: integer(0, 65_535).optional(),
   /** host:port of the registry that is followed. */
   registryAddress: address,
+  /** Processes that answer calls, behind one port. 1: the process that was started answers itself. */
+  workers: integer(1, 256).default(availableParallelism),
   /** Newest versions of each model that are kept loaded; versions that an alias points to come on top. */
   loadedVersionsMax: integer(1, 1_000).default(8),
   /** Requests that may wait or compute at once in a process; one more is answered with RESOURCE_EXHAUSTED. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from '../platform/metrics.js';
+import { metricsContentType } from '../platform/metrics.js';
 import { portError } from '../platform/server.js';
 
 export interface MetricsServer {
@@ -9,7 +9,11 @@ export interface MetricsServer {
 }
 
 /** `GET /metrics` for Prometheus, on a port of its own as Triton has it. */
-export async function startMetricsServer(host: string, port: number, { registry }: Metrics): Promise<MetricsServer> {
+export async function startMetricsServer(
+  host: string,
+  port: number,
+  metricsText: () => Promise<string>,
+): Promise<MetricsServer> {
   const server = createServer(async (request, response) => {
     const isMetrics = request.url?.split('?')[0] === '/metrics';
     if (!isMetrics || (request.method !== 'GET' && request.method !== 'HEAD')) {
@@ -17,8 +21,8 @@ export async function startMetricsServer(host: string, port: number, { registry 
       return;
     }
     try {
-      const text = await registry.metrics();
-      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+      const text = await metricsText();
+      response.writeHead(200, { 'content-type': metricsContentType }).end(text);
     } catch (error) {
       response.writeHead(500, { 'content-type': 'text/plain' }).end(`${(error as Error).message}\n`);
     }

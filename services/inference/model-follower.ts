@@ -1,13 +1,19 @@
 import type { Logger } from '../platform/log.js';
 import { Backoff, type Sleep } from './backoff.js';
 import { BrokenArtifact } from './model-files.js';
+import { defaultAlias } from './model-table.js';
 import { type ModelSnapshot, type Registry, RegistryUnavailable, type VersionDescriptor } from './registry.js';
-import { defaultAlias, type ServedModel } from './served-model.js';
-import type { VersionLoader } from './version-loader.js';
+import type { PreparedVersion, ServedModel } from './served-model.js';
+
+/** Makes a version ready to answer, off the serving path. */
+export interface Loader {
+  /** Fails with `BrokenArtifact` when a file is not what it should be. */
+  load(model: string, descriptor: VersionDescriptor, signal: AbortSignal): Promise<PreparedVersion>;
+}
 
 export interface ModelFollowerOptions {
   registry: Registry;
-  loader: VersionLoader;
+  loader: Loader;
   loadedVersionsMax: number;
   log: Logger;
   sleep: Sleep;
@@ -33,6 +39,7 @@ export class ModelFollower {
 
   /** Takes news from the registry. Aliases among loaded versions move at once, the rest follows. */
   update(model: ModelSnapshot, session: number): void {
+    this.served.setDeployment(model.deployment);
     this.served.setAliases(model.aliases);
     this.#target = { model, session };
     this.#running ??= this.#run();

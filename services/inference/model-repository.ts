@@ -1,15 +1,47 @@
 import { ServiceError } from '../platform/errors.js';
 import type { LoadedVersion } from './loaded-version.js';
-import { ServedModel, type VersionStatus } from './served-model.js';
+import { explainMissing, type ModelTable, type VersionStatus } from './model-table.js';
 
 export interface ModelStatus {
   name: string;
-  versions: VersionStatus[];
+  versions: readonly VersionStatus[];
 }
 
-/** All models that are served, by name. */
+/** One model in this process: which of its loaded versions answers to which name. */
+export class RoutedModel {
+  /** By what a caller asks for: a number, an alias, or nothing. */
+  #routes: ReadonlyMap<string, LoadedVersion> = new Map();
+
+  constructor(readonly table: ModelTable) {}
+
+  /** Looks the versions up; one that is still being loaded here answers once it is. */
+  bind(versions: ReadonlyMap<number, LoadedVersion>): void {
+    const routes = new Map<string, LoadedVersion>();
+    for (const [asked, id] of this.table.routes) {
+      const version = versions.get(id);
+      if (version) {
+        version.batcher.settings = this.table.deployment.batching;
+        routes.set(asked, version);
+      }
+    }
+    this.#routes = routes;
+  }
+
+  find(asked: string): LoadedVersion | null {
+    return this.#routes.get(asked) ?? null;
+  }
+
+  /** Numbers of the versions that answer, ascending. */
+  get loadedVersions(): number[] {
+    return [...new Set([...this.#routes.values()].map(({ number }) => number))].sort((a, b) => a - b);
+  }
+}
+
+/** What this process serves, as the coordinator told it. */
 export class ModelRepository {
-  readonly #models = new Map<string, ServedModel>();
+  readonly #models = new Map<string, RoutedModel>();
+  /** By load id. */
+  readonly #versions = new Map<number, LoadedVersion>();
   #isReady = false;
 
   /** True once every model that the registry had at the first sync is loaded, or known to be broken. */
@@ -31,51 +63,59 @@ export class ModelRepository {
     return this.#models.get(name)?.find(asked) ?? null;
   }
 
-  get(name: string): ServedModel | null {
+  get(name: string): RoutedModel | null {
     return this.#models.get(name) ?? null;
   }
 
-  /** The model of this name, made where it is missing. */
-  open(name: string): ServedModel {
-    let model = this.#models.get(name);
-    if (!model) {
-      model = new ServedModel(name);
-      this.#models.set(name, model);
+  /** Every version that is in memory here, also one that nothing is routed to yet. */
+  get loaded(): LoadedVersion[] {
+    return [...this.#versions.values()];
+  }
+
+  add(id: number, version: LoadedVersion): void {
+    this.#versions.set(id, version);
+    this.#models.get(version.model)?.bind(this.#versions);
+  }
+
+  /** Takes a version out; it is freed when its last request has ended. */
+  release(id: number): void {
+    const version = this.#versions.get(id);
+    if (version) {
+      this.#versions.delete(id);
+      this.#models.get(version.model)?.bind(this.#versions);
+      version.retire();
     }
-    return model;
+  }
+
+  /** Takes effect at once, for all names of the model together. */
+  route(table: ModelTable): void {
+    const model = new RoutedModel(table);
+    model.bind(this.#versions);
+    this.#models.set(table.name, model);
   }
 
   remove(name: string): void {
-    this.#models.get(name)?.clear();
     this.#models.delete(name);
   }
 
   clear(): void {
-    for (const name of this.names) {
-      this.remove(name);
+    this.#models.clear();
+    for (const id of [...this.#versions.keys()]) {
+      this.release(id);
     }
-  }
-
-  get names(): string[] {
-    return [...this.#models.keys()];
-  }
-
-  /** Every version that answers. */
-  get loaded(): LoadedVersion[] {
-    return [...this.#models.values()].flatMap((model) => model.loaded);
   }
 
   /** Every model by name, with what is known of its versions. */
   get statuses(): ModelStatus[] {
     return [...this.#models.values()]
-      .map((model) => ({ name: model.name, versions: model.statuses }))
+      .map(({ table }) => ({ name: table.name, versions: table.versions }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   #refuse(name: string, asked: string): never {
     const model = this.#models.get(name);
     if (model) {
-      throw model.explainMissing(asked);
+      throw explainMissing(model.table, asked);
     }
     if (!this.#isReady) {
       const message = `The server has not yet loaded its models, so it cannot say whether '${name}' is one of them. Try again when ServerReady says so.`;

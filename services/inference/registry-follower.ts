@@ -1,14 +1,13 @@
 import type { Logger } from '../platform/log.js';
 import { Backoff, type Sleep } from './backoff.js';
-import { ModelFollower } from './model-follower.js';
-import type { ModelRepository } from './model-repository.js';
+import type { ModelCatalog } from './model-catalog.js';
+import { type Loader, ModelFollower } from './model-follower.js';
 import { type Registry, RegistryUnavailable } from './registry.js';
-import type { VersionLoader } from './version-loader.js';
 
 export interface FollowerOptions {
   registry: Registry;
-  repository: ModelRepository;
-  loader: VersionLoader;
+  catalog: ModelCatalog;
+  loader: Loader;
   loadedVersionsMax: number;
   log: Logger;
   /** Between attempts. */
@@ -18,7 +17,7 @@ export interface FollowerOptions {
 }
 
 /**
- * Keeps the repository the same as the registry. While the registry is away, what is loaded keeps serving; when it is back,
+ * Keeps the catalog the same as the registry. While the registry is away, what is loaded keeps serving; when it is back,
  * its whole state is told anew and compared with what is here.
  */
 export class RegistryFollower {
@@ -87,12 +86,12 @@ export class RegistryFollower {
         this.#remove(name);
       }
     }
-    const { repository, log, onReady } = this.options;
-    if (!repository.isReady) {
+    const { catalog, log, onReady } = this.options;
+    if (!catalog.isReady) {
       void Promise.all([...this.#followers.values()].map((follower) => follower.settled())).then(() => {
-        if (!repository.isReady && !this.#stop.signal.aborted) {
-          repository.setReady(true);
-          log.info({ models: repository.names.length }, 'first sync with the registry is done');
+        if (!catalog.isReady && !this.#stop.signal.aborted) {
+          catalog.setReady(true);
+          log.info({ models: catalog.names.length }, 'first sync with the registry is done');
           onReady();
         }
       });
@@ -102,7 +101,7 @@ export class RegistryFollower {
   #open(name: string): ModelFollower {
     let follower = this.#followers.get(name);
     if (!follower) {
-      follower = new ModelFollower(this.options.repository.open(name), this.options);
+      follower = new ModelFollower(this.options.catalog.open(name), this.options);
       this.#followers.set(name, follower);
     }
     return follower;
@@ -112,6 +111,6 @@ export class RegistryFollower {
     // Its last steps find a model that no longer wants anything.
     void this.#followers.get(name)?.stop();
     this.#followers.delete(name);
-    this.options.repository.remove(name);
+    this.options.catalog.remove(name);
   }
 }

@@ -3,14 +3,12 @@ import type { ModelDynamicBatching } from '../../proto/gen/inference/ModelDynami
 import type { ModelInferRequest__Output } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
 import type { ModelMetadataResponse } from '../../proto/gen/inference/ModelMetadataResponse.js';
-import type { _inference_RepositoryIndexResponse_ModelIndex as ModelIndex } from '../../proto/gen/inference/RepositoryIndexResponse.js';
 import { contracts } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
-import { type CallContext, type ImplementedContract, implement } from '../platform/handler.js';
+import { type CallContext, type Implementation, type ImplementedContract, implement } from '../platform/handler.js';
 import type { BatchingSettings } from './batching-settings.js';
 import type { Inference, TensorAnswer } from './inference.js';
 import type { LoadedVersion } from './loaded-version.js';
-import type { ModelStatus } from './model-repository.js';
 import { inOrder } from './ordered-answers.js';
 import type { TensorSpec } from './tensor.js';
 import type { AnswerTensor } from './tensor-answer.js';
@@ -21,6 +19,8 @@ export interface ServerDescription {
   /** Newest versions of a model that are loaded. */
   loadedVersionsMax: number;
 }
+
+type Handlers = (typeof contracts.inference)['handlersType'];
 
 /** Extensions of Triton's protocol that are there in full; the methods of all others answer UNIMPLEMENTED. */
 const extensions = [
@@ -35,13 +35,21 @@ const backend = 'millrace';
 /** Answers of one stream that may be on their way at once. */
 const streamedMax = 256;
 
-/** The Open Inference Protocol, with Triton's names. */
-export function inferenceService(inference: Inference, server: ServerDescription): ImplementedContract {
+/**
+ * The Open Inference Protocol, with Triton's names.
+ *
+ * @param control the methods that are about the whole server
+ */
+export function inferenceService(
+  inference: Inference,
+  server: ServerDescription,
+  control: Partial<Implementation<Handlers>>,
+): ImplementedContract {
   const { repository } = inference;
   const answer = (request: ModelInferRequest__Output, caller: CallContext) =>
     inference.infer(request.modelName, request.modelVersion, toRequest(request), caller);
   return implement(contracts.inference, {
-    ...refusals,
+    ...control,
     ServerLive: async () => ({ live: true }),
     ServerReady: async () => ({ ready: repository.isReady }),
     ModelReady: async ({ name, version }) => ({ ready: repository.find(name, version) !== null }),
@@ -69,12 +77,6 @@ export function inferenceService(inference: Inference, server: ServerDescription
         }
       };
       return inOrder(requests, answerOne, streamedMax);
-    },
-    RepositoryIndex: async ({ repositoryName, ready }) => {
-      if (repositoryName !== '') {
-        throw unimplemented('`repository_name` is not supported: there is one repository, and its name is empty.');
-      }
-      return { models: repository.statuses.flatMap((model) => toIndex(model, ready)) };
     },
   });
 }
@@ -155,35 +157,3 @@ function toDynamicBatching(settings: BatchingSettings): ModelDynamicBatching {
     },
   };
 }
-
-function toIndex({ name, versions }: ModelStatus, onlyReady: boolean): ModelIndex[] {
-  if (versions.length === 0) {
-    return onlyReady ? [] : [{ name }];
-  }
-  return versions
-    .filter(({ state }) => !onlyReady || state === 'READY')
-    .map(({ version, state, reason }) => ({ name, version: String(version), state, reason }));
-}
-
-const unimplemented = (message: string) => new ServiceError('UNIMPLEMENTED', 'UNSUPPORTED', message);
-
-function refuse(method: string): () => never {
-  return () => {
-    const message = `${method} is not supported by this server: ServerMetadata lists the extensions that it has.`;
-    throw unimplemented(message);
-  };
-}
-
-const refusals = {
-  ModelStatistics: refuse('ModelStatistics'),
-  RepositoryModelLoad: refuse('RepositoryModelLoad'),
-  RepositoryModelUnload: refuse('RepositoryModelUnload'),
-  SystemSharedMemoryStatus: refuse('SystemSharedMemoryStatus'),
-  SystemSharedMemoryRegister: refuse('SystemSharedMemoryRegister'),
-  SystemSharedMemoryUnregister: refuse('SystemSharedMemoryUnregister'),
-  CudaSharedMemoryStatus: refuse('CudaSharedMemoryStatus'),
-  CudaSharedMemoryRegister: refuse('CudaSharedMemoryRegister'),
-  CudaSharedMemoryUnregister: refuse('CudaSharedMemoryUnregister'),
-  TraceSetting: refuse('TraceSetting'),
-  LogSettings: refuse('LogSettings'),
-};

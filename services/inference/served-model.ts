@@ -1,11 +1,15 @@
-import { ServiceError } from '../platform/errors.js';
-import type { LoadedVersion } from './loaded-version.js';
-import type { VersionDescriptor } from './registry.js';
+import { defaultAlias, type ModelTable, type VersionState, type VersionStatus } from './model-table.js';
+import { type Deployment, defaultDeployment, type VersionDescriptor } from './registry.js';
 
-/** The alias that answers when no version is asked for. */
-export const defaultAlias = 'champion';
-
-export type VersionState = 'LOADING' | 'READY' | 'UNAVAILABLE';
+/** A version that every worker has. */
+export interface PreparedVersion {
+  /** Of this load: the same version loaded again has another. */
+  readonly id: number;
+  readonly number: number;
+  readonly digest: string;
+  /** No new request will come. */
+  retire(): void;
+}
 
 /** A version that is loaded, or is to be. */
 interface Slot {
@@ -14,7 +18,7 @@ interface Slot {
   /** Why it is UNAVAILABLE; else empty. */
   reason: string;
   /** Serves, even while another version of the same number is LOADING. */
-  loaded: LoadedVersion | null;
+  loaded: PreparedVersion | null;
   /** False: the registry no longer asks for it, but an alias is served by it until its new target is READY. */
   wanted: boolean;
 }
@@ -25,51 +29,28 @@ interface Alias {
   served: number | null;
 }
 
-export interface VersionStatus {
-  version: number;
-  state: VersionState;
-  reason: string;
-}
-
 /** One model: which of its versions answer to which name. Every change takes effect at once, for all names together. */
 export class ServedModel {
   readonly #slots = new Map<number, Slot>();
   #aliases = new Map<string, Alias>();
   /** By what a caller asks for: a number, an alias, or nothing. */
-  #routes = new Map<string, LoadedVersion>();
+  #routes = new Map<string, PreparedVersion>();
+  #deployment = defaultDeployment;
 
-  constructor(readonly name: string) {}
+  /** @param onRouted hears of every change, before a version that is no longer needed is retired */
+  constructor(
+    readonly name: string,
+    private readonly onRouted: (table: ModelTable) => void,
+  ) {}
 
   /** The version that answers to `asked`: empty, a number or an alias. Null: none does. */
-  find(asked: string): LoadedVersion | null {
+  find(asked: string): PreparedVersion | null {
     return this.#routes.get(asked) ?? null;
-  }
-
-  /** Why no version answers to `asked`. The wording is Triton's, whose clients may look for it. */
-  explainMissing(asked: string): ServiceError {
-    const alias = this.#aliases.get(asked || defaultAlias);
-    const number = alias ? alias.target : /^[1-9]\d{0,14}$/.test(asked) ? Number(asked) : null;
-    const slot = number === null ? undefined : this.#slots.get(number);
-    if (alias || slot) {
-      const state = slot?.state === 'UNAVAILABLE' ? `It cannot be loaded: ${slot.reason}.` : 'It is being loaded.';
-      return unavailable(`'${this.name}' version ${number} is not at ready state. ${state}`);
-    }
-    if (asked === '') {
-      return unavailable(`'${this.name}' has no available versions`);
-    }
-    const names = [...this.#routes.keys()].filter((name) => name !== '');
-    const served = names.length > 0 ? `Served are ${names.join(', ')}.` : 'None is served.';
-    const message = `Request for unknown model: '${this.name}' version ${asked} is not found. ${served}`;
-    return new ServiceError('NOT_FOUND', 'MODEL_VERSION_NOT_FOUND', message);
   }
 
   /** Numbers of the versions that answer, ascending. */
   get loadedVersions(): number[] {
     return [...this.#slots].flatMap(([number, { loaded }]) => (loaded ? [number] : [])).sort((a, b) => a - b);
-  }
-
-  get loaded(): LoadedVersion[] {
-    return [...this.#slots.values()].flatMap(({ loaded }) => (loaded ? [loaded] : []));
   }
 
   get statuses(): VersionStatus[] {
@@ -78,12 +59,28 @@ export class ServedModel {
       .sort((a, b) => a.version - b.version);
   }
 
+  get table(): ModelTable {
+    return {
+      name: this.name,
+      routes: new Map([...this.#routes].map(([asked, { id }]) => [asked, id])),
+      aliases: new Map([...this.#aliases].map(([alias, { target }]) => [alias, target])),
+      versions: this.statuses,
+      deployment: this.#deployment,
+      unloaded: false,
+    };
+  }
+
   /** Moves aliases. One whose new target is not READY keeps answering from where it was. */
   setAliases(targets: ReadonlyMap<string, number>): void {
     const before = this.#aliases;
     this.#aliases = new Map(
       [...targets].map(([alias, target]) => [alias, { target, served: before.get(alias)?.served ?? null }]),
     );
+    this.#route();
+  }
+
+  setDeployment(deployment: Deployment): void {
+    this.#deployment = deployment;
     this.#route();
   }
 
@@ -109,7 +106,7 @@ export class ServedModel {
   }
 
   /** Puts a loaded version in its place; the one before it there is retired. */
-  setLoaded(version: LoadedVersion): void {
+  setLoaded(version: PreparedVersion): void {
     const slot = this.#slots.get(version.number);
     if (slot?.digest !== version.digest) {
       version.retire();
@@ -148,7 +145,7 @@ export class ServedModel {
       }
     }
     const retired = this.#dropUnneeded();
-    const routes = new Map<string, LoadedVersion>();
+    const routes = new Map<string, PreparedVersion>();
     for (const number of this.loadedVersions) {
       const version = this.#slots.get(number)!.loaded!;
       routes.set(String(number), version);
@@ -168,14 +165,15 @@ export class ServedModel {
       routes.set('', byDefault);
     }
     this.#routes = routes;
+    this.onRouted(this.table);
     for (const version of retired) {
       version.retire();
     }
   }
 
-  #dropUnneeded(): LoadedVersion[] {
+  #dropUnneeded(): PreparedVersion[] {
     const served = new Set([...this.#aliases.values()].map((alias) => alias.served));
-    const retired: LoadedVersion[] = [];
+    const retired: PreparedVersion[] = [];
     for (const [number, slot] of this.#slots) {
       if (!slot.wanted && !served.has(number)) {
         this.#slots.delete(number);
@@ -186,8 +184,4 @@ export class ServedModel {
     }
     return retired;
   }
-}
-
-function unavailable(reason: string): ServiceError {
-  return new ServiceError('UNAVAILABLE', 'MODEL_NOT_READY', `Request for unknown model: ${reason}`);
 }

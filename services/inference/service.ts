@@ -1,76 +1,106 @@
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { serviceAddress, servicePort } from '../platform/config.js';
+import { lockFolder } from '../platform/folder-lock.js';
 import type { Logger } from '../platform/log.js';
 import type { RunningService } from '../platform/main.js';
 import { Metrics } from '../platform/metrics.js';
 import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
-import { Admission } from './admission.js';
+import { ArtifactCache } from './artifact-cache.js';
 import { sleep } from './backoff.js';
 import { type InferenceConfig, metricsPort } from './config.js';
-import { Inference } from './inference.js';
+import { ConnectionDoor } from './connection-door.js';
+import { Coordinator } from './coordinator.js';
+import { Fleet } from './fleet.js';
 import { startMetricsServer } from './metrics-server.js';
-import { ModelRepository } from './model-repository.js';
-import { predictionService } from './prediction-rpc.js';
 import { RegistryClient } from './registry-client.js';
 import { RegistryFollower } from './registry-follower.js';
-import { inferenceService } from './rpc.js';
-import { registerServingMetrics } from './serving-metrics.js';
-import { noSharedMemory } from './tensor-request.js';
-import { VersionLoader } from './version-loader.js';
-
-const { version } = createRequire(import.meta.url)('#package') as { version: string };
+import { startingSettings } from './server-settings.js';
+import { ServingWorker } from './serving-worker.js';
+import { VersionPreparer } from './version-preparer.js';
+import { builtWorker, type WorkerProgram } from './worker-process.js';
+import { Workers } from './workers.js';
 
 export interface RunningInference extends RunningService {
   metricsPort: number;
+  /** Process ids of the workers; empty where this process answers itself. */
+  workerPids(): number[];
 }
 
 /**
- * Starts serving what the registry has. It answers at once, and is ready when the first sync is done; it keeps nothing on
- * disk, so any number of them may follow one registry.
+ * Starts serving what the registry has. It answers at once, and is ready when the first sync is done. On disk it keeps only
+ * files of the versions that it serves, in `<dataDir>/inference`, which it locks.
+ *
+ * @param program of the workers, where there are several
  */
-export async function startInference(config: InferenceConfig, log: Logger): Promise<RunningInference> {
-  const { loadedVersionsMax, artifactBytesMax, batchRowsMax, host } = config;
+export async function startInference(
+  config: InferenceConfig,
+  log: Logger,
+  program: WorkerProgram = builtWorker(),
+): Promise<RunningInference> {
   const teardown = new Teardown();
   try {
-    const metrics = new Metrics('inference');
-    const repository = new ModelRepository();
-    teardown.add(() => repository.clear());
-    const admission = new Admission({
-      requestsMax: config.maxInFlight,
-      bytesMax: config.maxInFlightBytes,
-      threadsMax: availableParallelism(),
-    });
-    registerServingMetrics(metrics, repository, () => admission.requests);
-    const inference = new Inference(repository, admission, noSharedMemory);
+    const folder = path.join(config.dataDir, 'inference');
+    const lock = lockFolder(folder);
+    teardown.add(() => lock.release());
+    const cache = await ArtifactCache.open(path.join(folder, 'artifacts'));
 
-    const metricsServer = await startMetricsServer(host, metricsPort(config), metrics);
+    const fleet = new Fleet(startingSettings(config), log);
+    const ownMetrics = config.workers > 1 ? new Metrics('inference') : null;
+    const coordinator = new Coordinator({ fleet, metrics: ownMetrics });
+    const { catalog } = coordinator;
+    const metricsServer = await startMetricsServer(config.host, metricsPort(config), () => coordinator.metricsText());
     teardown.add(() => metricsServer.stop());
-    const server = await startServer({
-      host,
-      port: servicePort(config, 'inference'),
-      log,
-      metrics,
-      implementations: [inferenceService(inference, { version, loadedVersionsMax }), predictionService(inference)],
-    });
-    teardown.add(() => server.stop(config.stopGraceMs));
+    const front = await openFront({ config, log, program, fleet, coordinator, teardown });
 
     const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
     teardown.add(() => registry.close());
-    const loader = new VersionLoader({ registry, artifactBytesMax, batchRowsMax, admission });
+    const { artifactBytesMax, loadedVersionsMax } = config;
+    const loader = new VersionPreparer({ registry, cache, fleet, artifactBytesMax });
     const serving = new Promise<void>((resolve) => {
-      const onReady = () => {
-        server.setServing(true);
+      const onReady = async () => {
+        await fleet.settled();
         resolve();
+        await cache.sweep();
       };
-      const follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax, log, sleep, onReady });
+      const follower = new RegistryFollower({ registry, catalog, loader, loadedVersionsMax, log, sleep, onReady });
       teardown.add(() => follower.stop());
       follower.start();
     });
-    return { port: server.port, metricsPort: metricsServer.port, serving, stop: () => teardown.run() };
+    return { ...front, metricsPort: metricsServer.port, serving, stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;
   }
+}
+
+interface FrontParts {
+  config: InferenceConfig;
+  log: Logger;
+  program: WorkerProgram;
+  fleet: Fleet;
+  coordinator: Coordinator;
+  teardown: Teardown;
+}
+
+/** What clients connect to: workers behind one port, or this process itself. */
+async function openFront(parts: FrontParts): Promise<Pick<RunningInference, 'port' | 'workerPids'>> {
+  const { config, log, program, fleet, coordinator, teardown } = parts;
+  const { host, stopGraceMs } = config;
+  const port = servicePort(config, 'inference');
+  if (config.workers === 1) {
+    const worker = await ServingWorker.start({ config, control: coordinator, log }, (options) =>
+      startServer({ ...options, host, port }),
+    );
+    teardown.add(() => worker.stop(stopGraceMs));
+    await fleet.join(worker);
+    return { port: worker.server.port, workerPids: () => [] };
+  }
+  const door = await ConnectionDoor.open(host, port);
+  const onLost = coordinator.lost.bind(coordinator);
+  const workers = new Workers({ config, program, control: coordinator, fleet, door, log, onLost });
+  teardown.add(() => workers.stop(stopGraceMs));
+  teardown.add(() => door.close());
+  await workers.start();
+  return { port: door.port, workerPids: () => workers.pids };
 }

@@ -2,7 +2,7 @@ import type { HistogramCounts } from '../platform/histogram-counts.js';
 import { histogramSeries, registerCollected } from '../platform/histogram-counts.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { ModelRepository } from './model-repository.js';
-import type { VersionState, VersionStatus } from './served-model.js';
+import type { VersionState, VersionStatus } from './model-table.js';
 import type { VersionStatistics } from './version-statistics.js';
 
 /** What Prometheus is told of inferences, by model and version. A version that is no longer served has no series. */

@@ -1,72 +1,57 @@
+import { readFile } from 'node:fs/promises';
 import { EngineError, Network } from '../../native/index.js';
-import type { Admission } from './admission.js';
-import { ArtifactDownload } from './artifact-download.js';
-import { LoadedVersion } from './loaded-version.js';
+import type { Executable } from './executable.js';
+import { LoadedVersion, type LoadedVersionLimits, type LoadedVersionParts } from './loaded-version.js';
 import { BrokenArtifact, type NetworkFile, parseNetworkFile, parseSignature } from './model-files.js';
 import { NetworkExecutable, type PredictingNetwork } from './network-executable.js';
+import { loadOnnx } from './onnx/load-onnx.js';
 import { parsePipeline } from './record-pipeline.js';
-import type { Registry, VersionDescriptor } from './registry.js';
+import { rowBytes } from './tensor.js';
+import type { VersionFiles } from './worker-commands.js';
 
-export interface LoaderOptions {
-  registry: Registry;
-  artifactBytesMax: number;
-  batchRowsMax: number;
-  admission: Admission;
+/** Makes a version that can answer out of its files. Fails with `BrokenArtifact` when one is not what it should be. */
+export async function loadVersion(version: VersionFiles, limits: LoadedVersionLimits): Promise<LoadedVersion> {
+  const parts = version.files.has('model.onnx') ? await loadGraph(version) : await loadNetwork(version);
+  const { model, number, digest } = version;
+  return new LoadedVersion({ model, number, digest, ...parts }, limits);
 }
 
-/** Versions that are in memory twice, as file and as network, at one time. */
-const loadsAtOnce = 2;
+type LoadedParts = Pick<LoadedVersionParts, 'executable' | 'transform' | 'classes'>;
 
-/** Makes versions that can answer out of the registry's files, off the serving path. */
-export class VersionLoader {
-  #loading = 0;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(private readonly options: LoaderOptions) {}
-
-  /** Fails with `BrokenArtifact` when a file is not what it should be. */
-  async load(model: string, descriptor: VersionDescriptor, signal: AbortSignal): Promise<LoadedVersion> {
-    await this.#turn();
-    try {
-      signal.throwIfAborted();
-      return await this.#load(model, descriptor, signal);
-    } finally {
-      this.#loading--;
-      this.#waiting.shift()?.();
-    }
+async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
+  const spec = parseNetworkFile(await readArtifact(version, 'network.json'));
+  const signature = parseSignature(await readArtifact(version, 'signature.json'), spec);
+  const transform = parsePipeline(await readArtifact(version, 'pipeline.json'), signature);
+  const network = readWeights(spec, await readArtifact(version, 'model.safetensors'));
+  try {
+    warm(network, spec);
+  } catch (error) {
+    network.dispose();
+    throw error;
   }
+  const parts = { ...signature, rowWork: rowWork(spec), sizeBytes: sizeBytes(spec) };
+  return { executable: new NetworkExecutable(network, parts), transform, classes: signature.classes };
+}
 
-  async #turn(): Promise<void> {
-    while (this.#loading >= loadsAtOnce) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#loading++;
+async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
+  const executable = loadOnnx(await readArtifact(version, 'model.onnx'));
+  try {
+    warmGraph(executable);
+  } catch (error) {
+    executable.dispose();
+    throw error;
   }
+  return { executable, transform: null, classes: null };
+}
 
-  async #load(model: string, descriptor: VersionDescriptor, signal: AbortSignal): Promise<LoadedVersion> {
-    const { registry, artifactBytesMax, batchRowsMax, admission } = this.options;
-    const download = new ArtifactDownload(registry, descriptor, artifactBytesMax);
-    const spec = parseNetworkFile(await download.file('network.json', signal));
-    const signature = parseSignature(await download.file('signature.json', signal), spec);
-    const transform = parsePipeline(await download.file('pipeline.json', signal), signature);
-    const network = readWeights(spec, await download.file('model.safetensors', signal));
-    try {
-      warm(network, spec);
-    } catch (error) {
-      network.dispose();
-      throw error;
-    }
-    const { number, digest } = descriptor;
-    const executable = new NetworkExecutable(network, {
-      ...signature,
-      rowWork: rowWork(spec),
-      sizeBytes: sizeBytes(spec),
-    });
-    return new LoadedVersion(
-      { model, number, digest, executable, transform, classes: signature.classes },
-      { admission, batchRowsMax },
-    );
+async function readArtifact({ files }: VersionFiles, name: string): Promise<Uint8Array> {
+  const file = files.get(name);
+  if (file === undefined) {
+    throw new BrokenArtifact(`the version has no ${name}`);
   }
+  // No Buffer: its `slice` does not copy, unlike that of every other array.
+  const { buffer, byteOffset, byteLength } = await readFile(file);
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function readWeights({ inputs, layers }: NetworkFile, bytes: Uint8Array): PredictingNetwork {
@@ -85,6 +70,17 @@ function warm(network: PredictingNetwork, { inputs }: NetworkFile): void {
   const output = network.predict(new Float32Array(inputs), 1);
   if (!output.every(Number.isFinite)) {
     throw new BrokenArtifact('the network answers a row of zeros with numbers that are not finite');
+  }
+}
+
+/** As `warm`; a graph may answer zeros with what it likes. Texts have no zeros to be asked with. */
+function warmGraph(executable: Executable): void {
+  const widths = executable.inputs.map(rowBytes);
+  if (widths.every((width) => width !== null)) {
+    executable.execute(
+      widths.map((width) => new Uint8Array(width)),
+      1,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from './durable-file.js';
 import { ServiceError } from './errors.js';
@@ -84,6 +84,22 @@ export class LocalBlobStore implements BlobStore {
 
   read(digest: string): AsyncIterable<Buffer> {
     return createReadStream(this.#pathOf(digest), { highWaterMark: chunkBytes });
+  }
+
+  /** Where the bytes of a blob lie, or would. */
+  locate(digest: string): string {
+    return this.#pathOf(digest);
+  }
+
+  /** Takes a blob away; one that is not there is no error. */
+  async remove(digest: string): Promise<void> {
+    await rm(this.#pathOf(digest), { force: true });
+  }
+
+  /** Digests of all blobs that are there. */
+  async list(): Promise<string[]> {
+    const names = await readdir(this.folder, { recursive: true });
+    return names.map((name) => `sha256:${path.basename(name)}`).filter(isDigest);
   }
 
   #pathOf(digest: string): string {

@@ -24,9 +24,7 @@ export async function runService(
   start: (log: Logger) => Promise<RunningService>,
 ): Promise<void> {
   const log = createLog(name, logLevel);
-  // Not imported above: the supervisor takes what else is here, and calls nobody.
-  const { setLogger } = await import('@grpc/grpc-js');
-  setLogger(grpcLog(log));
+  await redirectGrpcLog(log);
   try {
     const service = await start(log);
     let stopping = false;
@@ -65,7 +63,13 @@ export function hasLostStarter(): boolean {
   return process.send !== undefined && !process.connected;
 }
 
-/** What grpc-js has to say, as log lines of ours instead of bare text. */
+/** Has grpc-js say what it has to say in log lines of ours instead of bare text. */
+export async function redirectGrpcLog(log: Logger): Promise<void> {
+  // Not imported above: the supervisor takes what else is here, and calls nobody.
+  const { setLogger } = await import('@grpc/grpc-js');
+  setLogger(grpcLog(log));
+}
+
 function grpcLog(log: Logger): Partial<Console> {
   const write =
     (level: 'error' | 'info' | 'debug') =>

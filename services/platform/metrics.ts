@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { AggregatorRegistry, collectDefaultMetrics, type MetricObject, Registry } from 'prom-client';
 import type { StatusName } from '../../proto/index.js';
 import {
   type HistogramCounts,
@@ -61,4 +61,14 @@ export class Metrics {
     }
     return counts;
   }
+}
+
+/** A process's metrics as plain data, which other processes can add to theirs. */
+export type MetricsSnapshot = MetricObject[];
+
+export const metricsContentType = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** Adds up the metrics of several processes, in Prometheus's text format. */
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots]).metrics();
 }

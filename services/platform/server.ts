@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { contracts } from '../../proto/index.js';
 import { ServiceError } from './errors.js';
@@ -11,30 +12,64 @@ import { reflectionServices } from './reflection.js';
 export const messageBytesMax = 64 * 1024 * 1024;
 
 export interface ServerOptions {
-  host: string;
-  /** 0: any free port. */
-  port: number;
   log: Logger;
   metrics: Metrics;
+  /** What `GetMetrics` answers. Default: the metrics of this process. */
+  metricsText?: () => Promise<string>;
   implementations: ImplementedContract[];
 }
 
-export interface RunningServer {
+export interface ListeningServerOptions extends ServerOptions {
+  host: string;
+  /** 0: any free port. */
   port: number;
+}
+
+export interface AnyServer {
   /** What `grpc.health.v1` answers for the server and each of its services. */
   setServing(serving: boolean): void;
   /** Lets calls in flight finish for at most `graceMs`, then ends what is left. */
   stop(graceMs: number): Promise<void>;
 }
 
+export interface RunningServer extends AnyServer {
+  port: number;
+}
+
+/** A server without a port of its own. */
+export interface InjectedServer extends AnyServer {
+  /** Serves a connection that was accepted elsewhere. */
+  inject(connection: Socket): void;
+}
+
 /** Starts a gRPC server with health, reflection and metrics; it reports SERVING once `setServing(true)` is called. */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ListeningServerOptions): Promise<RunningServer> {
+  const { grpcServer, server } = build(options);
+  return { port: await bind(grpcServer, options.host, options.port), ...server };
+}
+
+/** As `startServer`, for connections that another process accepts. */
+export function startInjectedServer(options: ServerOptions): InjectedServer {
+  const { grpcServer, server } = build(options);
+  const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  return {
+    inject(connection) {
+      // What goes wrong with it ends its HTTP/2 session, which is where calls learn of it.
+      connection.on('error', () => undefined);
+      injector.injectConnection(connection);
+    },
+    ...server,
+  };
+}
+
+function build(options: ServerOptions): { grpcServer: grpc.Server; server: AnyServer } {
   const { log, metrics } = options;
-  const served = [...options.implementations, metricsService(metrics)];
+  const metricsText = options.metricsText ?? (() => metrics.registry.metrics());
+  const served = [...options.implementations, metricsService(metricsText)];
   const health = new Health(['', ...served.map(({ contract }) => contract.name)]);
   served.push(health.implementation);
   served.push(...reflectionServices(served.map(({ contract }) => contract.name)));
-  const server = new grpc.Server({
+  const grpcServer = new grpc.Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
     // Nobody reads what it would gather of every call.
@@ -44,18 +79,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const stopping = new AbortController();
   const active = new ActiveCalls();
   for (const implemented of served) {
-    addService(server, implemented, { log, metrics, stopping: stopping.signal, active });
+    addService(grpcServer, implemented, { log, metrics, stopping: stopping.signal, active });
   }
-  const port = await bind(server, options.host, options.port);
-  return {
-    port,
+  const server: AnyServer = {
     setServing: (serving) => health.setServing(serving),
     async stop(graceMs) {
       health.setServing(false);
       stopping.abort();
-      await finish(server, active, graceMs);
+      await finish(grpcServer, active, graceMs);
     },
   };
+  return { grpcServer, server };
 }
 
 /** Takes no more calls and waits for those there are, and for methods whose caller has gone; after `graceMs` breaks off. */
@@ -73,9 +107,9 @@ function finish(server: grpc.Server, active: ActiveCalls, graceMs: number): Prom
   });
 }
 
-function metricsService(metrics: Metrics): ImplementedContract {
+function metricsService(metricsText: () => Promise<string>): ImplementedContract {
   return implement(contracts.metrics, {
-    GetMetrics: async () => ({ text: await metrics.registry.metrics() }),
+    GetMetrics: async () => ({ text: await metricsText() }),
   });
 }
 

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { expect, vi } from 'vitest';
 import { contracts, createClient, type RpcClient } from '../../proto/index.js';
@@ -13,6 +14,12 @@ export type PredictionClient = RpcClient<(typeof contracts.prediction)['clientTy
 
 /** For events that no stream tells. */
 const patience = { timeout: 20_000, interval: 10 };
+
+/** A worker straight from the sources. */
+const sourceWorker = {
+  file: fileURLToPath(new URL('source-process.mjs', import.meta.url)),
+  args: [fileURLToPath(new URL('../../services/inference/worker.ts', import.meta.url))],
+};
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -33,8 +40,15 @@ export class Serving {
   }
 
   static async #follow(dataDir: string, registryService: RunningService, settings: string[]): Promise<Serving> {
-    const args = ['--port=0', '--metrics-port=0', `--registry-address=127.0.0.1:${registryService.port}`, ...settings];
-    const service = await startInference(inferenceConfig(args, {}), silentLog);
+    const args = [
+      `--data-dir=${dataDir}`,
+      '--port=0',
+      '--metrics-port=0',
+      '--workers=1',
+      `--registry-address=127.0.0.1:${registryService.port}`,
+      ...settings,
+    ];
+    const service = await startInference(inferenceConfig(args, {}), silentLog, sourceWorker);
     const address = `127.0.0.1:${service.port}`;
     return new Serving(
       dataDir,

@@ -54,3 +54,17 @@ export const describeVersion = (number: number, digest = digestOfVersion(number)
   digest,
   artifacts: new Map(),
 });
+
+/** A version that every worker has, and that remembers being retired. */
+export function preparedVersion(number: number, digest = digestOfVersion(number)) {
+  const prepared = {
+    id: 100 + number,
+    number,
+    digest,
+    retirements: 0,
+    retire() {
+      prepared.retirements++;
+    },
+  };
+  return prepared;
+}

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ModelCatalog } from '../../../services/inference/model-catalog.js';
 import { BrokenArtifact } from '../../../services/inference/model-files.js';
-import { ModelRepository } from '../../../services/inference/model-repository.js';
 import {
   defaultDeployment,
   type Registry,
@@ -11,8 +11,7 @@ import {
   type VersionDescriptor,
 } from '../../../services/inference/registry.js';
 import { RegistryFollower } from '../../../services/inference/registry-follower.js';
-import type { VersionLoader } from '../../../services/inference/version-loader.js';
-import { describeVersion, sumVersion } from './fake-version.js';
+import { describeVersion, preparedVersion } from './fake-version.js';
 
 /** A registry in memory, whose watch is fed by hand. */
 class MemoryRegistry implements Registry {
@@ -68,7 +67,7 @@ const sums = (aliases: Record<string, number> = {}): RegistryEvent => ({
 const synced: RegistryEvent = { kind: 'synced' };
 
 let registry: MemoryRegistry;
-let repository: ModelRepository;
+let catalog: ModelCatalog;
 let follower: RegistryFollower;
 let loads: number[];
 let load: (number: number) => unknown;
@@ -76,20 +75,20 @@ let ready: Promise<void>;
 
 beforeEach(() => {
   registry = new MemoryRegistry();
-  repository = new ModelRepository();
+  catalog = new ModelCatalog({ routed: () => {}, removed: () => {}, ready: () => {} });
   loads = [];
   load = () => {};
   const loader = {
     load: async (_: string, { number, digest }: VersionDescriptor) => {
       loads.push(number);
       await load(number);
-      return sumVersion(number, { digest }).version;
+      return preparedVersion(number, digest);
     },
-  } as Pick<VersionLoader, 'load'> as VersionLoader;
+  };
   ready = new Promise((onReady) => {
     const sleep = () => setImmediate<void>();
     const log = pino({ level: 'silent' });
-    follower = new RegistryFollower({ registry, repository, loader, loadedVersionsMax: 2, log, sleep, onReady });
+    follower = new RegistryFollower({ registry, catalog, loader, loadedVersionsMax: 2, log, sleep, onReady });
   });
   follower.start();
 });
@@ -107,23 +106,23 @@ async function settle(): Promise<void> {
 describe('RegistryFollower', () => {
   it('is ready with an empty registry, and not before it has answered', async () => {
     await settle();
-    expect(repository.isReady).toBe(false);
+    expect(catalog.isReady).toBe(false);
     registry.tell(synced);
     await ready;
-    expect(repository.isReady).toBe(true);
+    expect(catalog.isReady).toBe(true);
   });
 
   it('is ready only when the loads of the first sync have ended, broken ones too', async () => {
     registry.versions = [describeVersion(1), describeVersion(2)];
     load = (number) => {
-      expect(repository.isReady).toBe(false);
+      expect(catalog.isReady).toBe(false);
       if (number === 2) {
         throw new BrokenArtifact('no');
       }
     };
     registry.tell(sums(), synced);
     await ready;
-    expect(repository.statuses).toEqual([
+    expect(catalog.statuses).toEqual([
       {
         name: 'sums',
         versions: [
@@ -153,7 +152,7 @@ describe('RegistryFollower', () => {
     await settle();
     await ready;
     expect(attempts).toBe(4);
-    expect(repository.find('sums', '1')).not.toBeNull();
+    expect(catalog.get('sums')?.find('1') ?? null).not.toBeNull();
   });
 
   it('tries a model again when its versions could not be listed', async () => {
@@ -161,14 +160,14 @@ describe('RegistryFollower', () => {
     registry.failures = [away, away];
     registry.tell(sums(), synced);
     await settle();
-    expect(repository.find('sums', '1')).not.toBeNull();
+    expect(catalog.get('sums')?.find('1') ?? null).not.toBeNull();
   });
 
   it('does not let one model that cannot be listed keep the server from being ready', async () => {
     registry.failures = [new Error('a bug of the registry')];
     registry.tell(sums(), synced);
     await ready;
-    expect(repository.isReady).toBe(true);
+    expect(catalog.isReady).toBe(true);
   });
 
   it('tries a broken version again with a new connection, not with every change', async () => {
@@ -185,7 +184,7 @@ describe('RegistryFollower', () => {
     registry.tell(away, sums({ candidate: 1 }), synced);
     await settle();
     expect(loads).toEqual([1, 1]);
-    expect(repository.find('sums', 'candidate')).not.toBeNull();
+    expect(catalog.get('sums')?.find('candidate')).not.toBeNull();
   });
 
   it('keeps serving while the registry is away, and drops what is gone when it is back', async () => {
@@ -194,11 +193,11 @@ describe('RegistryFollower', () => {
     await ready;
     registry.tell(away, away);
     await settle();
-    expect(repository.find('sums', '1')).not.toBeNull();
+    expect(catalog.get('sums')?.find('1') ?? null).not.toBeNull();
     registry.tell(synced);
     await settle();
-    expect(repository.find('sums', '1')).toBeNull();
-    expect(repository.names).toEqual([]);
+    expect(catalog.get('sums')?.find('1') ?? null).toBeNull();
+    expect(catalog.names).toEqual([]);
   });
 
   it('leaves older work for newer news', async () => {
@@ -216,7 +215,7 @@ describe('RegistryFollower', () => {
     registry.tell(sums(), synced);
     await settle();
     expect(loads).toEqual([2, 3]);
-    expect(repository.resolve('sums', '').number).toBe(3);
+    expect(catalog.get('sums')!.find('')!.number).toBe(3);
   });
 
   it('frees a model that is deleted while one of its versions is being loaded', async () => {
@@ -225,6 +224,6 @@ describe('RegistryFollower', () => {
     registry.tell(synced, sums());
     await settle();
     expect(loads).toEqual([1]);
-    expect(repository.names).toEqual([]);
+    expect(catalog.names).toEqual([]);
   });
 });
