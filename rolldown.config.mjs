@@ -17,6 +17,7 @@ const programs = [
     ),
     ...['echo', 'profile', 'stream'].map((name) => `serving-${name}`),
   ].map((name) => `test/bench/${name}`),
+  'test/soak/main',
 ];
 
 export default defineConfig({

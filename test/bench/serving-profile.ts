@@ -42,7 +42,7 @@ async function cost(target: Target, pids: number[], isStream = false): Promise<C
 
 /** @param nodeArgs of its Node */
 async function ours(nodeArgs: string[]) {
-  const server = await OwnServer.start(1, [], nodeArgs);
+  const server = await OwnServer.start(1, { nodeArgs });
   try {
     await server.publish(seedModel, networkFiles(seedNetwork, 1));
     const measured = await cost({ port: server.port, body }, server.pids, values.stream);

@@ -68,7 +68,7 @@ function peerSubject({ name, start }: Peer): Subject {
 }
 
 async function serving<T>(workers: number, settings: string[], use: (server: OwnServer) => Promise<T>): Promise<T> {
-  const server = await OwnServer.start(workers, settings);
+  const server = await OwnServer.start(workers, { settings });
   try {
     await server.publish(seedModel, networkFiles(seedNetwork, 1));
     return await use(server);
@@ -102,7 +102,7 @@ function measureOurs(note: Note): Promise<Figures> {
 
 function measureOfSwaps(note: Note): Promise<Figures> {
   return attempt('swaps', note, async () => {
-    const server = await OwnServer.start(cores, ['--loaded-versions-max=1']);
+    const server = await OwnServer.start(cores, { settings: ['--loaded-versions-max=1'] });
     try {
       const { calm, swapping } = await measureSwaps(server, seedBody(1));
       return { calm, swapping };

@@ -11,12 +11,23 @@ export type InferenceClient = RpcClient<(typeof contracts.inference)['clientType
 
 const ready = /millrace ready .*"port":(\d+)/;
 
-function service(name: string, args: string[], nodeArgs: string[]): Promise<ServerProcess> {
+export interface ServiceOptions {
+  settings?: string[];
+  /** Of Node. */
+  nodeArgs?: string[];
+  /** Is given each line that it prints. */
+  onLine?: (line: string) => void;
+}
+
+/** Starts a service as built, on a free port: the first of `readyGroups`. */
+export function startService(name: string, options: ServiceOptions): Promise<ServerProcess> {
+  const { settings = [], nodeArgs = [], onLine } = options;
   const main = path.join(root, `dist/services/${name}/main.js`);
   return ServerProcess.start({
     command: process.execPath,
-    args: [...nodeArgs, main, '--port=0', '--log-level=warn', ...args],
+    args: [...nodeArgs, main, '--port=0', '--log-level=warn', ...settings],
     ready,
+    ...(onLine && { onLine }),
   });
 }
 
@@ -27,8 +38,8 @@ export class OwnServer {
   readonly inference: InferenceClient;
 
   private constructor(
-    private readonly registryProcess: ServerProcess,
-    private readonly inferenceProcess: ServerProcess,
+    readonly registryProcess: ServerProcess,
+    readonly inferenceProcess: ServerProcess,
     private readonly dataDir: string,
   ) {
     this.registry = registryClient(Number(registryProcess.readyGroups[0]));
@@ -36,17 +47,18 @@ export class OwnServer {
     this.inference = createClient(contracts.inference, `127.0.0.1:${this.port}`);
   }
 
-  /**
-   * @param settings of the inference service
-   * @param nodeArgs of its Node
-   */
-  static async start(workers: number, settings: string[] = [], nodeArgs: string[] = []): Promise<OwnServer> {
+  /** @param options of the inference service */
+  static async start(workers: number, options: ServiceOptions = {}): Promise<OwnServer> {
     const dataDir = tempFolder();
-    const registry = await service('registry', [`--data-dir=${dataDir}`], []);
-    const address = `127.0.0.1:${registry.readyGroups[0]}`;
-    const args = [`--registry-address=${address}`, '--metrics-port=0', `--data-dir=${dataDir}`, ...settings];
-    const inference = await service('inference', [...args, ...workerSettings(workers)], nodeArgs);
-    return new OwnServer(registry, inference, dataDir);
+    const registry = await startService('registry', { settings: [`--data-dir=${dataDir}`] });
+    const settings = [
+      `--registry-address=127.0.0.1:${registry.readyGroups[0]}`,
+      `--data-dir=${dataDir}`,
+      '--metrics-port=0',
+      ...workerSettings(workers),
+      ...(options.settings ?? []),
+    ];
+    return new OwnServer(registry, await startService('inference', { ...options, settings }), dataDir);
   }
 
   /** Processes that serve; the registry is none of them. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 
 export interface ServerProgram {
   command: string;
@@ -10,6 +11,8 @@ export interface ServerProgram {
   ready: RegExp;
   /** How it is asked to end. Default: by a signal. */
   endsWith?: 'input' | 'signal';
+  /** Is given each line that it prints. */
+  onLine?: (line: string) => void;
 }
 
 /** A server in a process of its own, with what it starts. */
@@ -22,8 +25,12 @@ export class ServerProcess {
   ) {}
 
   static async start(program: ServerProgram): Promise<ServerProcess> {
-    const { command, args, env, ready, endsWith = 'signal' } = program;
+    const { command, args, env, ready, endsWith = 'signal', onLine } = program;
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    if (onLine) {
+      createInterface(child.stdout).on('line', onLine);
+      createInterface(child.stderr).on('line', onLine);
+    }
     let words = '';
     return new Promise((resolve, reject) => {
       const read = (chunk: Buffer) => {
@@ -45,6 +52,11 @@ export class ServerProcess {
     return this.child.pid!;
   }
 
+  /** How it ended, if it has: a status, or the name of a signal. */
+  get ending(): number | string | null {
+    return this.child.exitCode ?? this.child.signalCode;
+  }
+
   /** This process and all below it. */
   get pids(): number[] {
     return processTree(this.pid);
@@ -53,7 +65,7 @@ export class ServerProcess {
   /** Asks it to end, and waits until it and all below it have: the next trial may want its ports. */
   async stop(): Promise<void> {
     const pids = this.pids;
-    if (this.child.exitCode === null && this.child.signalCode === null) {
+    if (this.ending === null) {
       const exited = once(this.child, 'exit');
       if (this.endsWith === 'input') {
         this.child.stdin!.end();
