@@ -1,4 +1,5 @@
 import type { Activation } from '../../../native/index.js';
+import { quote } from '../../platform/errors.js';
 import type { NodeReader } from './node-reader.js';
 import type { Operator } from './operator.js';
 import { elementCount, type Rows } from './value.js';
@@ -90,7 +91,7 @@ function clipBetween(node: NodeReader): Rows {
 function gelu(node: NodeReader): Rows {
   const approximate = node.text('approximate', 'none');
   if (approximate !== 'none' && approximate !== 'tanh') {
-    throw node.refuse(`has "${approximate}" as its attribute approximate; there are none and tanh`);
+    throw node.refuse(`has ${quote(approximate)} as its attribute approximate; there are none and tanh`);
   }
   return add(node, node.numbers(0), approximate === 'tanh' ? 'geluTanh' : 'gelu');
 }

@@ -1,4 +1,5 @@
 import { EngineError, PredictionGraph } from '../../../native/index.js';
+import { quote } from '../../platform/errors.js';
 import type { Executable } from '../executable.js';
 import { BrokenArtifact } from '../model-files.js';
 import type { TensorSpec } from '../tensor.js';
@@ -27,7 +28,9 @@ export function loadOnnx(bytes: Uint8Array): Executable {
   for (const { node, label } of graph.nodes) {
     const inputs = node.input.map((name) => {
       if (withheld.has(name)) {
-        throw new BrokenArtifact(`model.onnx: ${label} reads "${name}", an output that only training has a use for`);
+        throw new BrokenArtifact(
+          `model.onnx: ${label} reads ${quote(name)}, an output that only training has a use for`,
+        );
       }
       return name === '' ? null : values.get(name)!;
     });
@@ -66,7 +69,7 @@ function inputValues({ inputs }: ModelGraph, steps: StepList): [string, Value][]
 
 /** An output as it was found, which has to be as the file says. */
 function checkedOutput(declared: DeclaredTensor, found: Value | undefined, graph: ModelGraph): Rows | Texts {
-  const refuse = (reason: string) => new BrokenArtifact(`model.onnx: output "${declared.name}" ${reason}`);
+  const refuse = (reason: string) => new BrokenArtifact(`model.onnx: output ${quote(declared.name)} ${reason}`);
   if (found === undefined) {
     throw refuse('is not made by any node');
   }

@@ -5,6 +5,7 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from '../../../proto/index.js';
+import { quote } from '../../platform/errors.js';
 import { BrokenArtifact } from '../model-files.js';
 import type { TensorSpec } from '../tensor.js';
 import { nodeLabel } from './node-reader.js';
@@ -52,20 +53,20 @@ export function readModelGraph(bytes: Uint8Array): ModelGraph {
   const constants = new Map<string, Constant>();
   for (const tensor of graph.initializer) {
     if (tensor.name === '' || constants.has(tensor.name)) {
-      throw refuse(`has two initializers called "${tensor.name}", or one without a name`);
+      throw refuse(`has two initializers called ${quote(tensor.name)}, or one without a name`);
     }
-    constants.set(tensor.name, readConstant(tensor, `initializer "${tensor.name}"`));
+    constants.set(tensor.name, readConstant(tensor, `initializer ${quote(tensor.name)}`));
   }
   const inputs = graph.input
     .filter(({ name }) => !constants.has(name))
     .map((value) => {
-      const declared = declaredTensor(value, `input "${value.name}"`);
+      const declared = declaredTensor(value, `input ${quote(value.name)}`);
       if (declared.shape === null) {
-        throw refuse(`input "${value.name}" has no shape`);
+        throw refuse(`input ${quote(value.name)} has no shape`);
       }
       return { ...declared, shape: declared.shape };
     });
-  const outputs = graph.output.map((value) => declaredTensor(value, `output "${value.name}"`));
+  const outputs = graph.output.map((value) => declaredTensor(value, `output ${quote(value.name)}`));
   expectNames(inputs, 'input');
   expectNames(outputs, 'output');
   const known = [...constants.keys(), ...inputs.map(({ name }) => name)];
@@ -140,7 +141,7 @@ function inOrder(nodes: readonly OnnxNode[], known: readonly string[]): ModelGra
   for (const [index, node] of nodes.entries()) {
     for (const name of node.output.filter((output) => output !== '')) {
       if (maker.has(name) || given.has(name)) {
-        throw refuse(`${nodeLabel(node, index)} makes "${name}", which is there already`);
+        throw refuse(`${nodeLabel(node, index)} makes ${quote(name)}, which is there already`);
       }
       maker.set(name, index);
     }
@@ -151,7 +152,9 @@ function inOrder(nodes: readonly OnnxNode[], known: readonly string[]): ModelGra
     for (const name of new Set(node.input.filter((input) => input !== '' && !given.has(input)))) {
       const before = maker.get(name);
       if (before === undefined) {
-        throw refuse(`${nodeLabel(node, index)} reads "${name}", which is neither an input, an initializer nor made`);
+        throw refuse(
+          `${nodeLabel(node, index)} reads ${quote(name)}, which is neither an input, an initializer nor made`,
+        );
       }
       waiting[index]!++;
       followers[before]!.push(index);

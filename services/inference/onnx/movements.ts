@@ -1,6 +1,6 @@
 import type { NodeReader } from './node-reader.js';
 import type { Operator } from './operator.js';
-import { datatypeOf, readConstant } from './tensor-file.js';
+import { datatypeOf, rankMax, readConstant } from './tensor-file.js';
 import { type Constant, elementCount, type Rows, sameShape, shapeText, type Texts, type Value } from './value.js';
 
 const identity: Operator = { inputs: [1, 1], attributes: [], apply: (node) => node.input(0) };
@@ -40,8 +40,8 @@ const reshape: Operator = {
   apply(node) {
     const value = node.input(0);
     const { datatype, shape, numbers } = node.constant(1);
-    if (datatype !== 'INT64' || shape.length !== 1) {
-      throw node.refuse('needs its shape to be INT64 of one dimension');
+    if (datatype !== 'INT64' || shape.length !== 1 || numbers.length > rankMax) {
+      throw node.refuse(`needs its shape to be INT64 of one dimension, at most ${rankMax} lengths`);
     }
     const before = value.kind === 'constant' ? value.shape : [null, ...value.shape];
     const target = Array.from(numbers, (length, axis) => {

@@ -1,4 +1,5 @@
 import type { OnnxAttribute, OnnxNode } from '../../../proto/index.js';
+import { clip, quote } from '../../platform/errors.js';
 import { BrokenArtifact } from '../model-files.js';
 import type { StepList } from './step-list.js';
 import { alongRow, type Constant, type Rows, shapeText, type Value } from './value.js';
@@ -7,7 +8,8 @@ const kinds = { FLOAT: 1, INT: 2, STRING: 3, TENSOR: 4, FLOATS: 6, INTS: 7 } as 
 
 /** How a node is called in a message. */
 export function nodeLabel({ opType, name }: OnnxNode, index: number): string {
-  return name === '' ? `${opType} (node ${index})` : `${opType} "${name}"`;
+  const operator = clip(opType, 80);
+  return name === '' ? `${operator} (node ${index})` : `${operator} ${quote(name)}`;
 }
 
 /** What a model says as a whole, for its nodes. */

@@ -1,3 +1,4 @@
+import { clip, quote } from '../../platform/errors.js';
 import { activations } from './activations.js';
 import { arithmetics } from './arithmetic.js';
 import { movements } from './movements.js';
@@ -19,7 +20,7 @@ export function applyOperator(reader: NodeReader): Value {
   const foreign = node.domain !== '' && node.domain !== 'ai.onnx';
   const operator = foreign ? undefined : operators.get(node.opType);
   if (operator === undefined || facts.opset < (operator.since ?? 0)) {
-    const name = foreign ? `${node.domain}.${node.opType}` : node.opType;
+    const name = clip(foreign ? `${node.domain}.${node.opType}` : node.opType, 160);
     const version = operator === undefined ? '' : ` in version ${facts.opset} of the operators`;
     throw reader.refuse(
       `is of operator ${name}, which is not supported${version}; supported are ${supportedOperators.join(', ')}`,
@@ -33,7 +34,7 @@ export function applyOperator(reader: NodeReader): Value {
   }
   const unknown = node.attribute.find(({ name }) => !operator.attributes.includes(name));
   if (unknown !== undefined) {
-    throw reader.refuse(`has an attribute "${unknown.name}", which is not known here`);
+    throw reader.refuse(`has an attribute ${quote(unknown.name)}, which is not known here`);
   }
   if (!node.output[0]) {
     throw reader.refuse('has no output');
