@@ -1,7 +1,15 @@
 import { createRequire } from 'node:module';
 import { EngineError } from './engine-error.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
-import type { ElementType, EngineInfo, Examples, NetworkSpec, QuantizationOptions, TrainerOptions } from './spec.js';
+import type {
+  ElementType,
+  EngineInfo,
+  Examples,
+  Float32Bytes,
+  NetworkSpec,
+  QuantizationOptions,
+  TrainerOptions,
+} from './spec.js';
 
 /** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
 export interface Addon {
@@ -16,6 +24,7 @@ export interface Addon {
     byteOffset: number,
     length: number | null,
   ) => MappedArrayHandle;
+  availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;
 }
@@ -30,6 +39,12 @@ export interface TensorShape {
   shape: number[];
 }
 
+/**
+ * Writes to `output`, or to a new array where that is null. Asynchronously an `input` that goes into a given output must stay
+ * in place and as it is; otherwise it is copied.
+ */
+type Predict<Answer> = (input: Float32Bytes, rows: number, output: Float32Bytes | null) => Answer;
+
 /** Flat arrays hold tensor by tensor, each row-major, in the order of `tensors()`. */
 export interface NetworkHandle {
   parameterCount(): number;
@@ -37,15 +52,18 @@ export interface NetworkHandle {
   tensors(): TensorShape[];
   parameters(): Float32Array;
   setParameters(flat: Float32Array): void;
-  predict(input: Float32Array, rows: number): Float32Array;
-  predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
+  bytes(): number;
+  multiplyAdds(): number;
+  predict: Predict<Float32Array>;
+  predictAsync: Predict<Promise<Float32Array>>;
   dispose(): void;
 }
 
 export interface QuantizedNetworkHandle {
   bytes(): number;
-  predict(input: Float32Array, rows: number): Float32Array;
-  predictAsync(input: Float32Array, rows: number): Promise<Float32Array>;
+  multiplyAdds(): number;
+  predict: Predict<Float32Array>;
+  predictAsync: Predict<Promise<Float32Array>>;
   dispose(): void;
 }
 

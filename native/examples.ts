@@ -1,21 +1,10 @@
-import { markAsUntransferable } from 'node:worker_threads';
-import { invalidArgument } from './engine-error.js';
+import { keepInPlace } from './arrays-in-place.js';
 import { MappedArray, mappedRegion } from './mapped-array.js';
 import type { Examples, FeatureBlock } from './spec.js';
 
-/**
- * The engine reads the arrays from its own threads: their memory must neither move nor shrink under it.
- * What is no array is left for the engine to refuse.
- */
-export function keepInPlace(examples: Examples): void {
-  for (const [field, array] of arraysOf(examples)) {
-    if (!ArrayBuffer.isView(array)) continue;
-    const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
-    if (buffer.resizable || buffer.growable) {
-      throw invalidArgument(field, `Expected \`${field}\` to have a buffer of fixed length.`);
-    }
-    if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
-  }
+/** For as long as the engine may read them. */
+export function keepExamplesInPlace(examples: Examples): void {
+  keepInPlace(arraysOf(examples));
 }
 
 /** The examples as the addon takes them: with regions of mapped files in the place of mapped arrays. */

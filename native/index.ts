@@ -24,6 +24,14 @@ export function engineInfo(): EngineInfo {
   return { version, ...addon.engineInfo() };
 }
 
+/**
+ * Processors that this process may really use: what its scheduling affinity and its control group's CPU quota leave, rounded
+ * up; at least 1. Read anew at each call.
+ */
+export function availableCores(): number {
+  return addon.availableCores();
+}
+
 /** The engine's own speed on a large dense product; `threads` 0 takes all that the process may use. */
 export async function measureGflops(options: { threads: number; seconds: number }): Promise<number> {
   return addon.measureGflops(options.threads, options.seconds, false);

@@ -1,9 +1,10 @@
 import { addon, type NetworkHandle } from './addon.js';
+import { given, keepInPlace } from './arrays-in-place.js';
 import { invalidArgument } from './engine-error.js';
 import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
 import { QuantizedNetwork } from './quantized-network.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
-import type { NetworkSpec, QuantizationOptions } from './spec.js';
+import type { Float32Bytes, NetworkSpec, QuantizationOptions } from './spec.js';
 
 let handleOf: (network: Network) => NetworkHandle;
 
@@ -21,6 +22,10 @@ export class Network {
   readonly inputs: number;
   readonly outputs: number;
   readonly parameterCount: number;
+  /** Memory of the weights that predictions read. */
+  readonly sizeBytes: number;
+  /** Multiplications, each with its addition, that one row takes. */
+  readonly rowWork: number;
   readonly #handle: NetworkHandle;
 
   static {
@@ -33,6 +38,8 @@ export class Network {
     this.inputs = spec.inputs;
     this.outputs = this.#handle.outputs();
     this.parameterCount = this.#handle.parameterCount();
+    this.sizeBytes = this.#handle.bytes();
+    this.rowWork = this.#handle.multiplyAdds();
   }
 
   /** Draws the weights from `seed` (0 to 2^53 - 1): the same numbers on every machine. */
@@ -62,13 +69,31 @@ export class Network {
   }
 
   /** input [rows, inputs] to [rows, outputs], on the spot. A row's answer does not depend on the rows beside it. */
-  predict(input: Float32Array, rows: number): Float32Array {
-    return Network.#of(this).predict(input, rows);
+  predict(input: Float32Bytes, rows: number): Float32Array {
+    return Network.#of(this).predict(input, rows, null);
   }
 
   /** The same off the event loop. `input` is copied before this returns. */
-  async predictAsync(input: Float32Array, rows: number): Promise<Float32Array> {
-    return Network.#of(this).predictAsync(input, rows);
+  async predictAsync(input: Float32Bytes, rows: number): Promise<Float32Array> {
+    return Network.#of(this).predictAsync(input, rows, null);
+  }
+
+  /** As `predict`, into memory of the caller's, and without copies unless `output` overlaps `input`. */
+  predictInto(input: Float32Bytes, rows: number, output: Float32Bytes): void {
+    Network.#of(this).predict(input, rows, given(output));
+  }
+
+  /**
+   * The same off the event loop. Until it settles both arrays are kept alive, `input` must not change, and what `output` holds
+   * is undefined. Their buffers can no longer be transferred; resizable ones are refused.
+   */
+  async predictIntoAsync(input: Float32Bytes, rows: number, output: Float32Bytes): Promise<void> {
+    const handle = Network.#of(this);
+    keepInPlace([
+      ['input', input],
+      ['output', output],
+    ]);
+    await handle.predictAsync(input, rows, given(output));
   }
 
   /**

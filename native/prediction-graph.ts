@@ -1,5 +1,5 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon, type PredictionGraphHandle } from './addon.js';
+import { keepInPlace } from './arrays-in-place.js';
 import { invalidArgument } from './engine-error.js';
 import type { Activation } from './spec.js';
 
@@ -89,9 +89,7 @@ export class PredictionGraph {
   async predictAsync(inputs: readonly Uint8Array[], rows: number): Promise<Uint8Array[]> {
     const handle = PredictionGraph.#of(this);
     const arrays = [...inputs];
-    for (const [index, array] of arrays.entries()) {
-      keepInPlace(`inputs[${index}]`, array);
-    }
+    keepInPlace(arrays.map((array, index) => [`inputs[${index}]`, array]));
     return handle.predictAsync(arrays, rows);
   }
 
@@ -104,14 +102,4 @@ export class PredictionGraph {
     if (typeof graph === 'object' && graph !== null && #handle in graph) return graph.#handle;
     throw invalidArgument('graph', 'Expected a PredictionGraph.');
   }
-}
-
-/** What is no array is left for the engine to refuse. */
-function keepInPlace(field: string, array: unknown): void {
-  if (!ArrayBuffer.isView(array)) return;
-  const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
-  if (buffer.resizable || buffer.growable) {
-    throw invalidArgument(field, `Expected \`${field}\` to have a buffer of fixed length.`);
-  }
-  if (buffer instanceof ArrayBuffer) markAsUntransferable(buffer);
 }

@@ -361,13 +361,19 @@ export interface Gradients {
   inputs: Float32Array;
 }
 
+/**
+ * Float32 numbers, little-endian: as they are, or as the bytes of a message, which may begin anywhere in their buffer and are
+ * read where they lie.
+ */
+export type Float32Bytes = Float32Array | Uint8Array;
+
 export interface EngineInfo {
   version: string;
   instructionSet: 'avx512' | 'avx2' | 'portable';
   blas: string;
   blasCore: string;
   blasLibrary: string;
-  /** What the control group's quota and the scheduling affinity leave to this process. */
+  /** As `availableCores()`. */
   threads: number;
   /** What makes this machine slower than it could be, each with its remedy. */
   warnings: string[];

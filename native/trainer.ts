@@ -1,6 +1,6 @@
 import { addon, type EpochTotals, type TensorShape, type TrainerHandle } from './addon.js';
 import { EngineError, invalidArgument } from './engine-error.js';
-import { CheckedExamples, keepInPlace, withRegions } from './examples.js';
+import { CheckedExamples, keepExamplesInPlace, withRegions } from './examples.js';
 import { type Network, networkHandle } from './network.js';
 import { toTensors } from './parameter-tensors.js';
 import type { EpochProgress, EpochResult, Evaluation, Examples, Gradients, LossName, TrainerOptions } from './spec.js';
@@ -65,7 +65,7 @@ export class Trainer {
     const trainer = Trainer.#of(this);
     const { epoch, progressIntervalMs, onProgress, signal, maxSteps = null } = options;
     if (signal?.aborted) throw new EngineError('CANCELLED', null, `Epoch ${epoch} was cancelled before it began.`);
-    keepInPlace(examples);
+    keepExamplesInPlace(examples);
     const done = trainer.#examplesDone(epoch);
     let failure: { error: unknown } | null = null;
     const listener =
@@ -109,7 +109,7 @@ export class Trainer {
   /** Loss, accuracy and confusion over all examples, on the engine's threads. Weights are not changed. */
   async evaluate(examples: Examples): Promise<Evaluation> {
     const trainer = Trainer.#of(this);
-    keepInPlace(examples);
+    keepExamplesInPlace(examples);
     return trainer.#handle.evaluate(withRegions(examples));
   }
 
@@ -120,7 +120,7 @@ export class Trainer {
    */
   async gradients(examples: Examples, { training = true }: { training?: boolean } = {}): Promise<Gradients> {
     const trainer = Trainer.#of(this);
-    keepInPlace(examples);
+    keepExamplesInPlace(examples);
     const { loss, parameters, inputs } = await trainer.#handle.gradients(withRegions(examples), training);
     const tensors = toTensors(trainer.#shapes, parameters, '');
     return { loss, parameters: Object.fromEntries([...tensors].map(([name, { data }]) => [name, data])), inputs };
@@ -133,7 +133,7 @@ export class Trainer {
    */
   async gradientNorms(examples: Examples): Promise<Float64Array> {
     const trainer = Trainer.#of(this);
-    keepInPlace(examples);
+    keepExamplesInPlace(examples);
     return trainer.#handle.gradientNorms(withRegions(examples));
   }
 

@@ -63,6 +63,10 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value available_cores(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), usable_processors());
+}
+
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto environment = std::make_unique<Environment>();
   environment->network_class = Napi::Persistent(NetworkObject::define(env));
@@ -75,6 +79,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("TrainerHandle", environment->trainer_class.Value());
   exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
+  exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));
   exports.Set("measureGflops", Napi::Function::New<measure>(env, "measureGflops"));
   env.SetInstanceData(environment.release());  // Deleted by Node-API with the environment.

@@ -32,10 +32,10 @@ Napi::Value to_javascript(Napi::Env env, const Error& error) {
       {Napi::String::New(env, text_of(error.code())), field, Napi::String::New(env, error.what())});
 }
 
-Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& body) {
+void raise_current(Napi::Env env) {
   const auto raise = [env](const Error& error) { napi_throw(env, to_javascript(env, error)); };
   try {
-    return body();
+    throw;
   } catch (const Error& error) {
     raise(error);
   } catch (const Napi::Error&) {
@@ -45,7 +45,6 @@ Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& body) {
   } catch (const std::exception& error) {
     raise(Error(ErrorCode::kInternal, "", error.what()));
   }
-  return {};
 }
 
 }  // namespace millrace::binding

@@ -2,8 +2,6 @@
 
 #include <napi.h>
 
-#include <functional>
-
 #include "engine/error.h"
 
 namespace millrace::binding {
@@ -23,7 +21,18 @@ struct Environment {
 /// over at load.
 Napi::Value to_javascript(Napi::Env, const Error&);
 
+/// In a handler: throws the exception that is being handled in JavaScript, as one of the right class.
+void raise_current(Napi::Env);
+
 /// Runs `body` and turns every C++ exception into a JavaScript one of the right class.
-Napi::Value guarded(Napi::Env, const std::function<Napi::Value()>& body);
+template <typename Body>
+Napi::Value guarded(Napi::Env env, Body&& body) {
+  try {
+    return body();
+  } catch (...) {
+    raise_current(env);
+    return {};
+  }
+}
 
 }  // namespace millrace::binding

@@ -55,6 +55,8 @@ Napi::Function NetworkObject::define(Napi::Env env) {
                       InstanceMethod<&NetworkObject::tensors>("tensors"),
                       InstanceMethod<&NetworkObject::parameters>("parameters"),
                       InstanceMethod<&NetworkObject::set_parameters>("setParameters"),
+                      InstanceMethod<&NetworkObject::bytes>("bytes"),
+                      InstanceMethod<&NetworkObject::multiply_adds>("multiplyAdds"),
                       InstanceMethod<&NetworkObject::predict>("predict"),
                       InstanceMethod<&NetworkObject::predict_async>("predictAsync"),
                       InstanceMethod<&NetworkObject::dispose>("dispose")});
@@ -127,13 +129,26 @@ Napi::Value NetworkObject::set_parameters(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value NetworkObject::bytes(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) state_->for_reading();
+    return Napi::Number::New(info.Env(), static_cast<double>(state_->network->bytes()));
+  });
+}
+
+Napi::Value NetworkObject::multiply_adds(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->network) state_->for_reading();
+    return Napi::Number::New(info.Env(), static_cast<double>(state_->network->multiply_adds()));
+  });
+}
+
 Napi::Value NetworkObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
-    return Prediction{network.inputs(), network.outputs(), network.tables(), [&](auto input, std::size_t rows, auto output) {
-                        predict_on_team(predictor_, network, input, rows, output);
-                      }}
-        .now(info);
+    const PredictionCall call(info, shape_of(network));
+    predict_on_team(predictor_, network, call.input, call.rows, call.output);
+    return call.result;
   });
 }
 
@@ -141,11 +156,10 @@ Napi::Value NetworkObject::predict_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Network& network = state_->for_reading();
     const auto reading = std::make_shared<const Reading>(state_);
-    return Prediction{network.inputs(), network.outputs(), network.tables(), [reading](auto input, std::size_t rows, auto output) {
-                        Predictor predictor;
-                        predict_on_team(predictor, reading->network(), input, rows, output);
-                      }}
-        .later(info);
+    return predict_later(info, shape_of(network), [reading](auto input, std::size_t rows, auto output) {
+      Predictor predictor;
+      predict_on_team(predictor, reading->network(), input, rows, output);
+    });
   });
 }
 

@@ -36,6 +36,8 @@ class NetworkObject : public Napi::ObjectWrap<NetworkObject> {
   Napi::Value tensors(const Napi::CallbackInfo&);
   Napi::Value parameters(const Napi::CallbackInfo&);
   Napi::Value set_parameters(const Napi::CallbackInfo&);
+  Napi::Value bytes(const Napi::CallbackInfo&);
+  Napi::Value multiply_adds(const Napi::CallbackInfo&);
   Napi::Value predict(const Napi::CallbackInfo&);
   Napi::Value predict_async(const Napi::CallbackInfo&);
   Napi::Value dispose(const Napi::CallbackInfo&);

@@ -36,6 +36,7 @@ std::shared_ptr<const QuantizedNetwork> quantized(const Network& network, const 
 Napi::Function QuantizedObject::define(Napi::Env env) {
   return DefineClass(env, "QuantizedNetworkHandle",
                      {InstanceMethod<&QuantizedObject::bytes>("bytes"),
+                      InstanceMethod<&QuantizedObject::multiply_adds>("multiplyAdds"),
                       InstanceMethod<&QuantizedObject::predict>("predict"),
                       InstanceMethod<&QuantizedObject::predict_async>("predictAsync"),
                       InstanceMethod<&QuantizedObject::dispose>("dispose")});
@@ -59,24 +60,28 @@ Napi::Value QuantizedObject::bytes(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value QuantizedObject::multiply_adds(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), static_cast<double>(network()->multiply_adds()));
+  });
+}
+
 Napi::Value QuantizedObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const QuantizedNetwork& network = *this->network();
-    return Prediction{network.inputs(), network.outputs(), network.tables(), [&](auto input, std::size_t rows, auto output) {
-                        predict_on_team(scratch_, network, input, rows, output);
-                      }}
-        .now(info);
+    const PredictionCall call(info, shape_of(network));
+    predict_on_team(scratch_, network, call.input, call.rows, call.output);
+    return call.result;
   });
 }
 
 Napi::Value QuantizedObject::predict_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto network = this->network();
-    return Prediction{network->inputs(), network->outputs(), network->tables(), [network](auto input, std::size_t rows, auto output) {
-                        QuantizedNetwork::Scratch scratch;
-                        predict_on_team(scratch, *network, input, rows, output);
-                      }}
-        .later(info);
+    return predict_later(info, shape_of(*network), [network](auto input, std::size_t rows, auto output) {
+      QuantizedNetwork::Scratch scratch;
+      predict_on_team(scratch, *network, input, rows, output);
+    });
   });
 }
 

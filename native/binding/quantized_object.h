@@ -20,6 +20,7 @@ class QuantizedObject : public Napi::ObjectWrap<QuantizedObject> {
   const std::shared_ptr<const QuantizedNetwork>& network() const;
 
   Napi::Value bytes(const Napi::CallbackInfo&);
+  Napi::Value multiply_adds(const Napi::CallbackInfo&);
   Napi::Value predict(const Napi::CallbackInfo&);
   Napi::Value predict_async(const Napi::CallbackInfo&);
   Napi::Value dispose(const Napi::CallbackInfo&);

@@ -22,7 +22,7 @@ void expect_category(const EmbeddingTable& table, const char* field, float value
 
 }  // namespace
 
-void expect_categories(const std::vector<EmbeddingTable>& tables, std::size_t columns, const float* input,
+void expect_categories(const std::vector<EmbeddingTable>& tables, std::size_t columns, const LooseFloat* input,
                        std::size_t rows, const char* field) {
   for (const EmbeddingTable& table : tables) {
     for (std::size_t row = 0; row < rows; ++row) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdint>
 
 #include "conversion.h"
 #include "denormals.h"
@@ -58,9 +57,7 @@ class PredictionGraph::Pass {
   /// Whether an input need not be put into panels: only dense layers compute with it, and they read it where it lies.
   bool lies_ready(std::size_t value) const {
     const Value& input = graph_.values_[value];
-    if (input.datatype != Datatype::kFloat32) return true;
-    const bool aligned = reinterpret_cast<std::uintptr_t>(inputs_[value]) % alignof(float) == 0;
-    return aligned && !input.in_panels;
+    return input.datatype != Datatype::kFloat32 || !input.in_panels;
   }
 
   MatrixBytes<const std::byte> in_place(std::size_t value) const {
@@ -80,7 +77,7 @@ class PredictionGraph::Pass {
   void compute(const Step& step, std::size_t result) {
     const std::size_t value = step.inputs.front();
     const bool row_major = value < inputs_.size() && lies_ready(value);
-    const float* x = row_major ? reinterpret_cast<const float*>(in_place(value).data) : numbers(value);
+    const LooseFloat* x = row_major ? reinterpret_cast<const LooseFloat*>(in_place(value).data) : numbers(value);
     float* y = numbers(result);
     const std::size_t columns = step.operation.inner;
     if (step.type == GraphStepType::kClip) {

@@ -6,6 +6,7 @@
 #include "activation.h"
 #include "element_type.h"
 #include "instruction_set.h"
+#include "loose_float.h"
 #include "quantized_kernels.h"
 #include "update.h"
 
@@ -27,7 +28,7 @@ constexpr Range share_of(std::size_t count, unsigned member, unsigned members) {
 /// All matrices in panels (see panel.h). Forward: the epilogue is `activation`. Backward (weights transposed, no bias):
 /// the epilogue multiplies by the slope of `activation` at `slope_at`, the activation's own output.
 struct DenseProduct {
-  const float* input;
+  const LooseFloat* input;
   std::size_t input_rows;
   std::size_t inner;
   const float* weights;
@@ -78,7 +79,7 @@ struct ActivationPass {
 ///   output[row, first_column + column] = float(source[order[row], column]) * scale + offset, in two roundings
 /// An output of several blocks is gathered block by block, from the first column on. The last line is padded with 0.
 struct Gather {
-  const void* source;  // [rows, columns] of the block
+  const void* source;  // [rows, columns] of the block; float32 may begin at any address
   ElementType type;
   std::size_t columns;
   std::size_t first_column;    // of the output; any number

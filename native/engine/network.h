@@ -82,6 +82,8 @@ class Network {
   std::size_t logits() const;
 
   const PredictionPlan& prediction() const { return prediction_; }
+  /// That a prediction takes for one row.
+  std::size_t multiply_adds() const { return prediction_.multiply_adds(); }
   /// The parameters that the plan's operations read.
   const float* prediction_parameters() const { return prediction_.parameters(parameters_.data()); }
   /// Brings folded parameters up to date. To be called after every change of the parameters, before predictions.
@@ -102,6 +104,8 @@ class Network {
   std::size_t block_size() const { return parameters_.size(); }
   /// Floats at the beginning of the block that optimizers change.
   std::size_t trainable_size() const { return trainable_size_; }
+  /// Memory of all that predictions read.
+  std::size_t bytes() const { return parameters_.size() * sizeof(float) + prediction_.parameter_bytes(); }
   float* parameters() { return parameters_.data(); }
   const float* parameters() const { return parameters_.data(); }
 

@@ -89,6 +89,14 @@ void PredictionPlan::assign_slots() {
   slot_count_ = free_from.size();
 }
 
+std::size_t PredictionPlan::multiply_adds() const {
+  std::size_t total = 0;
+  for (const Operation& operation : operations_) {
+    total += operation.type == OperationType::kDense ? operation.inner * operation.outer : operation.outer;
+  }
+  return total;
+}
+
 PredictionPlan PredictionPlan::without_products(const float* block) const {
   PredictionPlan rest(*this);
   const float* from = parameters(block);

@@ -24,6 +24,9 @@ class PredictionPlan {
   bool products_read_input() const { return products_read_input_; }
   std::size_t slot_count() const { return slot_count_; }
 
+  /// Of one row; an operation other than a product counts one for each number it makes.
+  std::size_t multiply_adds() const;
+
   /// The block that `operations` read: the network's own, or a copy with the folded numbers in it.
   const float* parameters(const float* block) const { return folded_.empty() ? block : folded_.data(); }
   /// Memory of the plan's own parameters.

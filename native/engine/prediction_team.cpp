@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t kSharedMultiplyAddsMin = 12'000'000;
 
 template <typename Own, typename AnyNetwork>
-void predict_rows(Own& own, const AnyNetwork& network, std::span<const float> input, Range rows, std::span<float> output) {
+void predict_rows(Own& own, const AnyNetwork& network, std::span<const std::byte> input, Range rows, std::span<std::byte> output) {
   const std::size_t count = rows.end - rows.begin;
-  const std::size_t inputs = network.inputs(), outputs = network.outputs();
+  const std::size_t inputs = network.inputs() * sizeof(float), outputs = network.outputs() * sizeof(float);
   const auto from = input.subspan(rows.begin * inputs, count * inputs);
   const auto to = output.subspan(rows.begin * outputs, count * outputs);
   if constexpr (std::is_same_v<Own, Predictor>) {
@@ -45,8 +45,8 @@ PredictionTeam::~PredictionTeam() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void PredictionTeam::predict(Predictor& own, const Network& network, std::span<const float> input, std::size_t rows,
-                             std::span<float> output) {
+void PredictionTeam::predict(Predictor& own, const Network& network, std::span<const std::byte> input, std::size_t rows,
+                             std::span<std::byte> output) {
   share(
       rows, [&](Memory& memory) { memory.predictor.reserve(network, Predictor::kRowsAtOnce); },
       [&](Memory* memory, Range part) {
@@ -55,7 +55,7 @@ void PredictionTeam::predict(Predictor& own, const Network& network, std::span<c
 }
 
 void PredictionTeam::predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork& network,
-                             std::span<const float> input, std::size_t rows, std::span<float> output) {
+                             std::span<const std::byte> input, std::size_t rows, std::span<std::byte> output) {
   share(
       rows, [&](Memory& memory) { network.reserve(memory.quantized, Predictor::kRowsAtOnce); },
       [&](Memory* memory, Range part) {
@@ -116,17 +116,17 @@ void PredictionTeam::serve(Memory& memory) {
   }
 }
 
-void predict_on_team(Predictor& own, const Network& network, std::span<const float> input, std::size_t rows,
-                     std::span<float> output) {
-  if (rows * network.parameter_count() < kSharedMultiplyAddsMin) {
+void predict_on_team(Predictor& own, const Network& network, std::span<const std::byte> input, std::size_t rows,
+                     std::span<std::byte> output) {
+  if (rows * network.multiply_adds() < kSharedMultiplyAddsMin) {
     own.predict(network, input, rows, output);
   } else {
     team().predict(own, network, input, rows, output);
   }
 }
 
-void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork& network, std::span<const float> input,
-                     std::size_t rows, std::span<float> output) {
+void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork& network, std::span<const std::byte> input,
+                     std::size_t rows, std::span<std::byte> output) {
   if (rows * network.multiply_adds() < kSharedMultiplyAddsMin) {
     network.predict(input, rows, output, own);
   } else {

@@ -25,9 +25,9 @@ class PredictionTeam {
   PredictionTeam& operator=(const PredictionTeam&) = delete;
 
   /// As Predictor::predict, whose bits it gives. From any thread: the helpers serve one caller at a time, others work alone.
-  void predict(Predictor& own, const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
-  void predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input, std::size_t rows,
-               std::span<float> output);
+  void predict(Predictor& own, const Network&, std::span<const std::byte> input, std::size_t rows, std::span<std::byte> output);
+  void predict(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const std::byte> input, std::size_t rows,
+               std::span<std::byte> output);
   void predict(PredictionGraph::Scratch& own, const PredictionGraph&, std::span<const std::byte* const> inputs,
                std::size_t rows, std::span<std::byte* const> outputs);
 
@@ -60,10 +60,10 @@ class PredictionTeam {
 
 /// The predict of each kind of network, on the process's one team when there is enough to do. The team is as large as the CPU quota when the
 /// first such prediction comes.
-void predict_on_team(Predictor& own, const Network&, std::span<const float> input, std::size_t rows,
-                     std::span<float> output);
-void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const float> input,
-                     std::size_t rows, std::span<float> output);
+void predict_on_team(Predictor& own, const Network&, std::span<const std::byte> input, std::size_t rows,
+                     std::span<std::byte> output);
+void predict_on_team(QuantizedNetwork::Scratch& own, const QuantizedNetwork&, std::span<const std::byte> input,
+                     std::size_t rows, std::span<std::byte> output);
 void predict_on_team(PredictionGraph::Scratch& own, const PredictionGraph&, std::span<const std::byte* const> inputs,
                      std::size_t rows, std::span<std::byte* const> outputs);
 

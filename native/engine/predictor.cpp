@@ -29,8 +29,8 @@ void scale_rows(const Operation& operation, const float* parameters, const float
 
 }  // namespace
 
-void compute_operation(const Operation& operation, const float* parameters, const float* x, const float* other, float* y,
-             std::size_t rows, bool row_major) {
+void compute_operation(const Operation& operation, const float* parameters, const LooseFloat* x, const float* other,
+                       float* y, std::size_t rows, bool row_major) {
   const Kernels& k = kernels();
   const std::size_t size = panel_size(rows, operation.outer);
   switch (operation.type) {
@@ -73,10 +73,12 @@ void Predictor::reserve(const Network& network, std::size_t rows) {
   }
 }
 
-Predictor::Result Predictor::through_operations(const Network& network, const float* input, std::size_t rows,
+Predictor::Result Predictor::through_operations(const Network& network, const LooseFloat* input, std::size_t rows,
                                                 bool row_major) {
   const PredictionPlan& plan = network.prediction();
-  const auto at = [&](std::size_t value) { return value == 0 ? input : slots_[plan.slot(value)].data(); };
+  const auto at = [&](std::size_t value) -> const LooseFloat* {
+    return value == 0 ? input : slots_[plan.slot(value)].data();
+  };
   for (std::size_t index = 0; index < plan.operations().size(); ++index) {
     const Operation& operation = plan.operations()[index];
     compute_operation(operation, network.prediction_parameters(), at(operation.input),
@@ -96,24 +98,26 @@ Predictor::Result Predictor::forward(const Network& network, const Examples& exa
   return through_operations(network, input_.data(), rows, false);
 }
 
-void Predictor::predict(const Network& network, std::span<const float> input, std::size_t rows,
-                        std::span<float> output) {
+void Predictor::predict(const Network& network, std::span<const std::byte> input, std::size_t rows,
+                        std::span<std::byte> output) {
   const FlushDenormals flush;
-  const std::size_t outputs = network.outputs();
+  const std::size_t inputs = network.inputs(), outputs = network.outputs();
+  const LooseFloat* from = reinterpret_cast<const LooseFloat*>(input.data());
+  LooseFloat* to = reinterpret_cast<LooseFloat*>(output.data());
+  // Products read rows where they lie; all else wants panels.
+  const bool in_place = network.prediction().products_read_input();
   for (std::size_t first = 0; first < rows; first += kRowsAtOnce) {
     const std::size_t count = std::min(kRowsAtOnce, rows - first);
     reserve(network, count);
-    const float* from = input.data() + first * network.inputs();
-    // Products read rows where they lie; one row is the same in panels.
-    const bool in_place = count == 1 || network.prediction().products_read_input();
+    const LooseFloat* block = from + first * inputs;
     if (!in_place) {
-      kernels().gather({from, ElementType::kFloat32, network.inputs(), 0, nullptr, 0, 1.0f, 0.0f, input_.data(), count},
-                       {0, count});
+      kernels().gather({block, ElementType::kFloat32, inputs, 0, nullptr, 0, 1.0f, 0.0f, input_.data(), count}, {0, count});
+      block = input_.data();
     }
-    const Result result = through_operations(network, in_place ? from : input_.data(), count, in_place && count > 1);
+    const Result result = through_operations(network, block, count, in_place);
     for (std::size_t row = 0; row < count; ++row) {
       for (std::size_t column = 0; column < outputs; ++column) {
-        output[(first + row) * outputs + column] = result.outputs[panel_offset(count, row, column)];
+        to[(first + row) * outputs + column] = result.outputs[panel_offset(count, row, column)];
       }
     }
   }

@@ -12,8 +12,8 @@
 namespace millrace {
 
 /// One operation of a plan for all rows; matrices in panels of `rows` rows, but the input of a dense layer may be
-/// `row_major`. `other` is kAdd's second value.
-void compute_operation(const Operation&, const float* parameters, const float* input, const float* other, float* output,
+/// `row_major`, and begin at any address. `other` is kAdd's second value.
+void compute_operation(const Operation&, const float* parameters, const LooseFloat* input, const float* other, float* output,
                        std::size_t rows, bool row_major);
 
 /// A forward pass on the calling thread, with its own scratch memory. A row's outputs have the same bits whatever other
@@ -33,11 +33,12 @@ class Predictor {
   };
   Result forward(const Network&, const Examples&, std::size_t first_row, std::size_t rows);
 
-  /// input: row-major [rows, inputs]; output: row-major [rows, outputs].
-  void predict(const Network&, std::span<const float> input, std::size_t rows, std::span<float> output);
+  /// input: float32, row-major [rows, inputs]; output: float32, row-major [rows, outputs], apart from the input. Both may
+  /// begin at any address.
+  void predict(const Network&, std::span<const std::byte> input, std::size_t rows, std::span<std::byte> output);
 
  private:
-  Result through_operations(const Network&, const float* input, std::size_t rows, bool row_major);
+  Result through_operations(const Network&, const LooseFloat* input, std::size_t rows, bool row_major);
 
   AlignedBuffer<float> input_;
   std::vector<AlignedBuffer<float>> slots_;  // see PredictionPlan::slot

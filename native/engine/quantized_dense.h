@@ -42,7 +42,6 @@ class QuantizedDense {
   QuantizedDense(Precision, std::size_t inner, std::size_t outer, const float* kernel, const float* bias);
 
   std::size_t inner() const { return inner_; }
-  std::size_t outer() const { return outer_; }
   /// Memory of weights, scales and bias, padding included.
   std::size_t bytes() const;
 

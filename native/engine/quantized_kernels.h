@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "activation.h"
+#include "loose_float.h"
 
 namespace millrace {
 
@@ -37,7 +38,7 @@ struct RowScale {
 /// A float32 matrix, row-major or in panels: columns c to c + 15 of row r, c a multiple of 16, are at
 /// r * row_stride + c / 16 * line_stride.
 struct MatrixView {
-  const float* data;
+  const LooseFloat* data;
   std::size_t row_stride;
   std::size_t line_stride;
 };

@@ -58,12 +58,6 @@ std::size_t QuantizedNetwork::bytes() const {
   return total;
 }
 
-std::size_t QuantizedNetwork::multiply_adds() const {
-  std::size_t total = 0;
-  for (const QuantizedDense& dense : dense_) total += dense.inner() * dense.outer();
-  return total;
-}
-
 void QuantizedNetwork::reserve(Scratch& scratch, std::size_t rows) const {
   const auto grow = [](AlignedBuffer<float>& buffer, std::size_t size) {
     if (buffer.size() < size) buffer.resize(size);
@@ -91,14 +85,14 @@ void QuantizedNetwork::calibrate(std::span<const float> input, std::size_t rows)
   }
 }
 
-MatrixView QuantizedNetwork::view_of(std::size_t value, const float* input, std::size_t rows,
+MatrixView QuantizedNetwork::view_of(std::size_t value, const LooseFloat* input, std::size_t rows,
                                      const Scratch& scratch) const {
   if (value == 0 && plan_.products_read_input()) return {input, inputs(), kPanelWidth};
   const AlignedBuffer<float>& panels = value == 0 ? scratch.input : scratch.slots[plan_.slot(value)];
   return {panels.data(), kPanelWidth, rows * kPanelWidth};
 }
 
-const float* QuantizedNetwork::forward(const float* input, std::size_t rows, Scratch& scratch, Ranges* ranges) const {
+const float* QuantizedNetwork::forward(const LooseFloat* input, std::size_t rows, Scratch& scratch, Ranges* ranges) const {
   const FlushDenormals flush;
   reserve(scratch, rows);
   if (!plan_.products_read_input()) {
@@ -129,12 +123,14 @@ const float* QuantizedNetwork::forward(const float* input, std::size_t rows, Scr
   return scratch.slots[plan_.slot(plan_.operations().size())].data();
 }
 
-void QuantizedNetwork::predict(std::span<const float> input, std::size_t rows, std::span<float> output,
+void QuantizedNetwork::predict(std::span<const std::byte> input, std::size_t rows, std::span<std::byte> output,
                                Scratch& scratch) const {
+  const LooseFloat* from = reinterpret_cast<const LooseFloat*>(input.data());
+  LooseFloat* answers = reinterpret_cast<LooseFloat*>(output.data());
   for (std::size_t first = 0; first < rows; first += Predictor::kRowsAtOnce) {
     const std::size_t count = std::min(Predictor::kRowsAtOnce, rows - first);
-    const float* panels = forward(input.data() + first * inputs(), count, scratch, nullptr);
-    float* to = output.data() + first * outputs();
+    const float* panels = forward(from + first * inputs(), count, scratch, nullptr);
+    LooseFloat* to = answers + first * outputs();
     for (std::size_t row = 0; row < count; ++row) {
       for (std::size_t column = 0; column < outputs(); ++column) {
         to[row * outputs() + column] = panels[panel_offset(count, row, column)];

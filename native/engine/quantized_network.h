@@ -31,15 +31,14 @@ class QuantizedNetwork {
   std::size_t inputs() const { return plan_.operations().front().inner; }
   std::size_t outputs() const { return plan_.operations().back().outer; }
   std::size_t bytes() const;
-  /// Of one row.
-  std::size_t multiply_adds() const;
+  std::size_t multiply_adds() const { return plan_.multiply_adds(); }
 
   /// Makes room for `rows` rows, so that predicting as many at once allocates nothing.
   void reserve(Scratch&, std::size_t rows) const;
 
-  /// input: row-major [rows, inputs]; output: row-major [rows, outputs]. A row's outputs have the same bits whatever
-  /// other rows are computed with it. A row with a NaN or an infinity in int8 is answered by NaN.
-  void predict(std::span<const float> input, std::size_t rows, std::span<float> output, Scratch&) const;
+  /// As Predictor::predict. A row's outputs have the same bits whatever other rows are computed with it. A row with a NaN
+  /// or an infinity in int8 is answered by NaN.
+  void predict(std::span<const std::byte> input, std::size_t rows, std::span<std::byte> output, Scratch&) const;
 
   static constexpr double kCalibratedShare = 0.999;
 
@@ -51,10 +50,10 @@ class QuantizedNetwork {
   };
 
   /// Outputs in panels of `rows` rows; valid until the next call. `ranges`, one for each layer, may be null.
-  const float* forward(const float* input, std::size_t rows, Scratch&, Ranges* ranges) const;
+  const float* forward(const LooseFloat* input, std::size_t rows, Scratch&, Ranges* ranges) const;
 
   /// The matrix of a value, the input's rows where they lie.
-  MatrixView view_of(std::size_t value, const float* input, std::size_t rows, const Scratch&) const;
+  MatrixView view_of(std::size_t value, const LooseFloat* input, std::size_t rows, const Scratch&) const;
 
   PredictionPlan plan_;                // without the parameters of dense layers
   std::vector<QuantizedDense> dense_;  // in the order of the plan's dense layers

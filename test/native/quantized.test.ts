@@ -78,8 +78,8 @@ describe('quantize', () => {
   test('takes a quarter and half of the memory', () => {
     const wide = Network.create(specOf(1024, '1024 relu', '16 linear'), 1);
     const floats = 4 * wide.parameterCount;
-    expect(wide.quantize(dynamic).bytes).toBeLessThan(0.26 * floats);
-    expect(wide.quantize(bfloat16).bytes).toBeLessThan(0.51 * floats);
+    expect(wide.quantize(dynamic).sizeBytes).toBeLessThan(0.26 * floats);
+    expect(wide.quantize(bfloat16).sizeBytes).toBeLessThan(0.51 * floats);
   });
 });
 

@@ -65,7 +65,7 @@ test('a worker can be terminated in the middle of an epoch', async () => {
       const second = new addon.NetworkHandle({ inputs: 4, layers: [layer(64, 'relu'), layer(3, 'softmax')] }, 1);
       trainer.trainEpoch(examples, 0, 0, () => {}, true, null).catch(() => {});
       new addon.TrainerHandle(second, options).evaluate(examples).catch(() => {});
-      second.predictAsync(new Float32Array(40000), 10000).catch(() => {});
+      second.predictAsync(new Float32Array(40000), 10000, new Float32Array(30000)).catch(() => {});
       parentPort.postMessage('training');
     `);
     expect(await message(worker)).toBe('training');

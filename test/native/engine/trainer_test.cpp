@@ -184,9 +184,10 @@ TEST("a prediction does not depend on the rows beside it") {
   const Matrix input = Matrix::random(130, 19, 9);
   std::vector<float> together(130 * 5), alone(5);
   Predictor predictor;
-  predictor.predict(*network, input.flat, 130, together);
+  predictor.predict(*network, std::as_bytes(std::span(input.flat)), 130, std::as_writable_bytes(std::span(together)));
   for (std::size_t row = 0; row < 130; ++row) {
-    predictor.predict(*network, {input.flat.data() + row * 19, 19}, 1, alone);
+    predictor.predict(*network, std::as_bytes(std::span(input.flat).subspan(row * 19, 19)), 1,
+                      std::as_writable_bytes(std::span(alone)));
     CHECK(std::memcmp(alone.data(), together.data() + row * 5, 5 * sizeof(float)) == 0);
   }
 }
@@ -197,7 +198,7 @@ TEST("predictions of many rows have the same bits with helpers, also for several
   const Matrix input = Matrix::random(rows, 19, 9);
   std::vector<float> alone(rows * 5);
   Predictor own;
-  own.predict(*network, input.flat, rows, alone);
+  own.predict(*network, std::as_bytes(std::span(input.flat)), rows, std::as_writable_bytes(std::span(alone)));
   PredictionTeam team(3);
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 3; ++caller) {
@@ -205,7 +206,8 @@ TEST("predictions of many rows have the same bits with helpers, also for several
       Predictor predictor;
       for (int round = 0; round < 50; ++round) {
         std::vector<float> together(rows * 5, 7.0f);
-        team.predict(predictor, *network, input.flat, rows, together);
+        team.predict(predictor, *network, std::as_bytes(std::span(input.flat)), rows,
+                     std::as_writable_bytes(std::span(together)));
         if (std::memcmp(alone.data(), together.data(), alone.size() * sizeof(float)) != 0) std::abort();
       }
     });
