@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
+import type { BodyShare } from './body-budget.js';
 import { HttpError } from './http-error.js';
 
 const chunkBytes = 64 * 1024;
@@ -8,8 +9,14 @@ const chunkBytes = 64 * 1024;
 /**
  * The whole body of a request, decompressed. Bounded before and after: what inflates beyond `bytesMax` is not inflated to its
  * end.
+ * @param share what the body holds of the memory for all of them
  */
-export async function readBody(stream: Readable, headers: IncomingHttpHeaders, bytesMax: number): Promise<Buffer> {
+export async function readBody(
+  stream: Readable,
+  headers: IncomingHttpHeaders,
+  bytesMax: number,
+  share: BodyShare,
+): Promise<Buffer> {
   const declaredBytes = Number(headers['content-length'] ?? 0);
   if (declaredBytes > bytesMax) {
     throw tooLarge(bytesMax);
@@ -18,10 +25,10 @@ export async function readBody(stream: Readable, headers: IncomingHttpHeaders, b
   switch (encoding) {
     case '':
     case 'identity':
-      return gather(stream, bytesMax);
+      return gather(stream, bytesMax, share);
     case 'gzip':
     case 'deflate':
-      return inflate(stream, encoding, bytesMax);
+      return inflate(stream, encoding, bytesMax, share);
     default:
       throw new HttpError(
         415,
@@ -30,13 +37,18 @@ export async function readBody(stream: Readable, headers: IncomingHttpHeaders, b
   }
 }
 
-async function inflate(stream: Readable, encoding: 'gzip' | 'deflate', bytesMax: number): Promise<Buffer> {
+async function inflate(
+  stream: Readable,
+  encoding: 'gzip' | 'deflate',
+  bytesMax: number,
+  share: BodyShare,
+): Promise<Buffer> {
   const inflater =
     encoding === 'gzip' ? createGunzip({ chunkSize: chunkBytes }) : createInflate({ chunkSize: chunkBytes });
   const fail = (error: Error) => inflater.destroy(error);
   stream.on('error', fail).pipe(inflater);
   try {
-    return await gather(inflater, bytesMax);
+    return await gather(inflater, bytesMax, share);
   } catch (error) {
     const isDataError =
       error instanceof Error && 'errno' in error && 'code' in error && String(error.code).startsWith('Z_');
@@ -47,7 +59,7 @@ async function inflate(stream: Readable, encoding: 'gzip' | 'deflate', bytesMax:
   }
 }
 
-async function gather(stream: Readable, bytesMax: number): Promise<Buffer> {
+async function gather(stream: Readable, bytesMax: number, share: BodyShare): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   // Not destroyed with the loop: on the other end of the stream the answer is still to go out.
@@ -56,6 +68,7 @@ async function gather(stream: Readable, bytesMax: number): Promise<Buffer> {
     if (sizeBytes > bytesMax) {
       throw tooLarge(bytesMax);
     }
+    share.hold(chunk.length);
     chunks.push(chunk);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);

@@ -1,4 +1,5 @@
 import { address, baseSettings, integer, loadConfig } from '../platform/config.js';
+import { messageBytesMax } from '../platform/server.js';
 
 const settings = {
   ...baseSettings,
@@ -7,6 +8,8 @@ const settings = {
   registryAddress: address,
   trainingAddress: address,
   preprocessingAddress: address,
+  /** Bytes that the bodies of all requests in flight may hold together, decompressed. */
+  bodiesBytesMax: integer(messageBytesMax, 2 ** 40).default(2 ** 30),
   /** Longest wait for an inference, ms. */
   inferTimeoutMs: integer(1, 3_600_000).default(60_000),
   /** Longest wait for a model to be loaded, ms. */

@@ -40,7 +40,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const mesh = new MeshMetrics(addresses, metrics, config.metricsTimeoutMs, log);
     teardown.add(() => mesh.close());
 
-    const app = createApp(log);
+    const app = createApp(log, config.bodiesBytesMax);
     teardown.add(() => stop(app, config.stopGraceMs));
     observe(app, metrics);
     addRoutes(app, describeRoutes([...routes, metricsRoute(mesh, metrics.registry.contentType)]));

@@ -98,9 +98,9 @@ describe('what the gateway refuses', () => {
     ],
     [
       'a parameter that the server does not have',
-      { inputs: [input], parameters: { colour: 'red' } },
+      { inputs: [input], parameters: { triton_colour: 'red' } },
       400,
-      /no parameter "colour"/,
+      /triton_/,
     ],
     [
       'a flag that is no truth value',

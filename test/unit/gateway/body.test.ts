@@ -2,9 +2,12 @@ import { Readable } from 'node:stream';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readBody } from '../../../services/gateway/body.js';
+import { BodyBudget, BodyShare } from '../../../services/gateway/body-budget.js';
+
+const share = (budget = new BodyBudget(Number.MAX_SAFE_INTEGER)) => new BodyShare(budget);
 
 const read = (bytes: Buffer, encoding?: string, bytesMax = 100_000) =>
-  readBody(Readable.from([bytes]), encoding === undefined ? {} : { 'content-encoding': encoding }, bytesMax);
+  readBody(Readable.from([bytes]), encoding === undefined ? {} : { 'content-encoding': encoding }, bytesMax, share());
 
 const text = Buffer.from('a mill and its race '.repeat(100));
 
@@ -21,7 +24,7 @@ describe('readBody', () => {
 
   it('refuses a size beyond the bound before it reads', async () => {
     const stream = new Readable({ read: () => expect.unreachable() });
-    await expect(readBody(stream, { 'content-length': '11' }, 10)).rejects.toMatchObject({ statusCode: 413 });
+    await expect(readBody(stream, { 'content-length': '11' }, 10, share())).rejects.toMatchObject({ statusCode: 413 });
   });
 
   it('refuses more than the bound, whatever was said', async () => {
@@ -47,6 +50,20 @@ describe('readBody', () => {
   });
 
   it('reads an empty body', async () => {
-    expect(await readBody(Readable.from([]), {}, 10)).toHaveLength(0);
+    expect(await readBody(Readable.from([]), {}, 10, share())).toHaveLength(0);
+  });
+
+  it('refuses what goes beyond the budget of all bodies, until one is done', async () => {
+    const budget = new BodyBudget(150);
+    const [first, second] = [share(budget), share(budget)];
+    const body = () => Readable.from([Buffer.alloc(50), Buffer.alloc(50)]);
+    await readBody(body(), {}, 100, first);
+    await expect(readBody(body(), {}, 100, second)).rejects.toMatchObject({ statusCode: 429 });
+    expect(budget.usedBytes).toBe(150);
+    first.release();
+    second.release();
+    first.release();
+    expect(budget.usedBytes).toBe(0);
+    expect(await readBody(body(), {}, 100, share(budget))).toHaveLength(100);
   });
 });
