@@ -24,7 +24,7 @@ describeWith(await python(), 'tritonclient', (interpreter) => {
     expectedLarge = await mesh.infer(largeBatch);
     const inputFile = path.join(mesh.folder, 'input.f32');
     writeFileSync(inputFile, networkInput(largeBatch));
-    report = await PythonReport.of(interpreter, 'triton_client.py', [mesh.address(1), mesh.address(0), inputFile]);
+    report = await PythonReport.of(interpreter, 'triton_client.py', [mesh.address(1), inputFile]);
   });
   afterAll(() => mesh?.stop());
 
@@ -129,30 +129,5 @@ describeWith(await python(), 'tritonclient', (interpreter) => {
   it('is told which extensions are not there, and is served on', () => {
     expect(value('refuses_extensions')).toEqual(['StatusCode.UNIMPLEMENTED', 'StatusCode.UNIMPLEMENTED']);
     expect(value('works_after_refusals')).toBe(expected[1]);
-  });
-
-  it('finds server and models ready over HTTP', () => {
-    expect(value('http_health')).toEqual([true, true]);
-    expect(value('http_model_ready')).toEqual({ '': true, 1: true, champion: true, 2: false });
-  });
-
-  it('reads metadata over HTTP', () => {
-    expect(value('http_server_metadata')).toMatchObject({ name: 'millrace' });
-    expect(value('http_model_metadata')).toMatchObject({
-      name: 'mnist',
-      inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, pixels] }],
-    });
-  });
-
-  it('infers over HTTP with JSON to the same bits as over gRPC', () => {
-    expect(value('http_infer_batches')).toEqual(expected);
-    expect(value('http_infer_version')).toEqual(['mnist', '1', 'of my own']);
-  });
-
-  it('is refused over HTTP with the same words', () => {
-    expect(value('http_refuses_unknown_model')).toEqual({
-      status: '404',
-      message: expect.stringContaining("unknown model: 'minst'"),
-    });
   });
 });

@@ -1,6 +1,6 @@
-"""What Triton's own clients (PyPI `tritonclient`) get from the inference service and from the gateway.
+"""What Triton's own gRPC clients (PyPI `tritonclient`) get from the inference service.
 
-Arguments: host:port of inference, host:port of the gateway, file of float32 input rows.
+Arguments: host:port of inference, file of float32 input rows.
 """
 
 import asyncio
@@ -12,13 +12,12 @@ import grpc
 import numpy
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
-import tritonclient.http as triton_http
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from report import Report
 
-inference_address, gateway_address, input_file = sys.argv[1:]
+inference_address, input_file = sys.argv[1:]
 pixels = 784
 rows = numpy.fromfile(input_file, dtype="<f4").reshape(-1, pixels)
 batches = (1, 7, 100)
@@ -235,51 +234,6 @@ def refuses_extensions():
 @report
 def works_after_refusals():
     return probabilities(infer())
-
-
-http_client = triton_http.InferenceServerClient(gateway_address)
-
-
-def http_infer(count=1, model="mnist", **options):
-    inputs = [tensor(rows[:count], triton_http.InferInput, binary_data=False)]
-    outputs = [triton_http.InferRequestedOutput("output", binary_data=False)]
-    return http_client.infer(model, inputs, outputs=outputs, **options)
-
-
-@report
-def http_health():
-    return [http_client.is_server_live(), http_client.is_server_ready()]
-
-
-@report
-def http_model_ready():
-    return {version: http_client.is_model_ready("mnist", version) for version in ("", "1", "champion", "2")}
-
-
-@report
-def http_server_metadata():
-    return http_client.get_server_metadata()
-
-
-@report
-def http_model_metadata():
-    return http_client.get_model_metadata("mnist")
-
-
-@report
-def http_infer_batches():
-    return {count: probabilities(http_infer(count)) for count in batches}
-
-
-@report
-def http_infer_version():
-    response = http_infer(model_version="1", request_id="of my own").get_response()
-    return [response["model_name"], response["model_version"], response["id"]]
-
-
-@report
-def http_refuses_unknown_model():
-    return failure(lambda: http_infer(model="minst"))
 
 
 report.print()
