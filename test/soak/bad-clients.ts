@@ -185,9 +185,10 @@ async function told(call: Promise<unknown>): Promise<string> {
 }
 
 /** All bad clients, each in turns with a pause. What they get for it is checked too. */
-export function runBadClients(victim: Victim, session: Session): Promise<void>[] {
+export function runBadClients(victim: Victim, session: Session): [name: string, task: Promise<void>][] {
   const { ledger, ending } = session;
-  return Object.entries(harms).map(async ([name, { allowed, harm, pauseMs }]) => {
+  const run = async (name: string) => {
+    const { allowed, harm, pauseMs } = harms[name]!;
     while (!ending.aborted) {
       try {
         const answer = await harm(victim, session);
@@ -202,5 +203,6 @@ export function runBadClients(victim: Victim, session: Session): Promise<void>[]
       }
       await sleep(pauseMs);
     }
-  });
+  };
+  return Object.keys(harms).map((name) => [name, run(name)]);
 }

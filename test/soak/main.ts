@@ -48,21 +48,26 @@ const begin = performance.now();
 try {
   await server.publish(seedModel, networkFiles(seedNetwork, 1));
   const [inference, stormy, ...good] = clients as [InferenceClient, InferenceClient, ...InferenceClient[]];
-  const work = [
-    ...good.slice(0, 4).map((client) => askUnary(session, client)),
-    ...good.slice(4, 6).map((client) => askByStream(session, client)),
-    ...good.slice(6, 8).map((client, i) => askBySharedMemory(session, client, i)),
-    askRest(session, restPort),
+  const tasks: [name: string, task: Promise<void>][] = [
+    ...good.slice(0, 4).map((client): [string, Promise<void>] => ['unary', askUnary(session, client)]),
+    ...good.slice(4, 6).map((client): [string, Promise<void>] => ['stream', askByStream(session, client)]),
+    ...good
+      .slice(6, 8)
+      .map((client, i): [string, Promise<void>] => ['shared memory', askBySharedMemory(session, client, i)]),
+    ['REST', askRest(session, restPort)],
     ...runBadClients({ port: server.port, restPort, inference, stormy }, session),
-    swapVersions(server, session, 250),
-    loadAndUnload(server, session, 1_000),
-    killWorkers(server, session, 15_000),
-  ].map((task) => task.catch((error: Error) => ledger.violate('a client gave up', error.stack ?? error.message)));
+    ['swaps', swapVersions(server, session, 250)],
+    ['loads and unloads', loadAndUnload(server, session, 1_000)],
+    ['kills', killWorkers(server, session, 15_000)],
+  ];
+  const work = tasks.map(([name, task]) =>
+    task.catch((error: Error) => ledger.violate(`${name} gave up`, error.stack ?? error.message)),
+  );
   const told = setInterval(tell, 30_000);
   await new Promise((resolve) => setTimeout(resolve, minutes * 60_000));
   clearInterval(told);
   ending.abort();
-  await Promise.all(work);
+  await allEnded(tasks.map(([name], i) => [name, work[i]!]));
   gains = watch.stop();
 } finally {
   for (const client of clients) client.close();
@@ -75,6 +80,21 @@ try {
   await server.stop();
 }
 judge();
+
+/** Whoever does not come to an end waits for an answer that was lost without a word. */
+async function allEnded(tasks: [name: string, task: Promise<void>][]): Promise<void> {
+  const waiting = new Set(tasks);
+  const ends = tasks.map((entry) => entry[1].then(() => waiting.delete(entry)));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise((resolve) => {
+    timer = setTimeout(resolve, 90_000);
+  });
+  await Promise.race([Promise.all(ends), patience]);
+  clearTimeout(timer);
+  for (const [name] of waiting) {
+    ledger.violate(`${name} waits for an answer that never came`, '');
+  }
+}
 
 /** With a connection of its own: grpc-js shares connections between clients whose credentials are equal. */
 function clientOf(address: string): InferenceClient {
@@ -110,7 +130,7 @@ function judge(): void {
     note(`VIOLATION ${what}, ${count} times: ${first}`);
   }
   note(ledger.violations.size === 0 ? 'held' : 'BROKEN');
-  process.exitCode = ledger.violations.size === 0 ? 0 : 1;
+  process.exit(ledger.violations.size === 0 ? 0 : 1);
 }
 
 function list(counts: Map<string, number>): string {

@@ -27,6 +27,7 @@ export function startService(name: string, options: ServiceOptions): Promise<Ser
     command: process.execPath,
     args: [...nodeArgs, main, '--port=0', '--log-level=warn', ...settings],
     ready,
+    isService: true,
     ...(onLine && { onLine }),
   });
 }

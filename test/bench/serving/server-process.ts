@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,8 @@ export interface ServerProgram {
   ready: RegExp;
   /** How it is asked to end. Default: by a signal. */
   endsWith?: 'input' | 'signal';
+  /** Whether it is a service of ours, which ends by itself when the program that started it is gone. */
+  isService?: boolean;
   /** Is given each line that it prints. */
   onLine?: (line: string) => void;
 }
@@ -25,8 +27,11 @@ export class ServerProcess {
   ) {}
 
   static async start(program: ServerProgram): Promise<ServerProcess> {
-    const { command, args, env, ready, endsWith = 'signal', onLine } = program;
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    const { command, args, env, ready, endsWith = 'signal', isService = false, onLine } = program;
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'pipe', ...(isService ? ['ipc' as const] : [])],
+      env: { ...process.env, ...env },
+    }) as ChildProcessWithoutNullStreams;
     if (onLine) {
       createInterface(child.stdout).on('line', onLine);
       createInterface(child.stderr).on('line', onLine);
