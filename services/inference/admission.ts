@@ -4,6 +4,15 @@ import { ServiceError } from '../platform/errors.js';
 export interface Caller {
   /** Throws when the caller no longer waits. */
   throwIfGone(): void;
+  /** Where what becomes of the request is recorded; null: nowhere. */
+  readonly span?: RequestSpan | null;
+}
+
+/** A span of a trace. */
+export interface RequestSpan {
+  set(attributes: Record<string, string | number>): void;
+  /** Times as `performance.now()`. */
+  addPart(name: string, begin: number, end: number, attributes: Record<string, number>): void;
 }
 
 export interface AdmissionLimits {

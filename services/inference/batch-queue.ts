@@ -1,6 +1,14 @@
 import { ServiceError } from '../platform/errors.js';
 import type { Caller } from './admission.js';
 
+/** When a request was computed, as `performance.now()`, and with how many rows together. */
+export interface BatchTiming {
+  enqueued: number;
+  began: number;
+  ended: number;
+  batchRows: number;
+}
+
 /** A request that waits to be computed. */
 export interface BatchItem {
   /** In the order of the executable's inputs. */
@@ -12,6 +20,8 @@ export interface BatchItem {
   /** As `performance.now()`: when it began to wait, and when it must not be computed any more. */
   enqueued: number;
   expires: number;
+  /** Filled when it is computed; null: nobody asks. */
+  timing: BatchTiming | null;
   resolve(outputs: Uint8Array[]): void;
   reject(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 import { ServiceError } from '../platform/errors.js';
 import { observe } from '../platform/histogram-counts.js';
 import type { Admission, Caller } from './admission.js';
-import { type BatchItem, BatchQueue } from './batch-queue.js';
+import { type BatchItem, BatchQueue, type BatchTiming } from './batch-queue.js';
 import type { BatchingSettings } from './batching-settings.js';
 import type { Executable } from './executable.js';
 import { splitOutputs, stackInputs } from './row-stack.js';
@@ -52,6 +52,7 @@ export class Batcher {
     rows: number,
     caller: Caller,
     { priority, timeoutUs }: Urgency,
+    timing: BatchTiming | null = null,
   ): Promise<Uint8Array[]> {
     const { queueRequestsMax } = this.settings;
     if (queueRequestsMax > 0 && this.#queue.requests >= queueRequestsMax) {
@@ -61,7 +62,17 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       const enqueued = performance.now();
       const expires = enqueued + this.#patienceMs(timeoutUs);
-      this.#queue.push({ inputs, rows, lane: this.#lane(priority), caller, enqueued, expires, resolve, reject });
+      this.#queue.push({
+        inputs,
+        rows,
+        lane: this.#lane(priority),
+        caller,
+        enqueued,
+        expires,
+        timing,
+        resolve,
+        reject,
+      });
       this.#schedule();
     });
   }
@@ -177,6 +188,11 @@ export class Batcher {
 
   #answer(batch: readonly BatchItem[], rows: number, outputs: Uint8Array[], begin: number, stacked: number): void {
     const computed = performance.now();
+    for (const { timing, enqueued } of batch) {
+      if (timing) {
+        Object.assign(timing, { enqueued, began: begin, ended: computed, batchRows: rows });
+      }
+    }
     splitOutputs(this.executable.outputs, outputs, rows, batch);
     const [inputMs, inferMs, outputMs] = [stacked - begin, computed - stacked, performance.now() - computed];
     const { statistics } = this;

@@ -1,13 +1,14 @@
 import { checkRecordCount } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { observe } from '../platform/histogram-counts.js';
-import type { Admission, Caller } from './admission.js';
+import type { Caller } from './admission.js';
 import type { Urgency } from './batcher.js';
 import { type LabelledAnswer, labelAnswers } from './labelled-answer.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { ModelRepository } from './model-repository.js';
 import { toBytes, toFloats } from './network-executable.js';
 import type { RawRecord } from './record-pipeline.js';
+import type { RequestSights } from './request-sights.js';
 import { type AnswerTensor, answerTensors } from './tensor-answer.js';
 import { readRequest, type SharedMemory, type TensorRequest } from './tensor-request.js';
 import { addDuration } from './version-statistics.js';
@@ -32,8 +33,8 @@ const unhurried: Urgency = { priority: 0, timeoutUs: 0 };
 export class Inference {
   constructor(
     readonly repository: ModelRepository,
-    private readonly admission: Admission,
     private readonly memory: SharedMemory,
+    private readonly sights: RequestSights,
   ) {}
 
   /** @param asked version: empty, a number or an alias */
@@ -43,8 +44,10 @@ export class Inference {
     const version = this.repository.resolve(model, asked);
     try {
       const { rows, inputs, outputs, options } = readRequest(request, version, this.memory);
-      const computed = await this.#compute(version, inputs, rows, caller, options);
+      const sight = this.sights.of(version, caller);
+      const computed = await version.compute({ inputs, rows, caller, urgency: options, timing: sight?.timing ?? null });
       const tensors = answerTensors(version, computed, rows, outputs, this.memory);
+      sight?.tell({ id: request.id, rows, begin });
       succeeded(version, begin);
       return { version, tensors, marksFinal: options.marksFinal };
     } catch (error) {
@@ -66,7 +69,8 @@ export class Inference {
         throw new ServiceError('FAILED_PRECONDITION', 'NO_PIPELINE', message);
       }
       const values = await version.transform(records);
-      const [output] = await this.#compute(version, [toBytes(values)], rows, caller, unhurried);
+      const inputs = [toBytes(values)];
+      const [output] = await version.compute({ inputs, rows, caller, urgency: unhurried, timing: null });
       const answers = labelAnswers(toFloats(output!), rows, version.classes);
       succeeded(version, begin);
       return { version, answers };
@@ -75,24 +79,6 @@ export class Inference {
       throw error;
     } finally {
       version.leave();
-    }
-  }
-
-  async #compute(
-    version: LoadedVersion,
-    inputs: readonly Uint8Array[],
-    rows: number,
-    caller: Caller,
-    urgency: Urgency,
-  ): Promise<Uint8Array[]> {
-    const bytes = inputs.reduce((sum, { length }) => sum + length, 0);
-    this.admission.enter(bytes);
-    version.enter();
-    try {
-      return await version.batcher.submit(inputs, rows, caller, urgency);
-    } finally {
-      version.leave();
-      this.admission.leave(bytes);
     }
   }
 }

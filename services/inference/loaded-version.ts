@@ -1,13 +1,16 @@
 import { messageBytesMax } from '../platform/server.js';
-import type { Admission } from './admission.js';
+import type { Admission, Caller } from './admission.js';
 import type { AnswerForm } from './answer-comparison.js';
-import { Batcher } from './batcher.js';
+import type { BatchTiming } from './batch-queue.js';
+import { Batcher, type Urgency } from './batcher.js';
 import { type BatchingSettings, defaultBatching } from './batching-settings.js';
 import type { Executable } from './executable.js';
 import type { OutputRequest } from './output-request.js';
 import type { RecordTransform } from './record-pipeline.js';
+import type { Deployment } from './registry.js';
+import { ResponseCache } from './response-cache.js';
 import { rowBytes } from './tensor.js';
-import { versionStatistics } from './version-statistics.js';
+import { addDuration, versionStatistics } from './version-statistics.js';
 
 export interface LoadedVersionParts {
   model: string;
@@ -28,6 +31,17 @@ export interface LoadedVersionLimits {
   batching?: BatchingSettings;
 }
 
+/** What is to be computed for one request. */
+export interface ComputeRequest {
+  /** In the order of the executable's inputs. */
+  inputs: readonly Uint8Array[];
+  rows: number;
+  caller: Caller;
+  urgency: Urgency;
+  /** Filled when it is computed; null: nobody asks. */
+  timing: BatchTiming | null;
+}
+
 /** Room in a message for all that is not tensors. */
 const messageOverheadBytes = 64 * 1024;
 
@@ -45,11 +59,14 @@ export class LoadedVersion {
   readonly statistics = versionStatistics();
   /** What a request asks for that names no outputs. */
   readonly allOutputs: readonly OutputRequest[];
+  private readonly admission: Admission;
+  #cache: ResponseCache | null = null;
   #users = 0;
   #retired = false;
 
   constructor(parts: LoadedVersionParts, { admission, batchRowsMax, batching = defaultBatching }: LoadedVersionLimits) {
     const { executable } = parts;
+    this.admission = admission;
     this.model = parts.model;
     this.number = parts.number;
     this.digest = parts.digest;
@@ -59,6 +76,59 @@ export class LoadedVersion {
     this.rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable)));
     this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
     this.batcher = new Batcher(executable, admission, this.statistics, this.rowsMax, batching);
+  }
+
+  /** Takes on how the model is deployed now. What is cached stays, as long as there is to be as much of it. */
+  configure({ batching, responseCacheBytes }: Pick<Deployment, 'batching' | 'responseCacheBytes'>): void {
+    this.batcher.settings = batching;
+    if (responseCacheBytes !== (this.#cache?.bytesMax ?? 0)) {
+      this.#cache = responseCacheBytes > 0 ? new ResponseCache(responseCacheBytes) : null;
+    }
+  }
+
+  /**
+   * Computes a request together with others, or takes the answer from the cache.
+   *
+   * @returns the rows of each output
+   */
+  async compute({ inputs, rows, caller, urgency, timing }: ComputeRequest): Promise<readonly Uint8Array[]> {
+    const cache = this.#cache;
+    if (!cache) {
+      return this.#computeAnew(inputs, rows, caller, urgency, timing);
+    }
+    const begin = performance.now();
+    const key = ResponseCache.key(inputs);
+    const cached = cache.get(key);
+    if (cached) {
+      addDuration(this.statistics.cacheHit, performance.now() - begin);
+      return cached;
+    }
+    const outputs = await this.#computeAnew(inputs, rows, caller, urgency, timing);
+    const computed = performance.now();
+    cache.set(key, outputs);
+    addDuration(this.statistics.cacheMiss, performance.now() - computed);
+    return outputs;
+  }
+
+  async #computeAnew(
+    inputs: readonly Uint8Array[],
+    rows: number,
+    caller: Caller,
+    urgency: Urgency,
+    timing: BatchTiming | null,
+  ): Promise<Uint8Array[]> {
+    let bytes = 0;
+    for (const input of inputs) {
+      bytes += input.length;
+    }
+    this.admission.enter(bytes);
+    this.enter();
+    try {
+      return await this.batcher.submit(inputs, rows, caller, urgency, timing);
+    } finally {
+      this.leave();
+      this.admission.leave(bytes);
+    }
   }
 
   /** Keeps the version from being freed until `leave`. */

@@ -20,7 +20,7 @@ export class RoutedModel {
     for (const [asked, id] of this.table.routes) {
       const version = versions.get(id);
       if (version) {
-        version.batcher.settings = this.table.deployment.batching;
+        version.configure(this.table.deployment);
         routes.set(asked, version);
       }
     }

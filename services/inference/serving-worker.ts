@@ -11,6 +11,7 @@ import { Inference } from './inference.js';
 import { ModelRepository } from './model-repository.js';
 import type { ModelTable } from './model-table.js';
 import { predictionService } from './prediction-rpc.js';
+import { RequestSights } from './request-sights.js';
 import { inferenceService } from './rpc.js';
 import { registerServingMetrics } from './serving-metrics.js';
 import { noSharedMemory } from './tensor-request.js';
@@ -57,7 +58,8 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
       threadsMax: Math.max(1, Math.floor(availableParallelism() / config.workers)),
     });
     registerServingMetrics(metrics, repository, () => admission.requests);
-    const inference = new Inference(repository, admission, noSharedMemory);
+    const sights = new RequestSights(log);
+    const inference = new Inference(repository, noSharedMemory, sights);
     const description = { version, loadedVersionsMax: config.loadedVersionsMax };
     const server = await startServer({
       log,

@@ -13,6 +13,7 @@ import {
 import { clip, isDiskFull, ServiceError } from './errors.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
+import { CallSpan, isTracing } from './tracing.js';
 
 /** What a method knows of its call beside the request. */
 export interface CallContext {
@@ -29,6 +30,8 @@ export interface CallContext {
   stopping: AbortSignal;
   metadata: grpc.Metadata;
   readonly log: Logger;
+  /** Null: nobody records what becomes of this call. */
+  readonly span: CallSpan | null;
 }
 
 type Named<Handlers> = { [K in keyof Handlers as string extends K ? never : K]: Handlers[K] };
@@ -141,15 +144,17 @@ function toHandler(
   host: HandlerHost,
 ): grpc.UntypedHandleCall {
   const counted = host.metrics.method(path);
+  const traces = isTracing();
   const start = async (call: AnyCall, callback: Callback | null) => {
     const begin = performance.now();
-    const context = new Context(call, host);
+    const span = traces ? CallSpan.start(path, call.metadata) : null;
+    const context = new Context(call, host, span);
     let code: StatusName = 'OK';
     host.active.begin();
     try {
       const argument = requestStream ? incoming(call, context.signal) : wellFormed(call.request);
       if (callback) {
-        const response = await method(argument, context);
+        const response = await (span ? span.around(() => method(argument, context)) : method(argument, context));
         context.settle();
         callback(null, response);
       } else {
@@ -162,6 +167,7 @@ function toHandler(
     }
     host.active.end();
     counted.ended(code, performance.now() - begin);
+    span?.end(code);
     if (host.log.isLevelEnabled('debug')) {
       context.log.debug({ method: path, code }, 'call ended');
     }
@@ -222,6 +228,7 @@ class Context implements CallContext {
   constructor(
     private readonly call: AnyCall,
     private readonly host: HandlerHost,
+    readonly span: CallSpan | null,
   ) {
     this.stopping = host.stopping;
     this.metadata = call.metadata;

@@ -5,11 +5,13 @@ import { NetworkExecutable, type PredictingNetwork } from '../../../services/inf
 /** A network of two inputs and one output, their sum, that remembers being freed. */
 export class SumNetwork implements PredictingNetwork {
   disposals = 0;
+  predictions = 0;
 
   predict(values: Float32Array, rows: number): Float32Array {
     if (this.disposals > 0) {
       throw new Error('used after it was freed');
     }
+    this.predictions++;
     return Float32Array.from({ length: rows }, (_, row) => values[2 * row]! + values[2 * row + 1]!);
   }
 
