@@ -15,6 +15,8 @@ export type Asked = Record<string, unknown>;
 /** Every method of inference with an answer that is always the same; an inference gives its inputs back. */
 export interface FakeInference extends RunningServer {
   asked: Asked;
+  /** All inferences that came. */
+  inferences: unknown[];
   /** When an inference of the model `slow`, which has no end, has come. */
   arrived: Promise<void>;
   /** When it was given up. */
@@ -23,6 +25,7 @@ export interface FakeInference extends RunningServer {
 
 export async function startFakeInference(): Promise<FakeInference> {
   const asked: Asked = {};
+  const inferences: unknown[] = [];
   const arrived = deferred();
   const cancelled = deferred();
   const answer =
@@ -93,6 +96,7 @@ export async function startFakeInference(): Promise<FakeInference> {
         },
         ModelInfer: async (request, { signal }) => {
           asked.infer = request;
+          inferences.push(request);
           if (request.modelName === 'slow') {
             arrived.resolve();
             await untilAborted(signal).finally(() => cancelled.resolve());
@@ -125,5 +129,5 @@ export async function startFakeInference(): Promise<FakeInference> {
     ],
   });
   server.setServing(true);
-  return { ...server, asked, arrived: arrived.promise, cancelled: cancelled.promise };
+  return { ...server, asked, inferences, arrived: arrived.promise, cancelled: cancelled.promise };
 }
