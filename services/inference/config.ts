@@ -7,6 +7,8 @@ const settings = {
   metricsPort: integer(0, 65_535).optional(),
   /** host:port of the registry that is followed. */
   registryAddress: address,
+  /** host:port of preprocessing, which batch predictions read from and write to. */
+  preprocessingAddress: address,
   /** Processes that answer calls, behind one port. 1: the process that was started answers itself. */
   workers: integer(1, 256).default(availableParallelism),
   /** Newest versions of each model that are kept loaded; versions that an alias points to come on top. */

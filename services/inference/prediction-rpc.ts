@@ -6,23 +6,21 @@ import type { Value__Output as ValueMessage } from '../../proto/gen/millrace/v1/
 import { contracts, toStatusMessage } from '../../proto/index.js';
 import { invalidField, quote, ServiceError } from '../platform/errors.js';
 import { type CallContext, type ImplementedContract, implement } from '../platform/handler.js';
-import { ResourceName } from '../platform/resource-name.js';
+import type { BatchPredictions } from './batch-prediction/batch-prediction.js';
+import { batchPredictionMethods } from './batch-prediction-rpc.js';
 import type { Inference } from './inference.js';
 import type { LabelledAnswer } from './labelled-answer.js';
+import { type AskedModel, matchModelName, modelNameForms, versionName } from './model-name.js';
 import { inOrder } from './ordered-answers.js';
 import type { RawRecord, RawValue } from './record-pipeline.js';
-
-const modelName = new ResourceName('models/{model}');
-const versionName = new ResourceName('models/{model}/versions/{version}');
-const aliasName = new ResourceName('models/{model}/aliases/{alias}');
 
 /** Answers of one stream that may be on their way at once. */
 const streamedMax = 256;
 
-/** Predictions from raw records. */
-export function predictionService(inference: Inference): ImplementedContract {
+/** Predictions from raw records, and the jobs that predict whole datasets. */
+export function predictionService(inference: Inference, jobs: BatchPredictions): ImplementedContract {
   const predict = async (name: string, records: RecordMessage[], caller: CallContext) => {
-    const [model, asked] = parseModel(name);
+    const { model, asked } = parseModel(name);
     const { version, answers } = await inference.predict(model, asked, records.map(toRecord), caller);
     return {
       modelVersion: versionName.format({ model: version.model, version: String(version.number) }),
@@ -30,6 +28,7 @@ export function predictionService(inference: Inference): ImplementedContract {
     };
   };
   return implement(contracts.prediction, {
+    ...batchPredictionMethods(jobs),
     Predict: ({ model, records }, caller) => predict(model, records, caller),
     PredictStream: (requests, caller) => {
       let modelBefore = '';
@@ -51,15 +50,13 @@ export function predictionService(inference: Inference): ImplementedContract {
   });
 }
 
-/** Name of the model, and what is asked of it: nothing, a number or an alias. */
-function parseModel(name: string): [model: string, asked: string] {
-  const [bare, versioned, aliased] = [modelName.match(name), versionName.match(name), aliasName.match(name)];
-  const model = (bare ?? versioned ?? aliased)?.model;
-  if (model === undefined) {
-    const forms = [modelName, versionName, aliasName].map(({ pattern }) => pattern).join(', ');
-    throw invalidField('model', `Expected \`model\` to be like one of ${forms} but received ${quote(name)}.`);
+function parseModel(name: string): AskedModel {
+  const asked = matchModelName(name);
+  if (!asked) {
+    const message = `Expected \`model\` to be like one of ${modelNameForms} but received ${quote(name)}.`;
+    throw invalidField('model', message);
   }
-  return [model, versioned?.version ?? aliased?.alias ?? ''];
+  return asked;
 }
 
 function toRecord({ values }: RecordMessage): RawRecord {

@@ -1,15 +1,29 @@
 import { isDeepStrictEqual } from 'node:util';
-import { PipelineFormatError, parseFittedPipeline, type RawRecord, transformRecords } from '../pipeline/index.js';
+import {
+  type FittedPipeline,
+  PipelineFormatError,
+  parseFittedPipeline,
+  type RawRecord,
+  transformRecords,
+} from '../pipeline/index.js';
 import { BrokenArtifact, type Signature } from './model-files.js';
 
 export type { RawRecord, RawValue } from '../pipeline/index.js';
 
-/** Turns raw records into the network's input, row by row; refuses those that do not fit. */
-export type RecordTransform = (records: readonly RawRecord[]) => Promise<Float32Array>;
+/**
+ * Turns raw records into the network's input, row by row; refuses those that do not fit.
+ * @param field name of the list that the records are of, for messages; default: `records`
+ * @param firstIndex place of the first record in that list; default: 0
+ */
+export type RecordTransform = (
+  records: readonly RawRecord[],
+  field?: string,
+  firstIndex?: number,
+) => Promise<Float32Array>;
 
 /** Reads `pipeline.json`, which must fit the signature. */
 export function parsePipeline(bytes: Uint8Array, signature: Signature): RecordTransform {
-  const pipeline = parse(bytes);
+  const pipeline = parsePipelineFile(bytes);
   const { featureCount, label } = pipeline;
   if (featureCount !== signature.input.width) {
     throw new BrokenArtifact(
@@ -20,10 +34,11 @@ export function parsePipeline(bytes: Uint8Array, signature: Signature): RecordTr
   if (!isDeepStrictEqual(classes, signature.classes)) {
     throw new BrokenArtifact('pipeline.json and signature.json name different classes');
   }
-  return (records) => transformRecords(pipeline, records);
+  return (records, field, firstIndex) => transformRecords(pipeline, records, field, firstIndex);
 }
 
-function parse(bytes: Uint8Array) {
+/** As `parsePipeline`, but for whoever asks what it reads and answers. */
+export function parsePipelineFile(bytes: Uint8Array): FittedPipeline {
   try {
     return parseFittedPipeline(bytes);
   } catch (error) {

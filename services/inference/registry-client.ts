@@ -54,6 +54,12 @@ export class RegistryClient implements Registry {
     }
   }
 
+  /** Version number by alias, or null when there is no such model. */
+  async findAliases(model: string, signal: AbortSignal): Promise<ReadonlyMap<string, number> | null> {
+    const found = await orNull(this.#client.getModel({ name: modelName.format({ model }) }, { signal }));
+    return found && new Map(Object.entries(found.aliases));
+  }
+
   async newestVersions(model: string, count: number, signal: AbortSignal): Promise<VersionDescriptor[]> {
     const parent = modelName.format({ model });
     const page = await orNull(this.#client.listModelVersions({ parent, pageSize: count }, { signal }));

@@ -8,6 +8,8 @@ import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
 import { ArtifactCache } from './artifact-cache.js';
 import { sleep } from './backoff.js';
+import type { BatchPredictions } from './batch-prediction/batch-prediction.js';
+import { openBatchPredictions } from './batch-prediction/open.js';
 import { type InferenceConfig, metricsPort } from './config.js';
 import { ConnectionDoor } from './connection-door.js';
 import { Coordinator } from './coordinator.js';
@@ -28,8 +30,8 @@ export interface RunningInference extends RunningService {
 }
 
 /**
- * Starts serving what the registry has. It answers at once, and is ready when the first sync is done. On disk it keeps only
- * files of the versions that it serves, in `<dataDir>/inference`, which it locks.
+ * Starts serving what the registry has. It answers at once, and is ready when the first sync is done. On disk it keeps
+ * files of the versions that it serves and the batch predictions, in `<dataDir>/inference`, which it locks.
  *
  * @param program of the workers, where there are several
  */
@@ -44,6 +46,9 @@ export async function startInference(
     const lock = lockFolder(folder);
     teardown.add(() => lock.release());
     const cache = await ArtifactCache.open(path.join(folder, 'artifacts'));
+    const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
+    teardown.add(() => registry.close());
+    const jobs = await openBatchPredictions({ config, folder, registry, cache, log, teardown });
 
     const fleet = new Fleet(startingSettings(config), log);
     const ownMetrics = config.workers > 1 ? new Metrics('inference') : null;
@@ -51,10 +56,10 @@ export async function startInference(
     const { catalog } = coordinator;
     const metricsServer = await startMetricsServer(config.host, metricsPort(config), () => coordinator.metricsText());
     teardown.add(() => metricsServer.stop());
-    const front = await openFront({ config, log, program, fleet, coordinator, teardown });
+    const front = await openFront({ config, log, program, fleet, coordinator, jobs, teardown });
+    jobs.start();
+    teardown.add(() => jobs.stop());
 
-    const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
-    teardown.add(() => registry.close());
     const { artifactBytesMax, loadedVersionsMax } = config;
     const loader = new VersionPreparer({ registry, cache, fleet, artifactBytesMax });
     const serving = new Promise<void>((resolve) => {
@@ -80,16 +85,17 @@ interface FrontParts {
   program: WorkerProgram;
   fleet: Fleet;
   coordinator: Coordinator;
+  jobs: BatchPredictions;
   teardown: Teardown;
 }
 
 /** What clients connect to: workers behind one port, or this process itself. */
 async function openFront(parts: FrontParts): Promise<Pick<RunningInference, 'port' | 'workerPids'>> {
-  const { config, log, program, fleet, coordinator, teardown } = parts;
+  const { config, log, program, fleet, coordinator, jobs, teardown } = parts;
   const { host, stopGraceMs } = config;
   const port = servicePort(config, 'inference');
   if (config.workers === 1) {
-    const worker = await ServingWorker.start({ config, control: coordinator, log }, (options) =>
+    const worker = await ServingWorker.start({ config, control: coordinator, jobs, log }, (options) =>
       startServer({ ...options, host, port }),
     );
     teardown.add(() => worker.stop(stopGraceMs));
@@ -98,7 +104,7 @@ async function openFront(parts: FrontParts): Promise<Pick<RunningInference, 'por
   }
   const door = await ConnectionDoor.open(host, port);
   const onLost = coordinator.lost.bind(coordinator);
-  const workers = new Workers({ config, program, control: coordinator, fleet, door, log, onLost });
+  const workers = new Workers({ config, program, control: coordinator, jobs, fleet, door, log, onLost });
   teardown.add(() => workers.stop(stopGraceMs));
   teardown.add(() => door.close());
   await workers.start();

@@ -4,6 +4,7 @@ import type { Logger } from '../platform/log.js';
 import { Metrics, type MetricsSnapshot } from '../platform/metrics.js';
 import type { AnyServer, ServerOptions } from '../platform/server.js';
 import { Admission } from './admission.js';
+import type { BatchPredictions } from './batch-prediction/batch-prediction.js';
 import type { InferenceConfig } from './config.js';
 import type { ServerControl, SharedRegion } from './control.js';
 import { controlMethods } from './control-rpc.js';
@@ -23,6 +24,7 @@ const { version } = createRequire(import.meta.url)('#package') as { version: str
 export interface ServingWorkerOptions {
   config: InferenceConfig;
   control: ServerControl;
+  jobs: BatchPredictions;
   log: Logger;
 }
 
@@ -49,7 +51,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     options: ServingWorkerOptions,
     startServer: StartServer<S>,
   ): Promise<ServingWorker<S>> {
-    const { config, control, log } = options;
+    const { config, control, jobs, log } = options;
     const metrics = new Metrics('inference');
     const repository = new ModelRepository();
     const admission = new Admission({
@@ -67,7 +69,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
       metricsText: () => control.metricsText(),
       implementations: [
         inferenceService(inference, description, controlMethods(control)),
-        predictionService(inference),
+        predictionService(inference, jobs),
       ],
     });
     return new ServingWorker(options, repository, admission, metrics, server);

@@ -1,21 +1,14 @@
-import type { ArtifactCache } from './artifact-cache.js';
 import type { Fleet } from './fleet.js';
-import { BrokenArtifact } from './model-files.js';
-import type { Registry, VersionDescriptor } from './registry.js';
+import type { VersionDescriptor } from './registry.js';
 import type { PreparedVersion } from './served-model.js';
+import { HeldFiles, type VersionFilesOptions } from './version-files.js';
 
-export interface PreparerOptions {
-  registry: Pick<Registry, 'download'>;
-  cache: ArtifactCache;
+export interface PreparerOptions extends VersionFilesOptions {
   fleet: Fleet;
-  artifactBytesMax: number;
 }
 
 /** Versions that are on their way at one time. */
 const loadsAtOnce = 2;
-
-/** What a version is made of; the other files in it (a report, lineage) are not needed to serve. */
-const servingFiles = ['network.json', 'signature.json', 'pipeline.json', 'model.safetensors', 'model.onnx'];
 
 /** Brings versions here and into every worker. */
 export class VersionPreparer {
@@ -45,44 +38,21 @@ export class VersionPreparer {
   }
 
   async #load(model: string, descriptor: VersionDescriptor, signal: AbortSignal): Promise<PreparedVersion> {
-    const { cache, fleet } = this.options;
+    const { fleet } = this.options;
     const { number, digest } = descriptor;
     const id = this.#nextId++;
-    const held: string[] = [];
-    const release = async () => {
-      await Promise.all(held.splice(0).map((artifact) => cache.release(artifact)));
-    };
+    const held = await HeldFiles.hold(this.options, descriptor, signal);
     try {
-      const files = await this.#fetch(descriptor, held, signal);
-      await fleet.prepare({ id, model, number, digest, files });
+      await fleet.prepare({ id, model, number, digest, files: held.paths });
     } catch (error) {
-      await release();
+      await held.release();
       throw error;
     }
     const retire = () => {
       fleet.release(id);
       // Workers have mapped the files, or have given up: what is mapped stays readable.
-      void release();
+      void held.release();
     };
     return { id, number, digest, retire };
-  }
-
-  async #fetch(descriptor: VersionDescriptor, held: string[], signal: AbortSignal): Promise<Map<string, string>> {
-    const { cache, registry, artifactBytesMax } = this.options;
-    const files = new Map<string, string>();
-    for (const name of servingFiles) {
-      const artifact = descriptor.artifacts.get(name);
-      if (!artifact) {
-        continue;
-      }
-      if (artifact.sizeBytes > artifactBytesMax) {
-        throw new BrokenArtifact(
-          `${name} has ${artifact.sizeBytes} bytes, but at most ${artifactBytesMax} are loaded (setting artifactBytesMax)`,
-        );
-      }
-      files.set(name, await cache.hold(name, artifact, (digest) => registry.download(digest, signal)));
-      held.push(artifact.digest);
-    }
-    return files;
   }
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { type BatchPredictions, batchPredictionMethods } from './batch-prediction/batch-prediction.js';
 import type { InferenceConfig } from './config.js';
 import type { ConnectionTaker } from './connection-door.js';
 import { type ServerControl, serverControl } from './control.js';
@@ -32,9 +33,11 @@ export class WorkerProcess implements ConnectionTaker {
   private constructor(
     private readonly child: ChildProcess,
     control: ServerControl,
+    jobs: BatchPredictions,
   ) {
     this.#link = new ProcessLink(child);
     this.#link.serve(control, serverControl);
+    this.#link.serve(jobs, batchPredictionMethods);
     this.commands = this.#link.remote<WorkerCommands>(workerCommands);
     child.on('message', (message: WorkerMessage) => {
       if (message.worker === 'connectionClosed') {
@@ -47,12 +50,17 @@ export class WorkerProcess implements ConnectionTaker {
   }
 
   /** Resolves when the process is there to be told what to serve; fails when it ends before that. */
-  static async start(program: WorkerProgram, config: InferenceConfig, control: ServerControl): Promise<WorkerProcess> {
+  static async start(
+    program: WorkerProgram,
+    config: InferenceConfig,
+    control: ServerControl,
+    jobs: BatchPredictions,
+  ): Promise<WorkerProcess> {
     const child = fork(program.file, program.args, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    const worker = new WorkerProcess(child, control);
+    const worker = new WorkerProcess(child, control, jobs);
     const up = new Promise<void>((resolve) => {
       child.on('message', (message: WorkerMessage) => {
         if (message.worker === 'up') {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { createLog } from '../platform/log.js';
 import { exitWith, hasLostStarter, redirectGrpcLog } from '../platform/main.js';
 import { type InjectedServer, startInjectedServer } from '../platform/server.js';
+import { type BatchPredictions, batchPredictionMethods } from './batch-prediction/batch-prediction.js';
 import { type ServerControl, serverControl } from './control.js';
 import { ProcessLink } from './process-link.js';
 import { ServingWorker } from './serving-worker.js';
@@ -22,7 +23,8 @@ async function serve(
   await redirectGrpcLog(log);
   const link = new ProcessLink(process);
   const control = link.remote<ServerControl>(serverControl);
-  const worker = await ServingWorker.start({ config, control, log }, startInjectedServer);
+  const jobs = link.remote<BatchPredictions>(batchPredictionMethods);
+  const worker = await ServingWorker.start({ config, control, jobs, log }, startInjectedServer);
   link.serve(worker, workerCommands);
   process.on('disconnect', () => {
     worker.stop(config.stopGraceMs).then(

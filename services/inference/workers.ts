@@ -1,5 +1,6 @@
 import type { Logger } from '../platform/log.js';
 import { Backoff, sleep } from './backoff.js';
+import type { BatchPredictions } from './batch-prediction/batch-prediction.js';
 import type { InferenceConfig } from './config.js';
 import type { ConnectionDoor } from './connection-door.js';
 import type { ServerControl } from './control.js';
@@ -11,6 +12,7 @@ export interface WorkersOptions {
   config: InferenceConfig;
   program: WorkerProgram;
   control: ServerControl;
+  jobs: BatchPredictions;
   fleet: Fleet;
   door: ConnectionDoor;
   log: Logger;
@@ -53,8 +55,8 @@ export class Workers {
 
   /** Starts a process, tells it everything, and opens the door to it. */
   async #enter(): Promise<WorkerProcess> {
-    const { program, config, control, fleet, door } = this.options;
-    const worker = await WorkerProcess.start(program, config, control);
+    const { program, config, control, jobs, fleet, door } = this.options;
+    const worker = await WorkerProcess.start(program, config, control, jobs);
     try {
       await fleet.join(worker.commands);
     } catch (error) {

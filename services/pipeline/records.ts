@@ -20,15 +20,17 @@ const violationsMax = 20;
 /**
  * The network's input for raw records: float32, row-major [records, featureCount], the same bits that training got from
  * the same values. Images that come as PNG or JPEG are decoded first.
- * @param field name of the list of records in the request, for messages
+ * @param field name of the list of records, for messages
+ * @param firstIndex place of the first record in that list
  * @throws ServiceError naming every record and column that cannot be used (the first 20)
  */
 export async function transformRecords(
   pipeline: FittedPipeline,
   records: readonly RawRecord[],
   field = 'records',
+  firstIndex = 0,
 ): Promise<Float32Array> {
-  const problems = new Problems(field);
+  const problems = new Problems(field, firstIndex);
   refuseUnknownColumns(pipeline, records, problems);
   if (pipeline.featureType === 'uint8') {
     const column = pipeline.columns[0]!;
@@ -53,12 +55,15 @@ class Problems {
   readonly #violations = new Violations();
   count = 0;
 
-  constructor(private readonly field: string) {}
+  constructor(
+    private readonly field: string,
+    private readonly firstIndex: number,
+  ) {}
 
   add(record: number, column: string, problem: string): void {
     this.count++;
     if (this.count <= violationsMax) {
-      const field = `${this.field}[${record}].values[${JSON.stringify(column)}]`;
+      const field = `${this.field}[${this.firstIndex + record}].values[${JSON.stringify(column)}]`;
       this.#violations.add(field, `Expected \`${field}\` to be ${problem}.`);
     }
   }

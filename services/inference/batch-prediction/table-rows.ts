@@ -1,0 +1,89 @@
+import type { Data, DataType, RecordBatch, Vector } from 'apache-arrow';
+import type { FittedPipeline, numberArrays, RawRecord, RawValue } from '../../pipeline/index.js';
+import { type Arrow, encapsulate } from '../../platform/arrow-messages.js';
+import { ServiceError } from '../../platform/errors.js';
+import type { ReceivedMessage } from '../preprocessing-client.js';
+
+/** Record batches out of the messages that Flight brings, one at a time. */
+export async function* readBatches(
+  arrow: Arrow,
+  messages: AsyncIterable<ReceivedMessage>,
+): AsyncGenerator<RecordBatch> {
+  const reader = await arrow.RecordBatchReader.from(toStream(messages));
+  for await (const batch of reader) {
+    yield batch;
+  }
+}
+
+async function* toStream(messages: AsyncIterable<ReceivedMessage>): AsyncGenerator<Uint8Array> {
+  for await (const { header, body } of messages) {
+    yield encapsulate(header);
+    if (body.length > 0) {
+      yield body;
+    }
+  }
+}
+
+type ReadValue = (row: number) => RawValue;
+
+/** Reads rows of a batch as the records that `Predict` would be sent: exactly the columns that the pipeline reads. */
+export class RowReader {
+  readonly #columns: [name: string, read: ReadValue][];
+
+  /** @param firstRow rows of the dataset before this batch */
+  constructor(
+    arrow: Arrow,
+    pipeline: FittedPipeline,
+    batch: RecordBatch,
+    readonly firstRow: number,
+  ) {
+    this.#columns = pipeline.columns.map(({ column, type }) => {
+      const vector = batch.getChild(column)!;
+      return [column, valueReader(arrow, vector, type === 'uint8')];
+    });
+  }
+
+  /** @throws ServiceError naming the row and the column */
+  read(row: number): RawRecord {
+    const record: Record<string, RawValue> = Object.create(null);
+    for (const [name, read] of this.#columns) {
+      const value = read(row);
+      if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+        const field = `rows[${this.firstRow + row}].values[${JSON.stringify(name)}]`;
+        const message = `Expected \`${field}\` to be at most 2^53, which a number holds exactly, but received ${value}.`;
+        throw new ServiceError('INVALID_ARGUMENT', 'INVALID_FIELD', message);
+      }
+      record[name] = value;
+    }
+    return record;
+  }
+}
+
+/** @param asBytes lists of bytes are passed on as they are */
+function valueReader(arrow: Arrow, vector: Vector, asBytes: boolean): ReadValue {
+  const { DataType } = arrow;
+  const type: DataType = vector.type;
+  if (DataType.isFixedSizeList(type)) {
+    return listReader(vector.data[0]! as Data, type.listSize, asBytes);
+  }
+  if (DataType.isInt(type) && type.bitWidth === 64) {
+    return (row) => {
+      const value = vector.get(row) as bigint | null;
+      return value === null ? null : Number(value);
+    };
+  }
+  return (row) => vector.get(row) as RawValue;
+}
+
+type Numbers = InstanceType<(typeof numberArrays)[keyof typeof numberArrays]>;
+
+function listReader(list: Data, width: number, asBytes: boolean): ReadValue {
+  const values = list.children[0]!.values as Numbers;
+  return (row) => {
+    if (!list.getValid(row)) {
+      return null;
+    }
+    const items = values.subarray(row * width, (row + 1) * width);
+    return asBytes && items instanceof Uint8Array ? items : Array.from(items as ArrayLike<number | bigint>, Number);
+  };
+}
