@@ -24,6 +24,7 @@ export interface Addon {
     byteOffset: number,
     length: number | null,
   ) => MappedArrayHandle;
+  SharedMemoryHandle: new (key: string, offset: number, byteSize: number) => SharedMemoryHandle;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;
@@ -31,6 +32,13 @@ export interface Addon {
 
 export interface MappedArrayHandle {
   length(): number;
+  close(): void;
+}
+
+export interface SharedMemoryHandle {
+  /** The whole region, always the same object; the mapping lives as long as it, also after `close`. */
+  buffer(): ArrayBuffer;
+  expectWhole(): void;
   close(): void;
 }
 

@@ -14,6 +14,7 @@ export {
 } from './prediction-graph.js';
 export { QuantizedNetwork } from './quantized-network.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
+export { SharedMemory, type SharedMemoryRegion } from './shared-memory.js';
 export type * from './spec.js';
 export { type EpochOptions, Trainer } from './trainer.js';
 

@@ -13,11 +13,17 @@ export interface TensorFile {
   metadata: Record<string, string>;
 }
 
-interface Entry {
+/** A tensor as the header describes it; `begin` and `end` are bytes of the file. */
+export interface TensorEntry {
   name: string;
   shape: number[];
   begin: number;
   end: number;
+}
+
+export interface TensorLayout {
+  entries: TensorEntry[];
+  metadata: Record<string, string>;
 }
 
 const lengthBytes = 8;
@@ -71,23 +77,17 @@ function expectWritable(name: string, { shape, data }: Tensor): void {
  */
 export function readSafetensors(bytes: Uint8Array): TensorFile {
   if (!(bytes instanceof Uint8Array)) throw invalidArgument('bytes', 'Expected `bytes` to be a Uint8Array.');
-  const { text, dataStart } = readHeader(bytes);
-  const header = parseHeader(text);
-  const metadata = readMetadata(header.__metadata__);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
-    .map(([name, value]) => readEntry(name, value));
-  expectContiguous(entries, bytes.length - dataStart, dataStart);
+  const { entries, metadata } = readLayout(bytes.subarray(0, headerEnd(bytes, bytes.length)), bytes.length);
   const tensors = new Map<string, Tensor>();
   for (const entry of entries) {
     // A copy, since the data of a file part may lie at any address and numbers need a multiple of 4.
-    const data = new Float32Array(bytes.slice(dataStart + entry.begin, dataStart + entry.end).buffer);
+    const data = new Float32Array(bytes.slice(entry.begin, entry.end).buffer);
     const index = data.findIndex((number) => !Number.isFinite(number));
     if (index >= 0) {
       throw invalidArgument(
         entry.name,
         `Expected tensor \`${entry.name}\` to be finite but received ${data[index]} in element ${index}, ` +
-          `at byte ${dataStart + entry.begin + 4 * index}.`,
+          `at byte ${entry.begin + 4 * index}.`,
       );
     }
     tensors.set(entry.name, { shape: entry.shape, data });
@@ -95,7 +95,8 @@ export function readSafetensors(bytes: Uint8Array): TensorFile {
   return { tensors, metadata };
 }
 
-function readHeader(bytes: Uint8Array): { text: string; dataStart: number } {
+/** Where the header of a file of `fileBytes` bytes ends, which its first 8 tell. */
+export function headerEnd(bytes: Uint8Array, fileBytes: number): number {
   if (bytes.length < lengthBytes) {
     throw invalidArgument('header', `Expected at least 8 bytes of safetensors but received ${bytes.length}.`);
   }
@@ -107,18 +108,36 @@ function readHeader(bytes: Uint8Array): { text: string; dataStart: number } {
       `Expected a header of at most ${headerBytesMax} bytes but received ${headerBytes}.`,
     );
   }
-  const dataStart = lengthBytes + Number(headerBytes);
-  if (dataStart > bytes.length) {
+  const end = lengthBytes + Number(headerBytes);
+  if (end > fileBytes) {
     throw invalidArgument(
       'header',
-      `The file is truncated: its header ends at byte ${dataStart} but the file at byte ${bytes.length}.`,
+      `The file is truncated: its header ends at byte ${end} but the file at byte ${fileBytes}.`,
     );
   }
+  return end;
+}
+
+/** What the beginning of a file of `fileBytes` bytes, header included, says of the rest. */
+export function readLayout(beginning: Uint8Array, fileBytes: number): TensorLayout {
+  const dataStart = beginning.length;
+  const header = parseHeader(decodeHeader(beginning.subarray(lengthBytes)));
+  const metadata = readMetadata(header.__metadata__);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, value]) => readEntry(name, value));
+  expectContiguous(entries, fileBytes - dataStart, dataStart);
+  const inFile = ({ begin, end, ...entry }: TensorEntry) => ({
+    ...entry,
+    begin: dataStart + begin,
+    end: dataStart + end,
+  });
+  return { entries: entries.map(inFile), metadata };
+}
+
+function decodeHeader(bytes: Uint8Array): string {
   try {
-    return {
-      text: new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(lengthBytes, dataStart)),
-      dataStart,
-    };
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw invalidArgument('header', 'Expected the header at byte 8 to be UTF-8.');
   }
@@ -183,7 +202,7 @@ function readMetadata(value: unknown): Record<string, string> {
   return value as Record<string, string>;
 }
 
-function readEntry(name: string, value: unknown): Entry {
+function readEntry(name: string, value: unknown): TensorEntry {
   if (name.length > nameLengthMax) {
     throw invalidArgument(
       'header',
@@ -213,7 +232,7 @@ function readEntry(name: string, value: unknown): Entry {
   return { name, shape, begin, end };
 }
 
-function expectContiguous(entries: Entry[], dataBytes: number, dataStart: number): void {
+function expectContiguous(entries: TensorEntry[], dataBytes: number, dataStart: number): void {
   let position = 0;
   for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (entry.begin !== position) {

@@ -15,6 +15,7 @@
 #include "mapped_array.h"
 #include "network_object.h"
 #include "quantized_object.h"
+#include "shared_memory_object.h"
 #include "trainer_object.h"
 
 namespace millrace::binding {
@@ -78,6 +79,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("PredictionGraphHandle", environment->graph_class.Value());
   exports.Set("TrainerHandle", environment->trainer_class.Value());
   exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
+  exports.Set("SharedMemoryHandle", SharedMemoryObject::define(env));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "error.h"
 
@@ -16,26 +17,6 @@ namespace {
 [[noreturn]] void refuse_path(const std::string& path, const std::string& why) {
   refuse("path", "Expected `path` to be a file that can be read, but \"" + path + "\" " + why + ".");
 }
-
-/// Closes the file unless it is kept.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-  int keep() {
-    const int kept = value_;
-    value_ = -1;
-    return kept;
-  }
-
- private:
-  int value_;
-};
 
 std::size_t page_size() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
@@ -66,17 +47,14 @@ MappedFile::MappedFile(const std::string& path, std::size_t offset, std::optiona
   skipped_ = offset % page_size();
   mapping_ = mmap(nullptr, skipped_ + size_, PROT_READ, MAP_SHARED, file.get(), static_cast<off_t>(offset - skipped_));
   if (mapping_ == MAP_FAILED) refuse_path(path, "could not be mapped: " + std::string(std::strerror(errno)));
-  descriptor_ = file.keep();
+  descriptor_ = std::move(file);
 }
 
-MappedFile::~MappedFile() {
-  munmap(mapping_, skipped_ + size_);
-  close(descriptor_);
-}
+MappedFile::~MappedFile() { munmap(mapping_, skipped_ + size_); }
 
 void MappedFile::expect_whole(const std::string& field) const {
   struct stat status {};
-  if (fstat(descriptor_, &status) == 0 && static_cast<std::size_t>(status.st_size) >= end_) return;
+  if (fstat(descriptor_.get(), &status) == 0 && static_cast<std::size_t>(status.st_size) >= end_) return;
   throw Error(ErrorCode::kFailedPrecondition, field,
               "The file behind `" + field + "` has been cut short: expected " + std::to_string(end_) +
                   " bytes but it has " + std::to_string(status.st_size) + ".");

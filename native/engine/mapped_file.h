@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "descriptor.h"
+
 namespace millrace {
 
 /// A part of a regular file, mapped for reading only: its pages come from the page cache when they are touched and go
@@ -32,7 +34,7 @@ class MappedFile {
   void advise(Access) const noexcept;
 
  private:
-  int descriptor_ = -1;
+  Descriptor descriptor_{-1};
   std::size_t end_ = 0;      // of the mapped part in the file
   std::size_t skipped_ = 0;  // from the beginning of a page to the first byte asked for
   std::size_t size_ = 0;

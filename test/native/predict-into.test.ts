@@ -107,7 +107,7 @@ test('the buffers of an asynchronous prediction cannot be moved away from under 
   const input = noise(37 * 200);
   const output = new Float32Array(5 * 200);
   const answer = network.predictIntoAsync(input, 200, output);
-  for (const { buffer } of [input, output]) {
+  for (const buffer of [input.buffer as ArrayBuffer, output.buffer as ArrayBuffer]) {
     // Some versions of Node refuse this, others leave the buffer where it is.
     try {
       structuredClone(buffer, { transfer: [buffer] });
