@@ -62,6 +62,7 @@ for (const event of ['response', 'trailers'] as const) {
       headers['grpc-status'] === undefined ? status : `${headers['grpc-status']} ${headers['grpc-message'] ?? ''}`;
   });
 }
+session.setTimeout(60_000, () => session.destroy(new Error('nothing came for a minute')));
 // The server may end its side first, to refuse the call.
 stream.on('end', () => stream.close());
 send(inFlight);

@@ -1,6 +1,6 @@
 import type { Measurement, Suite } from './main.js';
 import { cores, cppEcho, nodeEcho, type Peer, scriptPeer, seedBody } from './serving/contenders.js';
-import { alone, atRate, measuredSeconds, saturate, stream } from './serving/loads.js';
+import { alone, atRate, measuredSeconds, saturate, saturateCosted, stream } from './serving/loads.js';
 import { measureMemory } from './serving/memory.js';
 import { networkFiles, seedNetwork } from './serving/networks.js';
 import { hasWorkers, OwnServer } from './serving/own-server.js';
@@ -26,7 +26,10 @@ export const servingSuite: Suite = async (trials, note) => {
   const measured = await measureInTurn(
     [
       { name: ours, measure: () => measureOurs(note) },
-      { name: oursAlone, measure: () => serving(1, [], async ({ port }) => rate1({ port, body: seedBody(1) })) },
+      {
+        name: oursAlone,
+        measure: () => serving(1, [], ({ port, pids }) => saturateCosted({ port, pids, body: seedBody(1) })),
+      },
       ...peers.map(peerSubject),
       { name: `${ours}, swaps`, measure: () => measureOfSwaps(note) },
       { name: `${ours}, large tensors`, measure: () => attempt('memory', note, memoryFigures) },
@@ -49,17 +52,13 @@ function telling({ name, measure }: Subject, note: Note): Subject {
   };
 }
 
-const rate1 = async (target: { port: number; body: Uint8Array }): Promise<Figures> => ({
-  rate: await saturate(target),
-});
-
 function peerSubject({ name, start }: Peer): Subject {
   return {
     name,
     measure: async () => {
       const peer = await start();
       try {
-        return { ...(await rate1(peer)), mean: await alone(peer) };
+        return { ...(await saturateCosted(peer)), mean: await alone(peer) };
       } finally {
         await peer.stop();
       }
@@ -78,18 +77,18 @@ async function serving<T>(workers: number, settings: string[], use: (server: Own
 }
 
 function measureOurs(note: Note): Promise<Figures> {
-  return serving(cores, [], async ({ port, inference }) => {
-    const target = { port, body: seedBody(1) };
+  return serving(cores, [], async ({ port, inference, pids }) => {
+    const target = { port, body: seedBody(1), pids };
     const one = { connections: 1, inFlight: 64 };
     const few = { connections: 4, inFlight: 2 };
-    const rate = await saturate(target);
+    const { rate, processor } = await saturateCosted(target);
     const mean = await alone(target);
     const { p99, median } = await atRate(target, 0.7 * rate);
     const rowRate = 32 * (await saturate({ port, body: seedBody(32) }));
     const unary = await saturate(target, one);
     const raw = await saturate({ port, body: seedBody(256) }, few);
     return {
-      ...{ rate, mean, p99, median, rowRate, unary, raw },
+      ...{ rate, processor, mean, p99, median, rowRate, unary, raw },
       ...(await attempt('streaming', note, async () => ({
         stream: await stream(target, Math.round(measuredSeconds * unary)),
       }))),
@@ -142,6 +141,7 @@ function judge(find: Find): Measurement[] {
     atLeast(0.45, `${row}, all cores`, 'requests/s', all('rate'), find('rate', 'C++ gRPC echo')),
     told(`${row}, all cores`, 'requests/s', all('rate'), find('rate', `grpc-js echo, ${cores} processes`)),
     atLeast(0.85, `${row}, one process`, 'requests/s', one('rate'), find('rate', echo)),
+    told(`${row}, one process, processor time of a request`, 'us', one('processor'), find('processor', echo)),
     atMost(0.5, '1 in flight, mean time', 'us', all('mean'), find('mean', 'triton')),
     atMost(1.25, '1 in flight, mean time', 'us', all('mean'), find('mean', echo)),
     atLeast(3, '32 rows a request', 'rows/s', renamed('32 rows', all('rowRate')), renamed('1 row', all('rate'))),

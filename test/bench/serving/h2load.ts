@@ -36,6 +36,8 @@ export async function h2load({ port, body, requests, connections, inFlight, ...l
   writeFileSync(bodyFile, body);
   const args = ['-d', bodyFile, '-H', 'content-type: application/grpc', '-H', 'te: trailers'];
   args.push('-n', String(requests), '-c', String(connections), '-m', String(inFlight));
+  // A request that is never answered shall fail, not wait.
+  args.push('--connection-inactivity-timeout=60s');
   if (load.rate !== undefined) {
     args.push(`--rps=${load.rate / connections}`);
   }

@@ -4,6 +4,7 @@ import { root, run } from '../../support/mesh.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { lastJson } from '../trial.js';
 import { h2load, type Load, type LoadResult } from './h2load.js';
+import { processorSeconds } from './process-usage.js';
 
 /** A server's port, and a framed request for it. */
 export interface Target {
@@ -15,16 +16,31 @@ const warmUpSeconds = 2;
 export const measuredSeconds = 4;
 const many = { connections: 4, inFlight: 16 };
 
+type Shape = Pick<Load, 'connections' | 'inFlight'>;
+
 /** Requests a second with 64 under way, or as many as told. */
-export async function saturate(
-  target: Target,
-  shape: { connections: number; inFlight: number } = many,
-): Promise<number> {
-  const answerBytes = (await checked({ ...target, ...shape, requests: 1, connections: 1 }, null)).dataBytes;
-  const first = await checked({ ...target, ...shape, requests: 400 }, answerBytes);
-  const warm = await checked({ ...target, ...shape, requests: countFor(first, warmUpSeconds) }, answerBytes);
-  const load = { ...target, ...shape, requests: countFor(warm, measuredSeconds) };
+export async function saturate(target: Target, shape: Shape = many): Promise<number> {
+  const { load, answerBytes } = await warm(target, shape);
   return (await checked(load, answerBytes)).requestsPerSecond;
+}
+
+/** The same, and the processor time that the server's processes use for a request, us: it hardly depends on other load. */
+export async function saturateCosted(
+  target: Target & { pids: number[] },
+): Promise<{ rate: number; processor: number }> {
+  const { load, answerBytes } = await warm(target, many);
+  const before = processorSeconds(target.pids);
+  const { requestsPerSecond } = await checked(load, answerBytes);
+  return { rate: requestsPerSecond, processor: ((processorSeconds(target.pids) - before) / load.requests) * 1e6 };
+}
+
+/** Loads the server until its code is compiled. @returns the load that is to be measured */
+async function warm({ port, body }: Target, shape: Shape): Promise<{ load: Load; answerBytes: number }> {
+  const load = { port, body, ...shape };
+  const answerBytes = (await checked({ ...load, requests: 1, connections: 1 }, null)).dataBytes;
+  const first = await checked({ ...load, requests: 400 }, answerBytes);
+  const second = await checked({ ...load, requests: countFor(first, warmUpSeconds) }, answerBytes);
+  return { load: { ...load, requests: countFor(second, measuredSeconds) }, answerBytes };
 }
 
 const countFor = ({ requestsPerSecond }: LoadResult, seconds: number) =>
