@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { run } from '../support/mesh.js';
 import { curl, describeWith } from './installed-tools.js';
-import { classes, networkInput, pixels, TrainedMesh } from './trained-mesh.js';
+import { classes, networkInput, pixels, TrainedMesh, testImages } from './trained-mesh.js';
 
 const rows = 7;
 
@@ -71,6 +71,35 @@ describeWith(await curl(), 'curl', (program) => {
       expect(status).toBe(200);
       expect(answer.model_version).toBe('1');
     }
+  });
+
+  it('infers from bytes alone, and takes compressed answers', async () => {
+    const file = path.join(mesh.folder, 'rows.f32');
+    writeFileSync(file, networkInput(rows));
+    const output = path.join(mesh.folder, 'answer');
+    const [status] = await ask(
+      '/v2/models/mnist/infer',
+      ...['--data-binary', `@${file}`, '--header', 'Inference-Header-Content-Length: 0', '--output', output],
+    );
+    expect(status).toBe(200);
+    const probabilities = await mesh.infer(rows);
+    expect(readFileSync(output).subarray(-probabilities.length)).toEqual(probabilities);
+    const request = path.join(mesh.folder, 'request.json');
+    writeFileSync(request, JSON.stringify({ inputs: [tensor(values())] }));
+    const [, body] = await ask('/v2/models/mnist/infer', '--compressed', '--data-binary', `@${request}`);
+    expect(bits(JSON.parse(body))).toBe(probabilities.toString('hex'));
+  });
+
+  it('predicts from a raw record', async () => {
+    const record = { image: { content: testImages().subarray(0, pixels).toString('base64') } };
+    const [status, body] = await ask('/v1/models/mnist:predict', '--json', JSON.stringify({ records: [record] }));
+    expect([status, JSON.parse(body)]).toEqual([
+      200,
+      {
+        modelVersion: 'models/mnist/versions/1',
+        predictions: [{ label: expect.stringMatching(/^\d$/), scores: expect.any(Array) }],
+      },
+    ]);
   });
 
   it('is told what is wrong', async () => {
