@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { InferParameter, InferParameter__Output } from '../../proto/gen/inference/InferParameter.js';
+import { bounded } from './bounded.js';
 
 export type ParameterValue = boolean | number | string | bigint;
 
 /** Parameters of a request, of an input or of an output, by name. */
-export const parameters = z
-  .record(
+export const parameters = bounded(
+  z.record(
     z.string(),
     z
       .custom<ParameterValue>(
@@ -13,8 +14,9 @@ export const parameters = z
         'expected true, false, a number or text',
       )
       .meta({ type: ['boolean', 'number', 'string'] }),
-  )
-  .default({});
+  ),
+  100,
+).default({});
 
 export type InferParameters = Record<string, ParameterValue>;
 

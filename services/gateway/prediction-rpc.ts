@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { PredictResponse__Output as PredictResponse } from '../../proto/gen/millrace/v1/PredictResponse.js';
+import type { Record } from '../../proto/gen/millrace/v1/Record.js';
 import type { Value } from '../../proto/gen/millrace/v1/Value.js';
+import { invalidField, quote } from '../platform/errors.js';
 
 const numbers = z.array(z.number());
 
@@ -18,8 +20,11 @@ const value = z.union([
   z.strictObject({ numbers: z.strictObject({ values: numbers }) }),
 ]);
 
+const records = z.array(z.record(z.string(), value)).meta({ description: 'Raw values by column, as in the dataset.' });
+
 export const predictRequest = z.strictObject({
-  records: z.array(z.record(z.string(), value)).meta({ description: 'Raw values by column, as in the dataset.' }),
+  // Checked value by value up to the first that is wrong: there may be millions.
+  records: z.unknown().meta(z.toJSONSchema(records, { io: 'input' })),
 });
 
 export const predictAnswer = z.object({
@@ -34,15 +39,27 @@ export const predictAnswer = z.object({
 });
 
 export function toPredictRequest(model: string, { records }: z.output<typeof predictRequest>) {
-  return {
-    model,
-    records: records.map((record) => ({
-      values: Object.fromEntries(Object.entries(record).map(([column, value]) => [column, toValue(value)])),
-    })),
-  };
+  if (!Array.isArray(records)) {
+    throw invalidField('records', `Expected \`records\` to be an array but received ${quote(records)}.`);
+  }
+  return { model, records: records.map((record, i) => toRecord(record, `records[${i}]`)) };
 }
 
-function toValue(plain: z.output<typeof value>): Value {
+function toRecord(record: unknown, field: string): Record {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+    const description = `Expected \`${field}\` to be an object of values by column but received ${quote(record)}.`;
+    throw invalidField(field, description);
+  }
+  const values = Object.entries(record).map(([column, value]) => [column, toValue(value, `${field}.${column}`)]);
+  return { values: Object.fromEntries(values) };
+}
+
+function toValue(given: unknown, field: string): Value {
+  const { success, data: plain } = value.safeParse(given);
+  if (!success) {
+    const description = `Expected \`${field}\` to be null, a number, text, true, false, a list of numbers or {"content": BASE64} but received ${quote(given)}.`;
+    throw invalidField(field, description);
+  }
   switch (typeof plain) {
     case 'number':
       return { number: plain };
@@ -51,7 +68,7 @@ function toValue(plain: z.output<typeof value>): Value {
     case 'boolean':
       return { boolean: plain };
     default:
-      if (plain === null) {
+      if (plain === null || plain === undefined) {
         return {};
       }
       if (Array.isArray(plain)) {

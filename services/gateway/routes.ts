@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { clip } from '../platform/errors.js';
 import { HttpError } from './http-error.js';
 import { parseJson } from './json.js';
 
@@ -66,12 +67,19 @@ function toPattern(path: string): string {
   return path.replaceAll(/\{(\w+)\}(:?)/g, (_, name, colon) => (colon ? `:${name}(^[^:/]+)::` : `:${name}`));
 }
 
+const issuesShown = 5;
+const issueCharsMax = 200;
+
 /** A value as the schema has it; what is wrong with it is said by the field. */
 export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => `${fieldName(path) || 'the body'}: ${message}`);
-    throw new HttpError(400, `The request is not as the protocol has it. ${issues.join('; ')}.`);
+    const { issues } = parsed.error;
+    const shown = issues
+      .slice(0, issuesShown)
+      .map(({ path, message }) => clip(`${fieldName(path) || 'the body'}: ${message}`, issueCharsMax));
+    const more = issues.length > issuesShown ? `; and ${issues.length - issuesShown} more` : '';
+    throw new HttpError(400, `The request is not as the protocol has it. ${shown.join('; ')}${more}.`);
   }
   return parsed.data;
 }

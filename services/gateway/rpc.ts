@@ -3,29 +3,36 @@ import type { ModelInferRequest } from '../../proto/gen/inference/ModelInferRequ
 import type { ModelInferResponse__Output as ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
 import type { ModelMetadataResponse__Output as ModelMetadata } from '../../proto/gen/inference/ModelMetadataResponse.js';
 import { invalidField, quote } from '../platform/errors.js';
+import { bounded } from './bounded.js';
 import { HttpError } from './http-error.js';
 import { BinaryTensors, type InferBody } from './infer-body.js';
 import { fromParameters, type InferParameters, parameters, toParameters } from './parameters-rpc.js';
 import { check } from './routes.js';
 import { checkSize, elementBytes, toJsonText, toRaw } from './tensor-data.js';
 
+const tensorsMax = 1_000;
+const dimensionsMax = 64;
+
 export const inferRequest = z.strictObject({
   id: z.string().default(''),
   parameters,
-  inputs: z.array(
-    z.strictObject({
-      name: z.string(),
-      shape: z.array(z.int().nonnegative()),
-      datatype: z.string(),
-      parameters,
-      data: z.unknown().optional().meta({
-        type: 'array',
-        description:
-          'Elements, flat in row-major order or nested as the shape says. INT64 and UINT64 may be text. Absent: the tensor goes as binary data, or lies in shared memory.',
+  inputs: bounded(
+    z.array(
+      z.strictObject({
+        name: z.string(),
+        shape: bounded(z.array(z.int().nonnegative()), dimensionsMax),
+        datatype: z.string(),
+        parameters,
+        data: z.unknown().optional().meta({
+          type: 'array',
+          description:
+            'Elements, flat in row-major order or nested as the shape says. INT64 and UINT64 may be text. Absent: the tensor goes as binary data, or lies in shared memory.',
+        }),
       }),
-    }),
+    ),
+    tensorsMax,
   ),
-  outputs: z.array(z.strictObject({ name: z.string(), parameters })).default([]),
+  outputs: bounded(z.array(z.strictObject({ name: z.string(), parameters })), tensorsMax).default([]),
 });
 
 export type InferRequest = z.output<typeof inferRequest>;

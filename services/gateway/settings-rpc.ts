@@ -1,15 +1,23 @@
 import { z } from 'zod';
 import type { LogSettingsResponse__Output as LogSettings } from '../../proto/gen/inference/LogSettingsResponse.js';
 import type { TraceSettingResponse__Output as TraceSettings } from '../../proto/gen/inference/TraceSettingResponse.js';
+import { bounded } from './bounded.js';
 
+const settingsMax = 100;
 const text = z.union([z.string(), z.int()]);
 
 /** Null: back to what the server, or the setting itself, had. */
-export const traceRequest = z.record(z.string(), z.union([z.null(), text, z.array(text)]));
+export const traceRequest = bounded(
+  z.record(z.string(), z.union([z.null(), text, bounded(z.array(text), settingsMax)])),
+  settingsMax,
+);
 export const traceAnswer = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
 /** Null: left as it is. */
-export const logRequest = z.record(z.string(), z.union([z.null(), z.boolean(), z.int().nonnegative(), z.string()]));
+export const logRequest = bounded(
+  z.record(z.string(), z.union([z.null(), z.boolean(), z.int().nonnegative(), z.string()])),
+  settingsMax,
+);
 export const logAnswer = z.record(z.string(), z.union([z.boolean(), z.int(), z.string()]));
 
 export function toTraceSettings(body: z.output<typeof traceRequest>) {

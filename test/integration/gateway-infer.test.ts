@@ -123,6 +123,17 @@ describe('infer', () => {
     expect([response.status, await response.json()]).toEqual([422, { error: expect.stringMatching(words) }]);
   });
 
+  it.each<[string, unknown, RegExp]>([
+    ['tensors', { inputs: new Array(1_000_000).fill(0) }, /inputs: expected at most 1000 entries but received 1000000/],
+    ['dimensions', { inputs: [{ name: 'x', datatype: 'INT8', shape: new Array(65).fill(1) }] }, /shape: .*64 entries/],
+    ['parameters', { inputs: [], parameters: Object.fromEntries(new Array(101).fill(1).entries()) }, /parameters: .*100/],
+    ['wrong tensors', { inputs: new Array(1_000).fill(0) }, /inputs\[4\].*; and 995 more/],
+  ])('refuses too many %s with few words', async (_, body, words) => {
+    const answer = await post(path, body);
+    expect(answer).toEqual({ status: 400, body: { error: expect.stringMatching(words) } });
+    expect(JSON.stringify(answer).length).toBeLessThan(1_000);
+  });
+
   it('is given up when the caller hangs up', async () => {
     const controller = new AbortController();
     const url = `http://127.0.0.1:${gateway.port}/v2/models/slow/infer`;
@@ -153,6 +164,8 @@ describe('infer', () => {
 describe('predictions from raw records', () => {
   it.each([
     ['no records', {}, /records/],
+    ['records that are no list', { records: {} }, /`records` to be an array/],
+    ['a million wrong records', { records: new Array(1_000_000).fill(0) }, /records\[0\]/],
     ['a record that is a list', { records: [[1]] }, /records\[0\]/],
     ['a value of another kind', { records: [{ age: { years: 1 } }] }, /records\[0\]\.age/],
     ['a list that is not of numbers', { records: [{ age: ['1'] }] }, /records\[0\]\.age/],
