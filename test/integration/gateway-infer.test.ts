@@ -126,7 +126,11 @@ describe('infer', () => {
   it.each<[string, unknown, RegExp]>([
     ['tensors', { inputs: new Array(1_000_000).fill(0) }, /inputs: expected at most 1000 entries but received 1000000/],
     ['dimensions', { inputs: [{ name: 'x', datatype: 'INT8', shape: new Array(65).fill(1) }] }, /shape: .*64 entries/],
-    ['parameters', { inputs: [], parameters: Object.fromEntries(new Array(101).fill(1).entries()) }, /parameters: .*100/],
+    [
+      'parameters',
+      { inputs: [], parameters: Object.fromEntries(new Array(101).fill(1).entries()) },
+      /parameters: .*100/,
+    ],
     ['wrong tensors', { inputs: new Array(1_000).fill(0) }, /inputs\[4\].*; and 995 more/],
   ])('refuses too many %s with few words', async (_, body, words) => {
     const answer = await post(path, body);
