@@ -9,6 +9,7 @@ import type { ModelRepository } from './model-repository.js';
 import { toBytes, toFloats } from './network-executable.js';
 import type { RawRecord } from './record-pipeline.js';
 import type { RequestSights } from './request-sights.js';
+import type { Shadowing } from './shadowing.js';
 import { type AnswerTensor, answerTensors } from './tensor-answer.js';
 import { readRequest, type SharedMemory, type TensorRequest } from './tensor-request.js';
 import { addDuration } from './version-statistics.js';
@@ -35,13 +36,27 @@ export class Inference {
     readonly repository: ModelRepository,
     private readonly memory: SharedMemory,
     private readonly sights: RequestSights,
+    private readonly shadowing: Shadowing,
   ) {}
 
-  /** @param asked version: empty, a number or an alias */
-  async infer(model: string, asked: string, request: TensorRequest, caller: Caller): Promise<TensorAnswer> {
+  /**
+   * @param asked version: empty, a number or an alias
+   * @param routingKey of the call; a request's own goes before it
+   */
+  async infer(
+    model: string,
+    asked: string,
+    request: TensorRequest,
+    caller: Caller,
+    routingKey: () => string,
+  ): Promise<TensorAnswer> {
     const begin = performance.now();
     caller.throwIfGone();
-    const version = this.repository.resolve(model, asked);
+    const version = this.repository.choose(
+      model,
+      asked,
+      () => request.parameters.routing_key?.stringParam || routingKey(),
+    );
     try {
       const { rows, inputs, outputs, options } = readRequest(request, version, this.memory);
       const sight = this.sights.of(version, caller);
@@ -49,6 +64,10 @@ export class Inference {
       const tensors = answerTensors(version, computed, rows, outputs, this.memory);
       sight?.tell({ id: request.id, rows, begin });
       succeeded(version, begin);
+      const shadow = this.repository.get(model)?.shadowOf(asked);
+      if (shadow) {
+        this.shadowing.copyTensors(shadow, version, inputs, rows, computed);
+      }
       return { version, tensors, marksFinal: options.marksFinal };
     } catch (error) {
       addDuration(version.statistics.fail, performance.now() - begin);
@@ -57,9 +76,15 @@ export class Inference {
   }
 
   /** Raw records through the version's pipeline and network, answered in the words of its label. */
-  async predict(model: string, asked: string, records: readonly RawRecord[], caller: Caller): Promise<RecordsAnswer> {
+  async predict(
+    model: string,
+    asked: string,
+    records: readonly RawRecord[],
+    caller: Caller,
+    routingKey: () => string,
+  ): Promise<RecordsAnswer> {
     const begin = performance.now();
-    const version = this.repository.resolve(model, asked);
+    const version = this.repository.choose(model, asked, routingKey);
     version.enter();
     try {
       const rows = records.length;
@@ -73,6 +98,10 @@ export class Inference {
       const [output] = await version.compute({ inputs, rows, caller, urgency: unhurried, timing: null });
       const answers = labelAnswers(toFloats(output!), rows, version.classes);
       succeeded(version, begin);
+      const shadow = this.repository.get(model)?.shadowOf(asked);
+      if (shadow) {
+        this.shadowing.copyRecords(shadow, version, records, [output!]);
+      }
       return { version, answers };
     } catch (error) {
       addDuration(version.statistics.fail, performance.now() - begin);

@@ -2,7 +2,13 @@ import type { Logger } from '../platform/log.js';
 import { Backoff, type Sleep } from './backoff.js';
 import { BrokenArtifact } from './model-files.js';
 import { defaultAlias } from './model-table.js';
-import { type ModelSnapshot, type Registry, RegistryUnavailable, type VersionDescriptor } from './registry.js';
+import {
+  type Deployment,
+  type ModelSnapshot,
+  type Registry,
+  RegistryUnavailable,
+  type VersionDescriptor,
+} from './registry.js';
 import type { PreparedVersion, ServedModel } from './served-model.js';
 
 /** Makes a version ready to answer, off the serving path. */
@@ -39,8 +45,7 @@ export class ModelFollower {
 
   /** Takes news from the registry. Aliases among loaded versions move at once, the rest follows. */
   update(model: ModelSnapshot, session: number): void {
-    this.served.setDeployment(model.deployment);
-    this.served.setAliases(model.aliases);
+    this.served.setAliases(model.aliases, model.deployment);
     this.#target = { model, session };
     this.#running ??= this.#run();
   }
@@ -105,14 +110,15 @@ export class ModelFollower {
   }
 
   /** The versions that should be loaded, those first that are needed most. */
-  async #describe({ name, aliases }: ModelSnapshot): Promise<VersionDescriptor[]> {
+  async #describe({ name, aliases, deployment }: ModelSnapshot): Promise<VersionDescriptor[]> {
     const { registry, loadedVersionsMax } = this.options;
     const { signal } = this.#stop;
     const newest = await registry.newestVersions(name, loadedVersionsMax, signal);
     const byNumber = new Map(newest.map((version) => [version.number, version]));
     const order = new Map<number, VersionDescriptor>();
     const champion = aliases.get(defaultAlias);
-    for (const number of [...(champion ? [champion] : []), ...aliases.values()]) {
+    const first = champion ? [champion] : [];
+    for (const number of [...first, ...aliases.values(), ...numbersIn(deployment)]) {
       const version = byNumber.get(number) ?? (await registry.findVersion(name, number, signal));
       if (version) {
         order.set(number, version);
@@ -142,4 +148,10 @@ export class ModelFollower {
       log[level]({ model: name, version: number, digest, err: error }, 'version cannot be loaded');
     }
   }
+}
+
+/** Versions that a deployment names by number; those of aliases are wanted anyway. */
+function numbersIn({ traffic, shadow }: Deployment): number[] {
+  const targets = [...traffic, ...(shadow ? [shadow] : [])];
+  return targets.flatMap(({ target }) => (/^\d/.test(target) ? [Number(target)] : []));
 }

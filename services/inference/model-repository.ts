@@ -1,18 +1,33 @@
 import { ServiceError } from '../platform/errors.js';
 import type { LoadedVersion } from './loaded-version.js';
-import { explainMissing, type ModelTable, type VersionStatus } from './model-table.js';
+import { defaultAlias, explainMissing, type ModelTable, type VersionStatus } from './model-table.js';
+import { ShadowSample } from './shadow.js';
+import type { ShadowRoute } from './shadowing.js';
+import { EvenSpread, rootStep, TrafficSplit } from './traffic.js';
 
 export interface ModelStatus {
   name: string;
   versions: readonly VersionStatus[];
 }
 
+/** What choices by share go by; they outlive every change of what is served. */
+interface Spreads {
+  traffic: EvenSpread;
+  shadow: EvenSpread;
+}
+
 /** One model in this process: which of its loaded versions answers to which name. */
 export class RoutedModel {
   /** By what a caller asks for: a number, an alias, or nothing. */
   #routes: ReadonlyMap<string, LoadedVersion> = new Map();
+  /** Null: the deployment names no target that can answer. */
+  #split: TrafficSplit<LoadedVersion> | null = null;
+  #shadow: ShadowRoute | null = null;
 
-  constructor(readonly table: ModelTable) {}
+  constructor(
+    readonly table: ModelTable,
+    readonly spreads: Spreads,
+  ) {}
 
   /** Looks the versions up; one that is still being loaded here answers once it is. */
   bind(versions: ReadonlyMap<number, LoadedVersion>): void {
@@ -24,11 +39,40 @@ export class RoutedModel {
         routes.set(asked, version);
       }
     }
+    this.#deploy(routes);
     this.#routes = routes;
+  }
+
+  #deploy(routes: Map<string, LoadedVersion>): void {
+    const { traffic, shadow } = this.table.deployment;
+    const ready = traffic.flatMap(({ target, weight }) => {
+      const version = routes.get(target);
+      return version ? [{ target, weight, version }] : [];
+    });
+    this.#split = ready.length > 0 ? new TrafficSplit(ready, this.spreads.traffic) : null;
+    if (ready.length > 0) {
+      // What is said of the model is said of the version that answers most.
+      routes.set('', ready.reduce((most, next) => (next.weight > most.weight ? next : most)).version);
+    } else if (traffic.length > 0 && !routes.has(defaultAlias)) {
+      // The newest version must not answer because none of the chosen can.
+      routes.delete('');
+    }
+    const version = shadow && routes.get(shadow.target);
+    this.#shadow = version ? { version, sample: new ShadowSample(shadow.fraction, this.spreads.shadow) } : null;
   }
 
   find(asked: string): LoadedVersion | null {
     return this.#routes.get(asked) ?? null;
+  }
+
+  /** The version that answers a request. @param key asked for only where traffic is split; empty: none */
+  choose(asked: string, key: () => string): LoadedVersion | null {
+    return asked === '' && this.#split ? this.#split.choose(key()) : this.find(asked);
+  }
+
+  /** Where copies of requests for `asked` go; null: nowhere. */
+  shadowOf(asked: string): ShadowRoute | null {
+    return asked === '' ? this.#shadow : null;
   }
 
   /** Numbers of the versions that answer, ascending. */
@@ -44,6 +88,9 @@ export class ModelRepository {
   readonly #versions = new Map<number, LoadedVersion>();
   #isReady = false;
 
+  /** @param random from 0 to 1, where choices by share begin */
+  constructor(private readonly random: () => number = Math.random) {}
+
   /** True once every model that the registry had at the first sync is loaded, or known to be broken. */
   get isReady(): boolean {
     return this.#isReady;
@@ -56,6 +103,15 @@ export class ModelRepository {
   /** The version that answers to `asked`: empty (alias champion, else the newest), a number or an alias. */
   resolve(name: string, asked: string): LoadedVersion {
     return this.#models.get(name)?.find(asked) ?? this.#refuse(name, asked);
+  }
+
+  /**
+   * The version that answers a request: as `resolve`, but where none is asked for, traffic may be split.
+   *
+   * @param key what keeps requests together; empty: nothing
+   */
+  choose(name: string, asked: string, key: () => string): LoadedVersion {
+    return this.#models.get(name)?.choose(asked, key) ?? this.#refuse(name, asked);
   }
 
   /** As `resolve`, but null where no version answers. */
@@ -89,7 +145,7 @@ export class ModelRepository {
 
   /** Takes effect at once, for all names of the model together. */
   route(table: ModelTable): void {
-    const model = new RoutedModel(table);
+    const model = new RoutedModel(table, this.#models.get(table.name)?.spreads ?? this.#newSpreads());
     model.bind(this.#versions);
     this.#models.set(table.name, model);
   }
@@ -110,6 +166,11 @@ export class ModelRepository {
     return [...this.#models.values()]
       .map(({ table }) => ({ name: table.name, versions: table.versions }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #newSpreads(): Spreads {
+    // Independent of each other: a shadow is to see copies of every target's requests.
+    return { traffic: new EvenSpread(this.random()), shadow: new EvenSpread(this.random(), rootStep) };
   }
 
   #refuse(name: string, asked: string): never {

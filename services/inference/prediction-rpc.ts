@@ -13,6 +13,7 @@ import type { LabelledAnswer } from './labelled-answer.js';
 import { type AskedModel, matchModelName, modelNameForms, versionName } from './model-name.js';
 import { inOrder } from './ordered-answers.js';
 import type { RawRecord, RawValue } from './record-pipeline.js';
+import { routingKeyOf } from './routing-key.js';
 
 /** Answers of one stream that may be on their way at once. */
 const streamedMax = 256;
@@ -21,7 +22,8 @@ const streamedMax = 256;
 export function predictionService(inference: Inference, jobs: BatchPredictions): ImplementedContract {
   const predict = async (name: string, records: RecordMessage[], caller: CallContext) => {
     const { model, asked } = parseModel(name);
-    const { version, answers } = await inference.predict(model, asked, records.map(toRecord), caller);
+    const key = () => routingKeyOf(caller);
+    const { version, answers } = await inference.predict(model, asked, records.map(toRecord), caller, key);
     return {
       modelVersion: versionName.format({ model: version.model, version: String(version.number) }),
       predictions: answers.map(toPrediction),

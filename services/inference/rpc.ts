@@ -10,6 +10,7 @@ import type { BatchingSettings } from './batching-settings.js';
 import type { Inference, TensorAnswer } from './inference.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { inOrder } from './ordered-answers.js';
+import { routingKeyOf } from './routing-key.js';
 import type { TensorSpec } from './tensor.js';
 import type { AnswerTensor } from './tensor-answer.js';
 import type { TensorRequest } from './tensor-request.js';
@@ -47,7 +48,7 @@ export function inferenceService(
 ): ImplementedContract {
   const { repository } = inference;
   const answer = (request: ModelInferRequest__Output, caller: CallContext) =>
-    inference.infer(request.modelName, request.modelVersion, toRequest(request), caller);
+    inference.infer(request.modelName, request.modelVersion, toRequest(request), caller, () => routingKeyOf(caller));
   return implement(contracts.inference, {
     ...control,
     ServerLive: async () => ({ live: true }),

@@ -70,17 +70,13 @@ export class ServedModel {
     };
   }
 
-  /** Moves aliases. One whose new target is not READY keeps answering from where it was. */
-  setAliases(targets: ReadonlyMap<string, number>): void {
+  /** Moves aliases, and deploys anew, in one step. An alias whose new target is not READY keeps answering from where it was. */
+  setAliases(targets: ReadonlyMap<string, number>, deployment: Deployment = this.#deployment): void {
+    this.#deployment = deployment;
     const before = this.#aliases;
     this.#aliases = new Map(
       [...targets].map(([alias, target]) => [alias, { target, served: before.get(alias)?.served ?? null }]),
     );
-    this.#route();
-  }
-
-  setDeployment(deployment: Deployment): void {
-    this.#deployment = deployment;
     this.#route();
   }
 

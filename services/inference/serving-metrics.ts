@@ -3,6 +3,7 @@ import { histogramSeries, registerCollected } from '../platform/histogram-counts
 import type { Metrics } from '../platform/metrics.js';
 import type { ModelRepository } from './model-repository.js';
 import type { VersionState, VersionStatus } from './model-table.js';
+import { shadowOutcomes } from './shadow.js';
 import type { VersionStatistics } from './version-statistics.js';
 
 /** What Prometheus is told of inferences, by model and version. A version that is no longer served has no series. */
@@ -52,6 +53,17 @@ export function registerServingMetrics(
     failure: fail.count,
   }));
   counter('millrace_inference_rows_total', 'Rows computed.', ({ inferenceCount }) => ({ '': inferenceCount }));
+  registerCollected(registry, {
+    name: 'millrace_inference_shadow_total',
+    help: 'Copies of requests to a shadow, by how its answer compares with that of the version: equal, different, failed (no answer, or none that compares) or dropped (no room or time).',
+    type: 'counter',
+    collect: () =>
+      versions().flatMap(({ labels, statistics }) =>
+        Object.entries(statistics.shadows).flatMap(([shadow, counts]) =>
+          shadowOutcomes.map((outcome) => ({ labels: { ...labels, shadow, outcome }, value: counts[outcome] })),
+        ),
+      ),
+  });
   histogram(
     'millrace_inference_seconds',
     'Time from a request to its answer, waiting included; successes only.',

@@ -15,6 +15,7 @@ import { predictionService } from './prediction-rpc.js';
 import { RequestSights } from './request-sights.js';
 import { inferenceService } from './rpc.js';
 import { registerServingMetrics } from './serving-metrics.js';
+import { Shadowing } from './shadowing.js';
 import { noSharedMemory } from './tensor-request.js';
 import { loadVersion } from './version-loader.js';
 import type { LoadStatistics, ServerSettings, VersionFiles, WorkerCommands } from './worker-commands.js';
@@ -41,6 +42,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     private readonly options: ServingWorkerOptions,
     repository: ModelRepository,
     private readonly admission: Admission,
+    private readonly shadowing: Shadowing,
     private readonly processMetrics: Metrics,
     readonly server: S,
   ) {
@@ -61,7 +63,8 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     });
     registerServingMetrics(metrics, repository, () => admission.requests);
     const sights = new RequestSights(log);
-    const inference = new Inference(repository, noSharedMemory, sights);
+    const shadowing = new Shadowing(() => admission.isBusy, log);
+    const inference = new Inference(repository, noSharedMemory, sights, shadowing);
     const description = { version, loadedVersionsMax: config.loadedVersionsMax };
     const server = await startServer({
       log,
@@ -72,7 +75,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
         predictionService(inference, jobs),
       ],
     });
-    return new ServingWorker(options, repository, admission, metrics, server);
+    return new ServingWorker(options, repository, admission, shadowing, metrics, server);
   }
 
   async prepare(files: VersionFiles): Promise<void> {
@@ -130,6 +133,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
 
   async stop(graceMs: number): Promise<void> {
     await this.server.stop(graceMs);
+    await this.shadowing.close();
     this.#repository.clear();
   }
 }

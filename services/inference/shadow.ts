@@ -1,8 +1,10 @@
 import { type AnswerForm, compareAnswers, isComparable } from './answer-comparison.js';
 import type { EvenSpread } from './traffic.js';
 
+export const shadowOutcomes = ['equal', 'different', 'failed', 'dropped'] as const;
+
 /** What became of a copy of a request. */
-export type ShadowOutcome = 'equal' | 'different' | 'failed' | 'dropped';
+export type ShadowOutcome = (typeof shadowOutcomes)[number];
 
 /** Copies of requests to a version, by what became of them: plain data that processes can send each other and add up. */
 export interface ShadowCounts extends Record<ShadowOutcome, number> {
@@ -13,7 +15,7 @@ export interface ShadowCounts extends Record<ShadowOutcome, number> {
 export const shadowCounts = (): ShadowCounts => ({ equal: 0, different: 0, failed: 0, dropped: 0, differenceMax: 0 });
 
 export function mergeShadowCounts(into: ShadowCounts, from: ShadowCounts): void {
-  for (const outcome of ['equal', 'different', 'failed', 'dropped'] as const) {
+  for (const outcome of shadowOutcomes) {
     into[outcome] += from[outcome];
   }
   into.differenceMax = Math.max(into.differenceMax, from.differenceMax);
