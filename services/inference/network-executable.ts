@@ -3,10 +3,10 @@ import type { TensorSpec } from './tensor.js';
 
 /** What of the engine's `Network` is used. */
 export interface PredictingNetwork {
-  /** Answers on this thread. */
-  predict(values: Float32Array, rows: number): Float32Array;
-  /** Answers from another thread. */
-  predictAsync(values: Float32Array, rows: number): Promise<Float32Array>;
+  /** Answers on this thread, from and into bytes that may begin anywhere. */
+  predictInto(input: Uint8Array, rows: number, output: Uint8Array): void;
+  /** The same from another thread. */
+  predictIntoAsync(input: Uint8Array, rows: number, output: Uint8Array): Promise<void>;
   dispose(): void;
 }
 
@@ -25,6 +25,7 @@ export class NetworkExecutable implements Executable {
   readonly outputs: readonly [TensorSpec];
   readonly rowWork: number;
   readonly sizeBytes: number;
+  readonly #outputBytes: number;
 
   constructor(
     private readonly network: PredictingNetwork,
@@ -34,14 +35,23 @@ export class NetworkExecutable implements Executable {
     this.outputs = [{ name: output.name, datatype: 'FP32', shape: [output.width] }];
     this.rowWork = rowWork;
     this.sizeBytes = sizeBytes;
+    this.#outputBytes = Float32Array.BYTES_PER_ELEMENT * output.width;
   }
 
   execute([input]: readonly Uint8Array[], rows: number): Uint8Array[] {
-    return [toBytes(this.network.predict(toFloats(input!), rows))];
+    const output = this.#output(rows);
+    this.network.predictInto(input!, rows, output);
+    return [output];
   }
 
   async executeAsync([input]: readonly Uint8Array[], rows: number): Promise<Uint8Array[]> {
-    return [toBytes(await this.network.predictAsync(toFloats(input!), rows))];
+    const output = this.#output(rows);
+    await this.network.predictIntoAsync(input!, rows, output);
+    return [output];
+  }
+
+  #output(rows: number): Uint8Array {
+    return Buffer.allocUnsafe(rows * this.#outputBytes);
   }
 
   dispose(): void {

@@ -3,7 +3,7 @@ import { EngineError, Network } from '../../native/index.js';
 import type { Executable } from './executable.js';
 import { LoadedVersion, type LoadedVersionLimits, type LoadedVersionParts } from './loaded-version.js';
 import { BrokenArtifact, type NetworkFile, parseNetworkFile, parseSignature } from './model-files.js';
-import { NetworkExecutable, type PredictingNetwork } from './network-executable.js';
+import { NetworkExecutable, type PredictingNetwork, toBytes } from './network-executable.js';
 import { loadOnnx } from './onnx/load-onnx.js';
 import { parsePipeline } from './record-pipeline.js';
 import { rowBytes } from './tensor.js';
@@ -66,8 +66,9 @@ function readWeights({ inputs, layers }: NetworkFile, bytes: Uint8Array): Predic
 }
 
 /** One prediction brings code and weights into the caches, so that no caller waits for it, and shows that there is an answer. */
-function warm(network: PredictingNetwork, { inputs }: NetworkFile): void {
-  const output = network.predict(new Float32Array(inputs), 1);
+function warm(network: PredictingNetwork, { inputs, layers }: NetworkFile): void {
+  const output = new Float32Array(layers.at(-1)!.units);
+  network.predictInto(toBytes(new Float32Array(inputs)), 1, toBytes(output));
   if (!output.every(Number.isFinite)) {
     throw new BrokenArtifact('the network answers a row of zeros with numbers that are not finite');
   }

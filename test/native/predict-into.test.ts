@@ -110,7 +110,7 @@ test('the buffers of an asynchronous prediction cannot be moved away from under 
   for (const buffer of [input.buffer as ArrayBuffer, output.buffer as ArrayBuffer]) {
     // Some versions of Node refuse this, others leave the buffer where it is.
     try {
-      structuredClone(buffer, { transfer: [buffer] });
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
     } catch {}
     expect(buffer.byteLength).toBeGreaterThan(0);
   }

@@ -1,22 +1,28 @@
 import { Admission } from '../../../services/inference/admission.js';
 import { LoadedVersion } from '../../../services/inference/loaded-version.js';
-import { NetworkExecutable, type PredictingNetwork } from '../../../services/inference/network-executable.js';
+import {
+  NetworkExecutable,
+  type PredictingNetwork,
+  toBytes,
+  toFloats,
+} from '../../../services/inference/network-executable.js';
 
 /** A network of two inputs and one output, their sum, that remembers being freed. */
 export class SumNetwork implements PredictingNetwork {
   disposals = 0;
   predictions = 0;
 
-  predict(values: Float32Array, rows: number): Float32Array {
+  predictInto(input: Uint8Array, rows: number, output: Uint8Array): void {
     if (this.disposals > 0) {
       throw new Error('used after it was freed');
     }
     this.predictions++;
-    return Float32Array.from({ length: rows }, (_, row) => values[2 * row]! + values[2 * row + 1]!);
+    const values = toFloats(input);
+    output.set(toBytes(Float32Array.from({ length: rows }, (_, row) => values[2 * row]! + values[2 * row + 1]!)));
   }
 
-  async predictAsync(values: Float32Array, rows: number): Promise<Float32Array> {
-    return this.predict(values, rows);
+  async predictIntoAsync(input: Uint8Array, rows: number, output: Uint8Array): Promise<void> {
+    this.predictInto(input, rows, output);
   }
 
   dispose(): void {
