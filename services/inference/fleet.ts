@@ -150,6 +150,14 @@ export class Fleet {
     await this.#all((worker) => worker.unregisterRegion(name));
   }
 
+  region(name: string): SharedRegion | null {
+    return this.#regions.get(name) ?? null;
+  }
+
+  get currentSettings(): ServerSettings {
+    return this.settings;
+  }
+
   regions(): SharedRegion[] {
     return [...this.#regions.values()];
   }

@@ -1,9 +1,11 @@
 import type { Logger } from '../platform/log.js';
 import { Backoff, type Sleep } from './backoff.js';
+import { type LoadOverrides, noOverrides } from './load-config.js';
 import { BrokenArtifact } from './model-files.js';
 import { defaultAlias } from './model-table.js';
 import {
   type Deployment,
+  defaultDeployment,
   type ModelSnapshot,
   type Registry,
   RegistryUnavailable,
@@ -27,27 +29,83 @@ export interface ModelFollowerOptions {
 
 interface Target {
   model: ModelSnapshot;
-  /** Connections to the registry are numbered: with a new one, what was broken is tried again. */
-  session: number;
+  /** When it is another than before, what was broken is tried again: with each connection to the registry, and each load. */
+  retry: string;
 }
 
 /** Brings one model to the state that the registry told last; newer news interrupts the work on older. */
 export class ModelFollower {
   readonly #stop = new AbortController();
   #target: Target | null = null;
-  #retriedSession = 0;
+  #retried = '';
+  #session = 0;
   #running: Promise<void> | null = null;
+  /** As the registry told it last; null: it has no such model. */
+  #told: ModelSnapshot | null = null;
+  #isUnloaded = false;
+  #overrides = noOverrides;
+  /** Versions that were uploaded in place of the registry's. */
+  #uploaded: VersionDescriptor[] | null = null;
+  #isSwitching = false;
+  #retries = 0;
 
   constructor(
-    private readonly served: ServedModel,
+    readonly served: ServedModel,
     private readonly options: ModelFollowerOptions,
   ) {}
 
   /** Takes news from the registry. Aliases among loaded versions move at once, the rest follows. */
   update(model: ModelSnapshot, session: number): void {
-    this.served.setAliases(model.aliases, model.deployment);
-    this.#target = { model, session };
-    this.#running ??= this.#run();
+    this.#told = model;
+    this.#session = session;
+    this.#follow();
+  }
+
+  /** The registry no longer has the model. @returns whether it is served all the same */
+  forget(): boolean {
+    this.#told = null;
+    return this.#uploaded !== null;
+  }
+
+  get isKnown(): boolean {
+    return this.#told !== null;
+  }
+
+  /**
+   * Serves the model again, or otherwise than before, and resolves when that is done; broken versions are tried again.
+   *
+   * @param uploaded serves these; null: what the registry has
+   */
+  async load(overrides: LoadOverrides, uploaded: VersionDescriptor[] | null): Promise<void> {
+    this.#isUnloaded = false;
+    // To other versions than the registry's, or back: names move once the new ones can answer.
+    this.#isSwitching ||= Boolean(uploaded ?? this.#uploaded ?? overrides.versions ?? this.#overrides.versions);
+    this.#overrides = overrides;
+    this.#uploaded = uploaded;
+    this.#retries++;
+    this.served.setUnloaded(false);
+    this.#follow();
+    await this.settled();
+  }
+
+  /** Serves the model no more until it is loaded. */
+  async unload(): Promise<void> {
+    this.#isUnloaded = true;
+    this.#uploaded = null;
+    this.#target = null;
+    this.served.setUnloaded(true);
+    await this.settled();
+  }
+
+  #follow(): void {
+    const model = this.#uploaded ? uploadedModel(this.served.name) : this.#told;
+    if (model && !this.#isUnloaded) {
+      if (!this.#isSwitching) {
+        this.served.setAliases(this.#aliasesOf(model), this.#overrides.apply(model.deployment));
+      }
+      this.#target = { model, retry: `${this.#session} ${this.#retries}` };
+      this.#running ??= this.#run();
+    }
   }
 
   /** Resolves when the last news have been acted upon. */
@@ -83,6 +141,14 @@ export class ModelFollower {
     this.#running = null;
   }
 
+  /** Aliases of versions that this server was told not to serve are none. */
+  #aliasesOf({ aliases }: ModelSnapshot): ReadonlyMap<string, number> {
+    const policy = this.#overrides.versions;
+    return policy && 'specific' in policy
+      ? new Map([...aliases].filter(([, number]) => policy.specific.includes(number)))
+      : aliases;
+  }
+
   #reach(target: Target): void {
     if (this.#target === target) {
       this.#target = null;
@@ -95,14 +161,16 @@ export class ModelFollower {
     if (this.#isOutdated(target)) {
       return;
     }
-    const missing = this.served.setVersions(descriptors, target.session > this.#retriedSession);
-    this.#retriedSession = target.session;
+    const missing = this.served.setVersions(descriptors, target.retry !== this.#retried);
+    this.#retried = target.retry;
     for (const descriptor of missing) {
       await this.#load(descriptor, signal);
       if (this.#isOutdated(target)) {
         return;
       }
     }
+    this.#isSwitching = false;
+    this.served.setAliases(this.#aliasesOf(target.model), this.#overrides.apply(target.model.deployment));
   }
 
   #isOutdated(target: Target): boolean {
@@ -113,7 +181,15 @@ export class ModelFollower {
   async #describe({ name, aliases, deployment }: ModelSnapshot): Promise<VersionDescriptor[]> {
     const { registry, loadedVersionsMax } = this.options;
     const { signal } = this.#stop;
-    const newest = await registry.newestVersions(name, loadedVersionsMax, signal);
+    if (this.#uploaded) {
+      return this.#uploaded;
+    }
+    const policy = this.#overrides.versions ?? { latest: loadedVersionsMax };
+    if ('specific' in policy) {
+      const found = await Promise.all(policy.specific.map((number) => registry.findVersion(name, number, signal)));
+      return found.filter((version) => version !== null);
+    }
+    const newest = await registry.newestVersions(name, policy.latest, signal);
     const byNumber = new Map(newest.map((version) => [version.number, version]));
     const order = new Map<number, VersionDescriptor>();
     const champion = aliases.get(defaultAlias);
@@ -155,3 +231,6 @@ function numbersIn({ traffic, shadow }: Deployment): number[] {
   const targets = [...traffic, ...(shadow ? [shadow] : [])];
   return targets.flatMap(({ target }) => (/^\d/.test(target) ? [Number(target)] : []));
 }
+
+/** A model that the registry does not know, or not so. */
+const uploadedModel = (name: string): ModelSnapshot => ({ name, aliases: new Map(), deployment: defaultDeployment });

@@ -128,6 +128,10 @@ export class ModelRepository {
     return [...this.#versions.values()];
   }
 
+  get byLoad(): [id: number, version: LoadedVersion][] {
+    return [...this.#versions];
+  }
+
   add(id: number, version: LoadedVersion): void {
     this.#versions.set(id, version);
     this.#models.get(version.model)?.bind(this.#versions);

@@ -1,8 +1,10 @@
+import { ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { Backoff, type Sleep } from './backoff.js';
+import type { LoadOverrides } from './load-config.js';
 import type { ModelCatalog } from './model-catalog.js';
 import { type Loader, ModelFollower } from './model-follower.js';
-import { type Registry, RegistryUnavailable } from './registry.js';
+import { type Registry, RegistryUnavailable, type VersionDescriptor } from './registry.js';
 
 export interface FollowerOptions {
   registry: Registry;
@@ -107,9 +109,44 @@ export class RegistryFollower {
     return follower;
   }
 
+  /**
+   * Serves a model, again or otherwise than the registry says, and waits until it does.
+   *
+   * @param uploaded serves these versions; null: what the registry has
+   */
+  async load(name: string, overrides: LoadOverrides, uploaded: VersionDescriptor[] | null): Promise<void> {
+    if (!uploaded && !this.#followers.get(name)?.isKnown) {
+      const message = `failed to load '${name}', failed to poll from model repository: the registry has no such model.`;
+      throw new ServiceError('NOT_FOUND', 'MODEL_NOT_FOUND', message);
+    }
+    await this.#open(name).load(overrides, uploaded);
+    const { served } = this.#open(name);
+    if (!served.isServing) {
+      const reasons = served.statuses
+        .filter(({ state }) => state === 'UNAVAILABLE')
+        .map(({ version, reason }) => `version ${version} is at UNAVAILABLE state: ${reason};`);
+      const message = `load failed for model '${name}': ${reasons.join(' ') || 'no version is available'}`;
+      throw new ServiceError('INVALID_ARGUMENT', 'MODEL_NOT_LOADED', message);
+    }
+  }
+
+  /** Serves a model no more until it is loaded. */
+  async unload(name: string): Promise<void> {
+    const follower = this.#followers.get(name);
+    if (!follower) {
+      const message = `failed to unload '${name}': Request for unknown model: '${name}' is not found`;
+      throw new ServiceError('NOT_FOUND', 'MODEL_NOT_FOUND', message);
+    }
+    await follower.unload();
+  }
+
   #remove(name: string): void {
+    const follower = this.#followers.get(name);
+    if (follower?.forget()) {
+      return;
+    }
     // Its last steps find a model that no longer wants anything.
-    void this.#followers.get(name)?.stop();
+    void follower?.stop();
     this.#followers.delete(name);
     this.options.catalog.remove(name);
   }

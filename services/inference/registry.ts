@@ -54,6 +54,8 @@ export interface VersionDescriptor {
   digest: string;
   /** By file name. */
   artifacts: ReadonlyMap<string, ArtifactReference>;
+  /** Bytes by digest, of a version that is not the registry's. */
+  contents?: ReadonlyMap<string, Uint8Array>;
 }
 
 export type RegistryEvent =

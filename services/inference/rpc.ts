@@ -27,10 +27,16 @@ type Handlers = (typeof contracts.inference)['handlersType'];
 const extensions = [
   'classification',
   'sequence',
+  'model_repository',
+  'model_repository(unload_dependents)',
   'schedule_policy',
   'model_configuration',
+  'system_shared_memory',
   'binary_tensor_data',
   'parameters',
+  'statistics',
+  'trace',
+  'logging',
 ];
 const backend = 'millrace';
 /** Answers of one stream that may be on their way at once. */

@@ -36,6 +36,9 @@ export class ServedModel {
   /** By what a caller asks for: a number, an alias, or nothing. */
   #routes = new Map<string, PreparedVersion>();
   #deployment = defaultDeployment;
+  #isUnloaded = false;
+  /** Versions that it had when it was unloaded. */
+  #unloaded: VersionStatus[] = [];
 
   /** @param onRouted hears of every change, before a version that is no longer needed is retired */
   constructor(
@@ -53,7 +56,26 @@ export class ServedModel {
     return [...this.#slots].flatMap(([number, { loaded }]) => (loaded ? [number] : [])).sort((a, b) => a - b);
   }
 
+  /** Versions that answer. */
+  get prepared(): PreparedVersion[] {
+    return [...this.#slots.values()].flatMap(({ loaded }) => (loaded ? [loaded] : []));
+  }
+
+  /** Whether the version that answers by default is the one that should. */
+  get isServing(): boolean {
+    const byDefault = this.find('');
+    const champion = this.#aliases.get(defaultAlias);
+    return (
+      byDefault !== null &&
+      this.#slots.get(byDefault.number)!.wanted &&
+      (champion?.target ?? byDefault.number) === byDefault.number
+    );
+  }
+
   get statuses(): VersionStatus[] {
+    if (this.#isUnloaded) {
+      return this.#unloaded;
+    }
     return [...this.#slots]
       .map(([version, { state, reason }]) => ({ version, state, reason }))
       .sort((a, b) => a.version - b.version);
@@ -66,7 +88,7 @@ export class ServedModel {
       aliases: new Map([...this.#aliases].map(([alias, { target }]) => [alias, target])),
       versions: this.statuses,
       deployment: this.#deployment,
-      unloaded: false,
+      unloaded: this.#isUnloaded,
     };
   }
 
@@ -130,6 +152,19 @@ export class ServedModel {
     this.setVersions([], false);
   }
 
+  /** Stops serving, or begins again to; an unloaded model remains known, with the versions that it had. */
+  setUnloaded(isUnloaded: boolean): void {
+    const had = this.statuses;
+    this.#isUnloaded = isUnloaded;
+    if (isUnloaded) {
+      this.clear();
+      this.#unloaded = had.map(({ version }) => ({ version, state: 'UNAVAILABLE', reason: 'unloaded' }));
+    } else {
+      this.#unloaded = [];
+    }
+    this.#route();
+  }
+
   /** Works out who answers to which name, and lets go of what no name needs. */
   #route(): void {
     const isLoaded = (number: number | null) => number !== null && Boolean(this.#slots.get(number)?.loaded);
@@ -169,6 +204,11 @@ export class ServedModel {
 
   #dropUnneeded(): PreparedVersion[] {
     const served = new Set([...this.#aliases.values()].map((alias) => alias.served));
+    const slots = [...this.#slots.values()];
+    if (slots.some(({ wanted }) => wanted) && !slots.some(({ wanted, loaded }) => wanted && loaded)) {
+      // None of those that are to be can answer yet: what answers by default goes on so long.
+      served.add(this.#routes.get('')?.number ?? null);
+    }
     const retired: PreparedVersion[] = [];
     for (const [number, slot] of this.#slots) {
       if (!slot.wanted && !served.has(number)) {

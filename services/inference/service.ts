@@ -52,7 +52,7 @@ export async function startInference(
 
     const fleet = new Fleet(startingSettings(config), log);
     const ownMetrics = config.workers > 1 ? new Metrics('inference') : null;
-    const coordinator = new Coordinator({ fleet, metrics: ownMetrics });
+    const coordinator = new Coordinator({ fleet, log, metrics: ownMetrics });
     const { catalog } = coordinator;
     const metricsServer = await startMetricsServer(config.host, metricsPort(config), () => coordinator.metricsText());
     teardown.add(() => metricsServer.stop());
@@ -69,6 +69,7 @@ export async function startInference(
         await cache.sweep();
       };
       const follower = new RegistryFollower({ registry, catalog, loader, loadedVersionsMax, log, sleep, onReady });
+      coordinator.follow(follower);
       teardown.add(() => follower.stop());
       follower.start();
     });
@@ -78,6 +79,9 @@ export async function startInference(
     throw error;
   }
 }
+
+/** How much of what a worker has counted may be lost with it when it is killed. */
+const hearingMs = 1_000;
 
 interface FrontParts {
   config: InferenceConfig;
@@ -108,5 +112,9 @@ async function openFront(parts: FrontParts): Promise<Pick<RunningInference, 'por
   teardown.add(() => workers.stop(stopGraceMs));
   teardown.add(() => door.close());
   await workers.start();
+  const hearing = setInterval(() => {
+    coordinator.listen().catch((error: unknown) => log.error({ err: error }, 'workers cannot be heard'));
+  }, hearingMs);
+  teardown.add(() => clearInterval(hearing));
   return { port: door.port, workerPids: () => workers.pids };
 }

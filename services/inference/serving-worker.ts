@@ -9,14 +9,16 @@ import type { InferenceConfig } from './config.js';
 import type { ServerControl, SharedRegion } from './control.js';
 import { controlMethods } from './control-rpc.js';
 import { Inference } from './inference.js';
+import { mapMemory } from './mapped-memory.js';
 import { ModelRepository } from './model-repository.js';
 import type { ModelTable } from './model-table.js';
 import { predictionService } from './prediction-rpc.js';
 import { RequestSights } from './request-sights.js';
 import { inferenceService } from './rpc.js';
 import { registerServingMetrics } from './serving-metrics.js';
+import { levelOf } from './setting-changes.js';
 import { Shadowing } from './shadowing.js';
-import { noSharedMemory } from './tensor-request.js';
+import { SharedMemoryRegions } from './shared-memory.js';
 import { loadVersion } from './version-loader.js';
 import type { LoadStatistics, ServerSettings, VersionFiles, WorkerCommands } from './worker-commands.js';
 
@@ -43,6 +45,8 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     repository: ModelRepository,
     private readonly admission: Admission,
     private readonly shadowing: Shadowing,
+    private readonly regions: SharedMemoryRegions,
+    private readonly sights: RequestSights,
     private readonly processMetrics: Metrics,
     readonly server: S,
   ) {
@@ -56,6 +60,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     const { config, control, jobs, log } = options;
     const metrics = new Metrics('inference');
     const repository = new ModelRepository();
+    const regions = new SharedMemoryRegions(mapMemory);
     const admission = new Admission({
       requestsMax: config.maxInFlight,
       bytesMax: config.maxInFlightBytes,
@@ -64,7 +69,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     registerServingMetrics(metrics, repository, () => admission.requests);
     const sights = new RequestSights(log);
     const shadowing = new Shadowing(() => admission.isBusy, log);
-    const inference = new Inference(repository, noSharedMemory, sights, shadowing);
+    const inference = new Inference(repository, regions, sights, shadowing);
     const description = { version, loadedVersionsMax: config.loadedVersionsMax };
     const server = await startServer({
       log,
@@ -75,7 +80,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
         predictionService(inference, jobs),
       ],
     });
-    return new ServingWorker(options, repository, admission, shadowing, metrics, server);
+    return new ServingWorker(options, repository, admission, shadowing, regions, sights, metrics, server);
   }
 
   async prepare(files: VersionFiles): Promise<void> {
@@ -117,14 +122,25 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     this.server.setServing(isReady);
   }
 
-  async registerRegion(_: SharedRegion): Promise<void> {}
+  async registerRegion(region: SharedRegion): Promise<void> {
+    this.regions.register(region);
+  }
 
-  async unregisterRegion(_: string): Promise<void> {}
+  async unregisterRegion(name: string): Promise<void> {
+    this.regions.unregister(name);
+  }
 
-  async configure(_: ServerSettings): Promise<void> {}
+  async configure({ log, requestLog }: ServerSettings): Promise<void> {
+    this.options.log.level = levelOf(log);
+    this.sights.settings = requestLog;
+  }
 
   async statistics(): Promise<LoadStatistics[]> {
-    return [];
+    return this.#repository.byLoad.map(([id, { statistics, executable }]) => ({
+      id,
+      statistics,
+      sizeBytes: executable.sizeBytes,
+    }));
   }
 
   async metrics(): Promise<MetricsSnapshot> {

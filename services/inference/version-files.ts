@@ -25,11 +25,15 @@ export class HeldFiles {
    */
   static async hold(
     { cache, registry, artifactBytesMax }: VersionFilesOptions,
-    { artifacts }: VersionDescriptor,
+    { artifacts, contents }: VersionDescriptor,
     signal: AbortSignal,
     names: readonly string[] = servingFiles,
   ): Promise<HeldFiles> {
     const held = new HeldFiles(cache);
+    const source = (digest: string) => {
+      const uploaded = contents?.get(digest);
+      return uploaded ? once(uploaded) : registry.download(digest, signal);
+    };
     try {
       for (const name of names) {
         const artifact = artifacts.get(name);
@@ -41,7 +45,7 @@ export class HeldFiles {
             `${name} has ${artifact.sizeBytes} bytes, but at most ${artifactBytesMax} are loaded (setting artifactBytesMax)`,
           );
         }
-        const path = await cache.hold(name, artifact, (digest) => registry.download(digest, signal));
+        const path = await cache.hold(name, artifact, source);
         held.paths.set(name, path);
         held.#digests.push(artifact.digest);
       }
@@ -55,4 +59,8 @@ export class HeldFiles {
   async release(): Promise<void> {
     await Promise.all(this.#digests.splice(0).map((digest) => this.cache.release(digest)));
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

@@ -24,6 +24,8 @@ export interface ServerSettings {
 export interface LoadStatistics {
   id: number;
   statistics: VersionStatistics;
+  /** Of the weights. */
+  sizeBytes: number;
 }
 
 /**

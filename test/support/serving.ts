@@ -45,6 +45,7 @@ export class Serving {
       '--port=0',
       '--metrics-port=0',
       '--workers=1',
+      '--log-level=silent',
       `--registry-address=127.0.0.1:${registryService.port}`,
       ...settings,
     ];
