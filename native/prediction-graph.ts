@@ -24,12 +24,16 @@ export type GraphDatatype =
  * step. All but concatenate and cast take and make float32. Weights are copied when the graph is made.
  */
 export type GraphStep =
-  /** activation(x * kernel [in, units] + bias [units]); an elementwise activation with its default parameter. */
+  /**
+   * activation(x * kernel + bias [units]); the kernel is [in, units], or [units, in] where `transposed`; an elementwise
+   * activation with its default parameter.
+   */
   | {
       type: 'dense';
       inputs: [number];
       units: number;
       kernel: Float32Array;
+      transposed: boolean;
       bias: Float32Array | null;
       activation: Activation;
     }

@@ -65,6 +65,7 @@ GraphStep to_step(const Fields& fields) {
     case GraphStepType::kDense:
       step.units = fields.integer("units", 0, kSizeMax);
       step.weights = to_numbers(fields, "kernel");
+      step.transposed = fields.boolean("transposed");
       if (!fields.value("bias").IsNull()) step.bias = to_numbers(fields, "bias");
       step.activation = to_choice(fields, "activation", kActivations);
       break;

@@ -80,7 +80,8 @@ void PredictionGraph::add_step(const GraphStep& spec, const std::string& name) {
       operation.outer = spec.units;
       expect_columns(spec.units, name);
       if (!is_elementwise(spec.activation)) refuse(name + ".activation", "Expected `" + name + ".activation` to be elementwise.");
-      operation.kernel = add_parameters(spec.weights, operation.inner, operation.outer, name + ".weights");
+      operation.kernel =
+          add_parameters(spec.weights, operation.inner, operation.outer, name + ".weights", spec.transposed);
       if (!spec.bias.empty()) operation.bias = add_parameters(spec.bias, 1, operation.outer, name + ".bias");
       multiply_adds_ += operation.inner * operation.outer;
       break;
@@ -127,18 +128,20 @@ void PredictionGraph::add_step(const GraphStep& spec, const std::string& name) {
 }
 
 std::size_t PredictionGraph::add_parameters(std::span<const float> numbers, std::size_t rows, std::size_t columns,
-                                            const std::string& name) {
+                                            const std::string& name, bool transposed) {
   if (numbers.size() != rows * columns) {
     refuse(name, "Expected `" + name + "` to hold " + std::to_string(rows * columns) + " numbers but received " +
                      std::to_string(numbers.size()) + ".");
   }
   const std::size_t offset = parameters_.size();
   parameters_.resize(offset + panel_size(rows, columns));
-  for (std::size_t row = 0; row < rows; ++row) {
-    for (std::size_t column = 0; column < columns; column += kPanelWidth) {
-      const std::size_t count = std::min(kPanelWidth, columns - column);
-      std::copy_n(numbers.data() + row * columns + column, count,
-                  parameters_.data() + offset + panel_offset(rows, row, column));
+  const std::size_t row_stride = transposed ? 1 : columns, column_stride = transposed ? rows : 1;
+  for (std::size_t first = 0; first < columns; first += kPanelWidth) {
+    const std::size_t count = std::min(kPanelWidth, columns - first);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const float* from = numbers.data() + row * row_stride + first * column_stride;
+      float* to = parameters_.data() + offset + panel_offset(rows, row, first);
+      for (std::size_t column = 0; column < count; ++column) to[column] = from[column * column_stride];
     }
   }
   return offset;

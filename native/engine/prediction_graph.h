@@ -24,9 +24,10 @@ struct GraphStep {
   std::size_t units = 0;            // kDense
   Activation activation = Activation::kLinear;  // kDense: elementwise ones, with their default parameter; kActivation
   float parameter = 0.0f;                       // kActivation
-  /// Row-major; copied. kDense the kernel [inner, units]; by column: kPrelu alpha, kScale the factor, kArithmetic of one
-  /// value the other operand.
+  /// Row-major; copied. kDense the kernel [inner, units], or `transposed` [units, inner]; by column: kPrelu alpha, kScale the
+  /// factor, kArithmetic of one value the other operand.
   std::span<const float> weights;
+  bool transposed = false;
   std::span<const float> bias;         // kDense [units] or none, kScale the summand
   bool reversed = false;               // kArithmetic of one value: that value is the right operand
   Arithmetic arithmetic{};
@@ -93,7 +94,8 @@ class PredictionGraph {
   class Pass;
 
   void add_step(const GraphStep&, const std::string& name);
-  std::size_t add_parameters(std::span<const float>, std::size_t rows, std::size_t columns, const std::string& name);
+  std::size_t add_parameters(std::span<const float>, std::size_t rows, std::size_t columns, const std::string& name,
+                             bool transposed = false);
   void assign_slots();
 
   std::vector<GraphInput> inputs_;

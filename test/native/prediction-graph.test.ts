@@ -140,10 +140,26 @@ describe('a cast', () => {
 /** Two inputs, a branch that meets again, several datatypes, outputs from everywhere. */
 function branching(): PredictionGraphSpec {
   const steps: GraphStep[] = [
-    { type: 'dense', inputs: [0], units: 21, kernel: noise(19 * 21, 1), bias: null, activation: 'tanh' },
+    {
+      type: 'dense',
+      inputs: [0],
+      units: 21,
+      kernel: noise(19 * 21, 1),
+      transposed: false,
+      bias: null,
+      activation: 'tanh',
+    },
     { type: 'cast', inputs: [1], to: 'float32' },
     { type: 'concatenate', inputs: [2, 3, 0], blocks: 1 },
-    { type: 'dense', inputs: [4], units: 45, kernel: noise(45 * 45, 2), bias: noise(45, 3), activation: 'linear' },
+    {
+      type: 'dense',
+      inputs: [4],
+      units: 45,
+      kernel: noise(45 * 45, 2),
+      transposed: false,
+      bias: noise(45, 3),
+      activation: 'linear',
+    },
     { type: 'arithmetic', operation: 'add', inputs: [4, 5], operand: null, reversed: false },
     { type: 'activation', inputs: [6], activation: 'softmax', parameter: 0 },
     { type: 'cast', inputs: [6], to: 'int64' },
@@ -206,7 +222,7 @@ describe('a graph', () => {
     const [kernel, bias] = [noise(19 * 7, 5), noise(7, 6)];
     const graph = PredictionGraph.create({
       inputs: [{ datatype: 'float32', columns: 19 }],
-      steps: [{ type: 'dense', inputs: [0], units: 7, kernel, bias, activation: 'gelu' }],
+      steps: [{ type: 'dense', inputs: [0], units: 7, kernel, transposed: false, bias, activation: 'gelu' }],
       outputs: [1],
     });
     expect(graph.multiplyAdds).toBe(19 * 7);
@@ -243,7 +259,15 @@ describe('a graph', () => {
 
 describe('refuses', () => {
   const inputs = [{ datatype: 'float32' as const, columns: 2 }];
-  const dense = { type: 'dense', inputs: [0], units: 1, kernel: new Float32Array(2), bias: null, activation: 'linear' };
+  const dense = {
+    type: 'dense',
+    inputs: [0],
+    units: 1,
+    kernel: new Float32Array(2),
+    transposed: false,
+    bias: null,
+    activation: 'linear',
+  };
 
   test.each<[string, unknown, RegExp]>([
     ['a value that is not made yet', { ...dense, inputs: [1] }, /`steps\[0\].inputs` to be values made before/],

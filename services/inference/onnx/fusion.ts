@@ -57,7 +57,7 @@ function merged(product: Dense, step: GraphStep): Dense | null {
   if (product.activation !== 'linear') {
     return null;
   }
-  const { units, kernel } = product;
+  const { units, kernel, transposed } = product;
   const bias = product.bias ?? new Float32Array(units);
   if (step.type === 'arithmetic' && step.operand !== null && !step.reversed) {
     const { operand, operation } = step;
@@ -67,9 +67,11 @@ function merged(product: Dense, step: GraphStep): Dense | null {
   }
   if (step.type === 'scale') {
     const { factor, summand } = step;
+    const inner = kernel.length / units;
+    const unitOf = (place: number) => (transposed ? Math.floor(place / inner) : place % units);
     return {
       ...product,
-      kernel: kernel.map((weight, place) => weight * factor[place % units]!),
+      kernel: kernel.map((weight, place) => weight * factor[unitOf(place)]!),
       bias: bias.map((number, unit) => number * factor[unit]! + summand[unit]!),
     };
   }

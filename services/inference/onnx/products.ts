@@ -21,29 +21,36 @@ const gemm: Operator = {
     const transposed = node.integer('transB', 0) !== 0;
     const [inner, units] = transposed ? [shape[1]!, shape[0]!] : [shape[0]!, shape[1]!];
     expectInner(node, rows, inner);
-    const kernel = scaled(transposed ? transpose(numbers, units, inner) : numbers, node.float('alpha', 1));
-    return addThird(node, rows, kernel, units);
+    const kernel = scaled(numbers, node.float('alpha', 1));
+    return addThird(node, rows, { kernel, transposed, units });
   },
 };
 
-function addThird(node: NodeReader, rows: Rows, kernel: Float32Array, units: number): Rows {
+interface Weights {
+  kernel: Float32Array;
+  /** The kernel is [units, in] rather than [in, units]. */
+  transposed: boolean;
+  units: number;
+}
+
+function addThird(node: NodeReader, rows: Rows, weights: Weights): Rows {
   const beta = node.float('beta', 1);
+  const shape = [weights.units];
   const third = node.has(2) ? node.input(2) : null;
   if (third?.kind !== 'rows') {
-    const bias = third === null ? null : scaled(node.weightsAlong(2, { ...rows, shape: [units] }), beta);
-    return dense(node, rows, kernel, units, bias);
+    return dense(node, rows, weights, third === null ? null : scaled(node.weightsAlong(2, { ...rows, shape }), beta));
   }
   let summand = node.numbers(2);
-  if (!sameShape(summand.shape, [units])) {
-    throw node.refuse(`adds rows of ${shapeText(summand)} to rows of [N, ${units}]`);
+  if (!sameShape(summand.shape, shape)) {
+    throw node.refuse(`adds rows of ${shapeText(summand)} to rows of [N, ${weights.units}]`);
   }
   if (beta !== 1) {
-    const operand = new Float32Array(units).fill(beta);
+    const operand = new Float32Array(weights.units).fill(beta);
     const inputs: [number] = [summand.value];
-    summand = node.steps.add({ type: 'arithmetic', operation: 'multiply', inputs, operand, reversed: false }, [units]);
+    summand = node.steps.add({ type: 'arithmetic', operation: 'multiply', inputs, operand, reversed: false }, shape);
   }
-  const inputs: [number, number] = [dense(node, rows, kernel, units, null).value, summand.value];
-  return node.steps.add({ type: 'arithmetic', operation: 'add', inputs, operand: null, reversed: false }, [units]);
+  const inputs: [number, number] = [dense(node, rows, weights, null).value, summand.value];
+  return node.steps.add({ type: 'arithmetic', operation: 'add', inputs, operand: null, reversed: false }, shape);
 }
 
 /** Rows of one dimension, or of several that are 1 but for the last, times a matrix. */
@@ -63,29 +70,19 @@ const matMul: Operator = {
     const [inner, units] = [shape[0]!, shape[1] ?? 1];
     expectInner(node, rows, inner);
     const result = shape.length === 1 ? before : [...before, units];
-    return { ...dense(node, rows, numbers, units, null), shape: result };
+    return { ...dense(node, rows, { kernel: numbers, transposed: false, units }, null), shape: result };
   },
 };
 
-function dense(node: NodeReader, rows: Rows, kernel: Float32Array, units: number, bias: Float32Array | null): Rows {
-  return node.steps.add({ type: 'dense', inputs: [rows.value], units, kernel, bias, activation: 'linear' }, [units]);
+function dense(node: NodeReader, rows: Rows, weights: Weights, bias: Float32Array | null): Rows {
+  const { units } = weights;
+  return node.steps.add({ type: 'dense', inputs: [rows.value], ...weights, bias, activation: 'linear' }, [units]);
 }
 
 function expectInner(node: NodeReader, rows: Rows, inner: number): void {
   if (rows.shape.at(-1) !== inner) {
     throw node.refuse(`multiplies rows of ${shapeText(rows)} by weights of ${shapeText(node.constant(1))}`);
   }
-}
-
-/** [units, inner] to [inner, units]. */
-function transpose(numbers: Float32Array, units: number, inner: number): Float32Array {
-  const result = new Float32Array(numbers.length);
-  for (let unit = 0; unit < units; unit++) {
-    for (let row = 0; row < inner; row++) {
-      result[row * units + unit] = numbers[unit * inner + row]!;
-    }
-  }
-  return result;
 }
 
 const scaled = (numbers: Float32Array, factor: number): Float32Array =>

@@ -92,7 +92,7 @@ function readNumbers(tensor: OnnxTensor, datatype: NumberDatatype, count: number
   }
   if (datatype === 'FP32') {
     // A copy, in which the numbers are aligned; the file is little-endian as every machine that the engine runs on.
-    return new Float32Array(Uint8Array.from(rawData).buffer);
+    return new Float32Array(new Uint8Array(rawData).buffer);
   }
   const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
   const read = readers[datatype]!;
