@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientSessionOptions, connect, type OutgoingHttpHeaders } from 'node:http2';
 
+/** Silence for so long is no answer. */
+const patienceMs = 30_000;
+
 export interface RawCall {
   port: number;
   method: string;
@@ -23,6 +26,10 @@ export async function rawCall({ port, method, body, headers }: RawCall): Promise
   stream.on('end', () => stream.close());
   stream.resume();
   stream.end(body);
+  session.setTimeout(patienceMs, () => {
+    status = 'no answer';
+    session.destroy();
+  });
   await once(stream, 'close');
   session.destroy();
   return status;
@@ -41,6 +48,11 @@ export function requestHeaders(method: string): OutgoingHttpHeaders {
 export async function open(port: number, options: ClientSessionOptions = {}): Promise<ClientHttp2Session> {
   const session = connect(`http://127.0.0.1:${port}`, options);
   session.on('error', () => undefined);
-  await once(session, 'connect');
+  await Promise.race([
+    once(session, 'connect'),
+    once(session, 'close').then(() => {
+      throw new Error('the server closed the connection before it was open');
+    }),
+  ]);
   return session;
 }
