@@ -25,6 +25,13 @@ export interface Addon {
     length: number | null,
   ) => MappedArrayHandle;
   SharedMemoryHandle: new (key: string, offset: number, byteSize: number) => SharedMemoryHandle;
+  tensorsOf(spec: NetworkSpec): TensorShape[];
+  openNetwork(
+    spec: NetworkSpec,
+    path: string,
+    offsets: Float64Array,
+    preparedPath: string | null,
+  ): Promise<NetworkHandle>;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;

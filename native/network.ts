@@ -1,9 +1,10 @@
 import { addon, type NetworkHandle } from './addon.js';
 import { given, keepInPlace } from './arrays-in-place.js';
 import { invalidArgument } from './engine-error.js';
-import { expectNoOthers, fromTensors, toTensors } from './parameter-tensors.js';
+import { expectNoOthers, fromTensors, tensorOf, toTensors } from './parameter-tensors.js';
 import { QuantizedNetwork } from './quantized-network.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { readTensorEntries } from './safetensors-file.js';
 import type { Float32Bytes, NetworkSpec, QuantizationOptions } from './spec.js';
 
 let handleOf: (network: Network) => NetworkHandle;
@@ -32,8 +33,8 @@ export class Network {
     handleOf = (network) => Network.#of(network);
   }
 
-  private constructor(spec: NetworkSpec, seed: number) {
-    this.#handle = new addon.NetworkHandle(spec, seed);
+  private constructor(spec: NetworkSpec, handle: NetworkHandle) {
+    this.#handle = handle;
     this.spec = frozen(structuredClone(spec));
     this.inputs = spec.inputs;
     this.outputs = this.#handle.outputs();
@@ -44,13 +45,13 @@ export class Network {
 
   /** Draws the weights from `seed` (0 to 2^53 - 1): the same numbers on every machine. */
   static create(spec: NetworkSpec, seed: number): Network {
-    return new Network(spec, seed);
+    return new Network(spec, new addon.NetworkHandle(spec, seed));
   }
 
   /** Refuses wrong shapes and types, truncated files and numbers that are not finite, naming tensor and position. */
   static fromSafetensors(spec: NetworkSpec, bytes: Uint8Array): Network {
     const { tensors } = readSafetensors(bytes);
-    const network = new Network(spec, 0);
+    const network = Network.create(spec, 0);
     try {
       const shapes = network.#handle.tensors();
       expectNoOthers(shapes, tensors, ['']);
@@ -60,6 +61,29 @@ export class Network {
       throw error;
     }
     return network;
+  }
+
+  /**
+   * The same from a file, off the event loop. Weights are packed for prediction, which is memory of this process's own unless
+   * `preparedPath` (default null) names a file for the result: it is made when it is missing, damaged, or of another source,
+   * and mapped, so that all processes that open both paths share one copy in memory. A network so opened can be trained: what
+   * it changes becomes its own. Refused with FAILED_PRECONDITION where that file cannot be written.
+   *
+   * Either file may be replaced by renaming or removed, but not written to or cut short: cut while a network uses it, the
+   * system would end the process with SIGBUS. Keep them in a folder of the server's own.
+   */
+  static async openSafetensors(
+    spec: NetworkSpec,
+    path: string,
+    { preparedPath = null }: { preparedPath?: string | null } = {},
+  ): Promise<Network> {
+    // What is awaited must not see a spec that changes.
+    const fixed = structuredClone(spec);
+    const shapes = addon.tensorsOf(fixed);
+    const tensors = await readTensorEntries(path);
+    expectNoOthers(shapes, tensors, ['']);
+    const offsets = Float64Array.from(shapes, ({ name, shape }) => tensorOf(tensors, name, shape).begin);
+    return new Network(fixed, await addon.openNetwork(fixed, path, offsets, preparedPath));
   }
 
   /** Tensors `layers.0.kernel` [in, units], `layers.0.bias` [units] and so on. Equal networks give equal bytes. */

@@ -14,6 +14,7 @@
 #include "job.h"
 #include "mapped_array.h"
 #include "network_object.h"
+#include "open_network.h"
 #include "quantized_object.h"
 #include "shared_memory_object.h"
 #include "trainer_object.h"
@@ -80,6 +81,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("TrainerHandle", environment->trainer_class.Value());
   exports.Set("MappedArrayHandle", MappedArrayObject::define(env));
   exports.Set("SharedMemoryHandle", SharedMemoryObject::define(env));
+  exports.Set("tensorsOf", Napi::Function::New<tensors_of>(env, "tensorsOf"));
+  exports.Set("openNetwork", Napi::Function::New<open_network_file>(env, "openNetwork"));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));

@@ -48,6 +48,19 @@ Network& NetworkState::for_writing() const {
   return result;
 }
 
+Napi::Array to_javascript(Napi::Env env, const std::vector<ParameterTensor>& tensors) {
+  Napi::Array result = Napi::Array::New(env);
+  for (const ParameterTensor& tensor : tensors) {
+    Napi::Array shape = Napi::Array::New(env);
+    for (const std::size_t length : tensor.shape) shape.Set(shape.Length(), static_cast<double>(length));
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", tensor.name);
+    entry.Set("shape", shape);
+    result.Set(result.Length(), entry);
+  }
+  return result;
+}
+
 Napi::Function NetworkObject::define(Napi::Env env) {
   return DefineClass(env, "NetworkHandle",
                      {InstanceMethod<&NetworkObject::parameter_count>("parameterCount"),
@@ -73,6 +86,10 @@ NetworkObject::NetworkObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   guarded(info.Env(), [&]() -> Napi::Value {
     napi_type_tag_object(info.Env(), info.This(), &kNetworkTag);
     state_ = std::make_shared<NetworkState>();
+    if (info[0].IsExternal()) {
+      state_->network = *info[0].As<Napi::External<std::shared_ptr<Network>>>().Data();
+      return {};
+    }
     const std::uint64_t seed = to_integer(info[1], "seed", 0, kSafeInteger);
     state_->network = std::make_shared<Network>(to_network_spec(info[0]));
     state_->network->initialize(seed);
@@ -97,16 +114,7 @@ Napi::Value NetworkObject::outputs(const Napi::CallbackInfo& info) {
 Napi::Value NetworkObject::tensors(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!state_->network) state_->for_reading();
-    Napi::Array result = Napi::Array::New(info.Env());
-    for (const ParameterTensor& tensor : state_->network->tensors()) {
-      Napi::Array shape = Napi::Array::New(info.Env());
-      for (const std::size_t length : tensor.shape) shape.Set(shape.Length(), static_cast<double>(length));
-      Napi::Object entry = Napi::Object::New(info.Env());
-      entry.Set("name", tensor.name);
-      entry.Set("shape", shape);
-      result.Set(result.Length(), entry);
-    }
-    return result;
+    return to_javascript(info.Env(), state_->network->tensors());
   });
 }
 

@@ -21,7 +21,10 @@ struct NetworkState {
   Network& for_writing() const;
 };
 
-/// `new NetworkHandle(spec, seed)`; the TypeScript class Network wraps it.
+/// The tensors of a network as JavaScript names them: `{ name, shape }` each.
+Napi::Array to_javascript(Napi::Env, const std::vector<ParameterTensor>&);
+
+/// `new NetworkHandle(spec, seed)`, or of an external std::shared_ptr<Network>, whose network it takes; the TypeScript class Network wraps it.
 class NetworkObject : public Napi::ObjectWrap<NetworkObject> {
  public:
   static Napi::Function define(Napi::Env);

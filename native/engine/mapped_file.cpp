@@ -24,7 +24,7 @@ std::size_t memory_size() { return static_cast<std::size_t>(sysconf(_SC_PHYS_PAG
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path, std::size_t offset, std::optional<std::size_t> size) {
+MappedFile::MappedFile(const std::string& path, std::size_t offset, std::optional<std::size_t> size, Mode mode) {
   if (path.find('\0') != std::string::npos) refuse("path", "Expected `path` to hold no NUL character.");
   // Without O_NONBLOCK opening a pipe would wait for its other end.
   Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -45,7 +45,9 @@ MappedFile::MappedFile(const std::string& path, std::size_t offset, std::optiona
   }
   end_ = offset + size_;
   skipped_ = offset % page_size();
-  mapping_ = mmap(nullptr, skipped_ + size_, PROT_READ, MAP_SHARED, file.get(), static_cast<off_t>(offset - skipped_));
+  const bool writable = mode == Mode::kCopyOnWrite;
+  mapping_ = mmap(nullptr, skipped_ + size_, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                  writable ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED, file.get(), static_cast<off_t>(offset - skipped_));
   if (mapping_ == MAP_FAILED) refuse_path(path, "could not be mapped: " + std::string(std::strerror(errno)));
   descriptor_ = std::move(file);
 }
@@ -58,6 +60,17 @@ void MappedFile::expect_whole(const std::string& field) const {
   throw Error(ErrorCode::kFailedPrecondition, field,
               "The file behind `" + field + "` has been cut short: expected " + std::to_string(end_) +
                   " bytes but it has " + std::to_string(status.st_size) + ".");
+}
+
+MappedFile::Version MappedFile::version() const {
+  struct stat status {};
+  if (fstat(descriptor_.get(), &status) != 0) return {};
+#if defined(__APPLE__)
+  const struct timespec& changed = status.st_mtimespec;
+#else
+  const struct timespec& changed = status.st_mtim;
+#endif
+  return {status.st_ino, static_cast<std::uint64_t>(changed.tv_sec), static_cast<std::uint64_t>(changed.tv_nsec)};
 }
 
 void MappedFile::advise(Access access) const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,15 +16,27 @@ namespace millrace {
 /// process and which no library can answer soundly; `expect_whole` finds such a file before a call begins to read.
 class MappedFile {
  public:
+  /// Copy-on-write lets `data` be written to, which changes neither the file nor what others see; a page is shared until then.
+  enum class Mode { kReadOnly, kCopyOnWrite };
+
   /// `size` bytes from `offset` on, or all that follow it. Refuses, naming `path`, `byteOffset` or `length`, what cannot
   /// be opened, is no regular file, or is too short.
-  MappedFile(const std::string& path, std::size_t offset, std::optional<std::size_t> size);
+  MappedFile(const std::string& path, std::size_t offset, std::optional<std::size_t> size, Mode mode = Mode::kReadOnly);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
   const std::byte* data() const { return static_cast<const std::byte*>(mapping_) + skipped_; }
+  std::byte* data() { return static_cast<std::byte*>(mapping_) + skipped_; }
   std::size_t size() const { return size_; }
+
+  /// What changes when the file is written to or replaced.
+  struct Version {
+    std::uint64_t inode;
+    std::uint64_t seconds;
+    std::uint64_t nanoseconds;
+  };
+  Version version() const;
 
   /// Throws kFailedPrecondition when the file has become shorter than what is mapped.
   void expect_whole(const std::string& field) const;

@@ -8,13 +8,14 @@
 
 namespace millrace {
 
-Network::Network(NetworkSpec spec) : spec_(std::move(spec)) {
+Network::Network(NetworkSpec spec, Memory memory) : spec_(std::move(spec)) {
   NetworkBuilder builder(spec_);
   operations_ = std::move(builder.operations);
   tensors_ = std::move(builder.tensors);
   parameter_count_ = builder.parameter_count;
   trainable_size_ = builder.trainable_size;
-  parameters_.resize(builder.block_size);
+  block_size_ = builder.block_size;
+  if (memory == Memory::kZeros) parameters_ = ParameterBlock(block_size_);
   prediction_ = PredictionPlan(operations_, builder.block_size);
 }
 

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "activation.h"
-#include "aligned_buffer.h"
 #include "initializer.h"
 #include "operation.h"
+#include "parameter_block.h"
 #include "prediction_plan.h"
 
 namespace millrace {
@@ -65,8 +66,11 @@ struct ParameterTensor {
 /// Optimizers keep their moments in blocks of the same layout, so that an update is one pass over parallel arrays.
 class Network {
  public:
+  /// With `kNone` there are no parameters until they are adopted.
+  enum class Memory { kZeros, kNone };
+
   /// Refuses a spec without layers, with a zero size, of more than 2^31 parameters, or whose layers do not fit.
-  explicit Network(NetworkSpec spec);
+  explicit Network(NetworkSpec spec, Memory memory = Memory::kZeros);
 
   /// Draws every tensor from (seed, its stream) with its initializer.
   void initialize(std::uint64_t seed);
@@ -101,11 +105,17 @@ class Network {
   /// Numbers in the files, without padding.
   std::size_t parameter_count() const { return parameter_count_; }
   /// Floats in the flat block, with padding.
-  std::size_t block_size() const { return parameters_.size(); }
+  std::size_t block_size() const { return block_size_; }
   /// Floats at the beginning of the block that optimizers change.
   std::size_t trainable_size() const { return trainable_size_; }
   /// Memory of all that predictions read.
-  std::size_t bytes() const { return parameters_.size() * sizeof(float) + prediction_.parameter_bytes(); }
+  std::size_t bytes() const { return block_size_ * sizeof(float) + prediction_.folded_size() * sizeof(float); }
+  const ParameterBlock& block() const { return parameters_; }
+  /// Takes blocks of this network's layout for its own; the second holds what `fold` would make, or nothing.
+  void adopt(ParameterBlock parameters, ParameterBlock folded) {
+    parameters_ = std::move(parameters);
+    prediction_.adopt(std::move(folded));
+  }
   float* parameters() { return parameters_.data(); }
   const float* parameters() const { return parameters_.data(); }
 
@@ -119,7 +129,8 @@ class Network {
   std::vector<ParameterTensor> tensors_;
   std::size_t parameter_count_ = 0;
   std::size_t trainable_size_ = 0;
-  AlignedBuffer<float> parameters_;
+  std::size_t block_size_ = 0;
+  ParameterBlock parameters_;
   PredictionPlan prediction_;
 };
 

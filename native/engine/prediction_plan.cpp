@@ -101,12 +101,12 @@ PredictionPlan PredictionPlan::without_products(const float* block) const {
   PredictionPlan rest(*this);
   const float* from = parameters(block);
   rest.folds_.clear();
-  rest.folded_.clear();
+  AlignedBuffer<float> kept;
   const auto keep = [&](std::size_t& offset, std::size_t rows, std::size_t columns) {
     if (offset == kNone) return;
     const std::size_t size = panel_size(rows, columns);
-    rest.folded_.insert(rest.folded_.end(), from + offset, from + offset + size);
-    offset = rest.folded_.size() - size;
+    kept.insert(kept.end(), from + offset, from + offset + size);
+    offset = kept.size() - size;
   };
   for (Operation& operation : rest.operations_) {
     for (std::size_t* offset : {&operation.gamma, &operation.beta, &operation.alpha}) keep(*offset, 1, operation.outer);
@@ -114,13 +114,16 @@ PredictionPlan PredictionPlan::without_products(const float* block) const {
       keep(operation.table_offsets[index], operation.tables[index].categories, operation.tables[index].units);
     }
   }
+  rest.folded_ = ParameterBlock(std::move(kept));
   return rest;
 }
 
 void PredictionPlan::fold(const float* block) {
   if (folds_.empty()) return;
-  folded_.assign(folded_size_, 0.0f);
-  std::copy(block, block + block_size_, folded_.begin());
+  if (folded_.empty()) folded_ = ParameterBlock(folded_size_);
+  float* folded = folded_.data();
+  std::copy(block, block + block_size_, folded);
+  std::fill(folded + block_size_, folded + folded_size_, 0.0f);
   for (const Fold& fold : folds_) {
     const Operation& operation = operations_[fold.operation];
     const Operation& normalization = fold.normalization;
@@ -130,14 +133,14 @@ void PredictionPlan::fold(const float* block) {
       const double factor = block[normalization.gamma + column] / std::sqrt(variance + normalization.epsilon);
       const double beta = block[normalization.beta + column];
       if (operation.type == OperationType::kScale) {
-        folded_[operation.gamma + column] = static_cast<float>(factor);
-        folded_[operation.beta + column] = static_cast<float>(beta - mean * factor);
+        folded[operation.gamma + column] = static_cast<float>(factor);
+        folded[operation.beta + column] = static_cast<float>(beta - mean * factor);
         continue;
       }
-      float& bias = folded_[operation.bias + column];
+      float& bias = folded[operation.bias + column];
       bias = static_cast<float>((bias - mean) * factor + beta);
       for (std::size_t row = 0; row < operation.inner; ++row) {
-        float& weight = folded_[operation.kernel + panel_offset(operation.inner, row, column)];
+        float& weight = folded[operation.kernel + panel_offset(operation.inner, row, column)];
         weight = static_cast<float>(weight * factor);
       }
     }

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
-#include "aligned_buffer.h"
 #include "operation.h"
+#include "parameter_block.h"
 
 namespace millrace {
 
@@ -35,6 +36,11 @@ class PredictionPlan {
   /// else computes.
   PredictionPlan without_products(const float* block) const;
 
+  /// Floats of the block that `fold` makes; 0 where nothing is folded.
+  std::size_t folded_size() const { return folds_.empty() ? 0 : folded_size_; }
+  const ParameterBlock& folded() const { return folded_; }
+  void adopt(ParameterBlock folded) { folded_ = std::move(folded); }
+
   /// Computes the folded numbers from the network's block.
   void fold(const float* block);
 
@@ -53,7 +59,7 @@ class PredictionPlan {
   std::vector<Fold> folds_;
   std::size_t block_size_ = 0;
   std::size_t folded_size_ = 0;
-  AlignedBuffer<float> folded_;
+  ParameterBlock folded_;
 };
 
 }  // namespace millrace
