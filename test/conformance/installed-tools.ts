@@ -9,7 +9,7 @@ import { type Finished, root, run } from '../support/mesh.js';
 /** A program made by others: where it is, or why it is missing. */
 export type Tool = { path: string } | { missing: string };
 
-const cache = path.join(root, '.cache/conformance');
+export const cache = path.join(root, '.cache/conformance');
 const here = path.join(root, 'test/conformance');
 
 const goModules = {
@@ -107,7 +107,7 @@ const lockRetryMs = 200;
  *
  * @param work gets an empty folder that is removed afterwards
  */
-async function install(
+export async function install(
   product: string,
   what: string,
   work: (draft: string) => Promise<void>,
@@ -153,10 +153,16 @@ async function waitForLock(folder: string) {
 /** The machine lacks a language, or its package registry cannot be reached. */
 class ToolFailure extends Error {}
 
-async function mustRun(command: string, args: string[], env: NodeJS.ProcessEnv = process.env): Promise<void> {
+/** Runs a step of an installation to its end; where it fails the tool counts as missing. */
+export async function mustRun(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = process.env,
+  cwd = root,
+): Promise<void> {
   let finished: Finished;
   try {
-    finished = await run(command, args, { env });
+    finished = await run(command, args, { env, cwd });
   } catch (error) {
     throw new ToolFailure(`${command} cannot be run (${(error as Error).message})`, { cause: error });
   }

@@ -8,7 +8,14 @@ export interface SourceFile {
   text: string;
 }
 
-const generated = ['proto/gen', 'native/build'];
+const generated = [
+  'proto/gen',
+  'native/build',
+  'clients/go/gen',
+  'clients/java/target',
+  'clients/python/generated',
+  'clients/rust/target',
+];
 
 /** All files of ours under a folder, apart from what is generated or installed. */
 export function sourceFiles(root: string, folder: string): SourceFile[] {

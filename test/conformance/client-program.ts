@@ -1,0 +1,79 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { root, run } from '../support/mesh.js';
+import { cache, install, mustRun, python, type Tool } from './installed-tools.js';
+
+export type Language = 'go' | 'java' | 'python' | 'rust';
+
+/** What a build leaves in a client's folder: kept, so that the next build has less to do. */
+const buildFolders = ['gen', 'target', 'generated'];
+/** Only what is needed to build a client: it must not lean on the rest of the checkout. */
+const checkout = path.join(cache, 'checkout');
+
+/** A program of `clients/`, built by the first command of its README in a copy of its folder: where the copy is. */
+export async function builtClient(language: Language): Promise<Tool> {
+  const folder = path.join(checkout, 'clients', language);
+  const begin = Date.now();
+  const build = async () => {
+    copyFresh(path.join(root, 'clients', language), folder);
+    copyFresh(path.join(root, 'proto'), path.join(checkout, 'proto'));
+    const packages = path.join(checkout, 'node_modules');
+    if (!existsSync(packages)) {
+      symlinkSync(path.join(root, 'node_modules'), packages);
+    }
+    await mustRun('bash', ['-c', commands(language).build], await environment(language), folder);
+    process.stderr.write(`conformance: built clients/${language} in ${Math.round((Date.now() - begin) / 1000)} s\n`);
+  };
+  // The language's own tool knows best what is current.
+  return install(folder, `build clients/${language}`, build, () => false);
+}
+
+/** Runs a client by the second command of its README: the JSON lines that it printed. */
+export async function runClient(language: Language, images: string, portBase: number): Promise<object[]> {
+  const command = commands(language).run.replace('images.u8', images).replace('8000', String(portBase));
+  const folder = path.join(checkout, 'clients', language);
+  const { status, stdout, stderr } = await run('bash', ['-c', command], {
+    cwd: folder,
+    env: await environment(language),
+  });
+  if (status !== 0) {
+    throw new Error(`${command} ended with status ${status}: ${stderr}`);
+  }
+  // Maven puts codes for a terminal's colours before and after.
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes('{'))
+    .map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+}
+
+function commands(language: Language): { build: string; run: string } {
+  const readme = readFileSync(path.join(root, 'clients', language, 'README.md'), 'utf8');
+  const [, build, run] = /^ {4}(.+)\n {4}(.*images\.u8 8000.*)$/m.exec(readme) ?? [];
+  if (!build || !run) {
+    throw new Error(`clients/${language}/README.md does not say how to build and run it`);
+  }
+  return { build, run };
+}
+
+/** Python is the one that has the packages; a program that runs once needs no debugging information. */
+async function environment(language: Language): Promise<NodeJS.ProcessEnv> {
+  const interpreter = language === 'python' && (await python());
+  if (interpreter && 'path' in interpreter) {
+    return { ...process.env, PATH: `${path.dirname(interpreter.path)}:${process.env.PATH}` };
+  }
+  return { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0' };
+}
+
+function copyFresh(source: string, target: string): void {
+  mkdirSync(target, { recursive: true });
+  for (const name of readdirSync(target)) {
+    if (!buildFolders.includes(name)) {
+      rmSync(path.join(target, name), { recursive: true });
+    }
+  }
+  for (const name of readdirSync(source)) {
+    if (!buildFolders.includes(name)) {
+      cpSync(path.join(source, name), path.join(target, name), { recursive: true, preserveTimestamps: true });
+    }
+  }
+}
