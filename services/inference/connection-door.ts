@@ -16,7 +16,7 @@ export class ConnectionDoor {
   readonly #waiting: Socket[] = [];
 
   private constructor(private readonly server: Server) {
-    server.on('connection', (connection) => this.#handOver(connection));
+    server.on('connection', (connection) => this.handOver(connection));
   }
 
   static async open(host: string, port: number): Promise<ConnectionDoor> {
@@ -36,7 +36,7 @@ export class ConnectionDoor {
   add(taker: ConnectionTaker): void {
     this.#takers.add(taker);
     for (const connection of this.#waiting.splice(0)) {
-      this.#handOver(connection);
+      this.handOver(connection);
     }
   }
 
@@ -53,7 +53,8 @@ export class ConnectionDoor {
     }
   }
 
-  #handOver(connection: Socket): void {
+  /** To the worker that has the fewest; to the next one that comes, if there is none. */
+  handOver(connection: Socket): void {
     let idlest: ConnectionTaker | null = null;
     for (const taker of this.#takers) {
       if (!idlest || taker.openConnections < idlest.openConnections) {

@@ -21,7 +21,7 @@ export const builtWorker = (): WorkerProgram => ({
 });
 
 /** Messages beside the calls of the link. */
-export type WorkerMessage = { worker: 'up' } | { worker: 'connectionClosed' };
+export type WorkerMessage = { worker: 'up' } | { worker: 'connectionTaken' } | { worker: 'connectionClosed' };
 export type CoordinatorMessage = { coordinator: 'start'; config: InferenceConfig } | { coordinator: 'connection' };
 
 /** A worker as a process of its own, seen from the coordinator. */
@@ -29,6 +29,8 @@ export class WorkerProcess implements ConnectionTaker {
   readonly commands: WorkerCommands;
   readonly #link: ProcessLink;
   #openConnections = 0;
+  readonly #untaken: Socket[] = [];
+  #isPassing = false;
 
   private constructor(
     private readonly child: ChildProcess,
@@ -42,6 +44,9 @@ export class WorkerProcess implements ConnectionTaker {
     child.on('message', (message: WorkerMessage) => {
       if (message.worker === 'connectionClosed') {
         this.#openConnections--;
+      } else if (message.worker === 'connectionTaken') {
+        this.#isPassing = false;
+        this.#passOn();
       }
     });
     child.once('exit', () => this.#link.break());
@@ -96,9 +101,30 @@ export class WorkerProcess implements ConnectionTaker {
 
   take(connection: Socket): void {
     this.#openConnections++;
+    this.#untaken.push(connection);
+    this.#passOn();
+  }
+
+  /** Connections that the process, which has ended, never got: they are whole, and another may serve them. */
+  leftConnections(): Socket[] {
+    return this.#untaken.splice(0);
+  }
+
+  /**
+   * One at a time: a handle that Node has queued behind another is lost with the process, and its client would wait for ever. The
+   * one on its way is closed with the channel.
+   */
+  #passOn(): void {
+    const connection = this.#isPassing ? undefined : this.#untaken.shift();
+    if (!connection) {
+      return;
+    }
+    this.#isPassing = true;
     this.child.send({ coordinator: 'connection' } satisfies CoordinatorMessage, connection, {}, (error) => {
-      if (error) {
-        this.#openConnections--;
+      if (error && 'code' in error && error.code === 'ERR_IPC_CHANNEL_CLOSED') {
+        // The end of the process is not yet seen.
+        this.#untaken.unshift(connection);
+      } else if (error) {
         connection.destroy();
       }
     });

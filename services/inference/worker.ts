@@ -48,8 +48,14 @@ process.on('message', (message: CoordinatorMessage, connection?: Socket) => {
       },
       (error) => exitWith(error),
     );
-  } else if (message.coordinator === 'connection' && connection) {
-    connection.once('close', () => tell({ worker: 'connectionClosed' }));
-    worker!.server.inject(connection);
+  } else if (message.coordinator === 'connection') {
+    tell({ worker: 'connectionTaken' });
+    if (connection) {
+      connection.once('close', () => tell({ worker: 'connectionClosed' }));
+      worker!.server.inject(connection);
+    } else {
+      // It was closed on its way.
+      tell({ worker: 'connectionClosed' });
+    }
   }
 });

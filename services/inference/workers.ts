@@ -78,6 +78,7 @@ export class Workers {
       const how = await worker.ended;
       this.#alive.delete(worker);
       door.remove(worker);
+      for (const connection of worker.leftConnections()) door.handOver(connection);
       fleet.leave(worker.commands);
       onLost(worker.commands);
       if (!signal.aborted) {
