@@ -5,7 +5,7 @@ import type { InferenceClient } from '../bench/serving/own-server.js';
 import { bytesOf, framed, rawRequest, seedInputs, seedModel } from '../bench/serving/requests.js';
 import type { Session } from './good-clients.js';
 import { add } from './ledger.js';
-import { open, rawCall, requestHeaders } from './raw-call.js';
+import { noAnswer, open, rawCall, requestHeaders } from './raw-call.js';
 
 interface Victim {
   port: number;
@@ -190,14 +190,15 @@ export function runBadClients(victim: Victim, session: Session): [name: string, 
   const run = async (name: string) => {
     const { allowed, harm, pauseMs } = harms[name]!;
     while (!ending.aborted) {
+      const begin = performance.now();
       try {
         const answer = await harm(victim, session);
         add(ledger.refusals, `${name}: ${answer}`);
-        if (!allowed.test(answer) && !ledger.isUnsettled) {
+        if (answer === noAnswer || (!allowed.test(answer) && !ledger.isUnsettled(begin))) {
           ledger.violate(`${name} were told ${answer}`, '');
         }
       } catch (error) {
-        if (!ledger.isUnsettled) {
+        if (!ledger.isUnsettled(begin)) {
           ledger.violate(`${name} could not be done`, (error as Error).message);
         }
       }

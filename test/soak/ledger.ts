@@ -30,9 +30,9 @@ export class Ledger {
     }
   }
 
-  /** Whether a worker was killed lately: then a bad client may be told that nobody is there. */
-  get isUnsettled(): boolean {
-    return performance.now() - (this.#killTimes.at(-1) ?? Number.NEGATIVE_INFINITY) < 4 * noticeMs;
+  /** Whether a worker was killed since then: a bad client may have been told that nobody is there. */
+  isUnsettled(begin: number): boolean {
+    return this.#killTimes.some((at) => begin < at + noticeMs);
   }
 
   violate(what: string, words: string): void {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientSessionOptions, connect, type OutgoingHttpHeaders } from 'node:http2';
 
+/** What a call that waits in vain ends with. */
+export const noAnswer = 'no answer';
 /** Silence for so long is no answer. */
 const patienceMs = 30_000;
 
@@ -27,7 +29,7 @@ export async function rawCall({ port, method, body, headers }: RawCall): Promise
   stream.resume();
   stream.end(body);
   session.setTimeout(patienceMs, () => {
-    status = 'no answer';
+    status = noAnswer;
     session.destroy();
   });
   await once(stream, 'close');
