@@ -3,7 +3,7 @@ import { cores, cppEcho, nodeEcho, type Peer, scriptPeer, seedBody } from './ser
 import { alone, atRate, measuredSeconds, saturate, saturateCosted, stream } from './serving/loads.js';
 import { measureMemory } from './serving/memory.js';
 import { networkFiles, seedNetwork } from './serving/networks.js';
-import { hasWorkers, OwnServer } from './serving/own-server.js';
+import { OwnServer } from './serving/own-server.js';
 import { seedModel } from './serving/requests.js';
 import { withSharedMemory } from './serving/shared-memory.js';
 import { measureSwaps } from './serving/swaps.js';
@@ -17,9 +17,6 @@ const oursAlone = 'Millrace, 1 worker';
 
 /** The inference service under load, and peers on the same work in the same run; all as processes of their own. */
 export const servingSuite: Suite = async (trials, note) => {
-  if (!hasWorkers()) {
-    note('this build serves with one process: it is measured in the place of several');
-  }
   const asked = [scriptPeer('triton'), scriptPeer('mlserver'), await cppEcho(), nodeEcho(1), nodeEcho(cores)];
   for (const reason of asked.filter((peer) => typeof peer === 'string')) note(reason);
   const peers = asked.filter((peer) => typeof peer !== 'string');

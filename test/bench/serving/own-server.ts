@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { contracts, createClient, type RpcClient } from '../../../proto/index.js';
-import { readConfig } from '../../../services/inference/config.js';
 import { root } from '../../support/mesh.js';
 import { type Files, publish, type RegistryClient, registryClient } from '../../support/published-model.js';
 import { tempFolder } from '../../support/temp-folder.js';
@@ -56,7 +55,7 @@ export class OwnServer {
       `--registry-address=127.0.0.1:${registry.readyGroups[0]}`,
       `--data-dir=${dataDir}`,
       '--metrics-port=0',
-      ...workerSettings(workers),
+      `--workers=${workers}`,
       ...(options.settings ?? []),
     ];
     return new OwnServer(registry, await startService('inference', { ...options, settings }), dataDir);
@@ -88,18 +87,4 @@ export class OwnServer {
     await this.registryProcess.stop();
     rmSync(this.dataDir, { recursive: true });
   }
-}
-
-/** Whether this build can serve with several processes. */
-export function hasWorkers(): boolean {
-  try {
-    readConfig(['--workers=1'], {});
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function workerSettings(workers: number): string[] {
-  return hasWorkers() ? [`--workers=${workers}`] : [];
 }
