@@ -103,7 +103,10 @@ Settings, also from the environment (MILLRACE_DATA_DIR) or a YAML file (dataDir)
 
 passedOn('up [settings...]', 'start all services on this machine', (args) => ['supervisor', args]).addHelpText(
   'after',
-  settingsHelp,
+  settingsHelp.replace(
+    '  --log-level',
+    '  --workers <n>          processes that answer predictions (default: the cores)\n  --log-level',
+  ),
 );
 passedOn('serve [service] [settings...]', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
   const found = serviceNames.find((name) => name === service);

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableCores } from '../../native/index.js';
 import { address, baseSettings, integer, loadConfig, portOffsets } from '../platform/config.js';
 
 const settings = {
@@ -10,7 +10,7 @@ const settings = {
   /** host:port of preprocessing, which batch predictions read from and write to. */
   preprocessingAddress: address,
   /** Processes that answer calls, behind one port. 1: the process that was started answers itself. */
-  workers: integer(1, 256).default(availableParallelism),
+  workers: integer(1, 256).default(availableCores),
   /** Newest versions of each model that are kept loaded; versions that an alias points to come on top. */
   loadedVersionsMax: integer(1, 1_000).default(8),
   /** Requests that may wait or compute at once in a process; one more is answered with RESOURCE_EXHAUSTED. */

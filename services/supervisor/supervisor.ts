@@ -1,9 +1,15 @@
-import { baseSettings, loadConfig, portOffsets, type ServiceName } from '../platform/config.js';
+import { baseSettings, integer, loadConfig, portOffsets, type ServiceName } from '../platform/config.js';
 import { lockFolder } from '../platform/folder-lock.js';
 import type { Logger } from '../platform/log.js';
 import { ServiceProcess } from './service-process.js';
 
-const { port: _, ...settings } = baseSettings;
+const { port: _, ...shared } = baseSettings;
+
+const settings = {
+  ...shared,
+  /** Processes that answer predictions; default: as inference has it. */
+  workers: integer(1, 256).optional(),
+};
 
 /** Settings of the whole mesh; they are handed to every service. */
 export function readConfig(args: string[], env: Record<string, string | undefined>) {
@@ -32,7 +38,11 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     `--stop-grace-ms=${config.stopGraceMs}`,
   ];
   const { dataDir, stopGraceMs } = config;
-  const children = services.map((name) => new ServiceProcess({ name, dataDir, args, stopGraceMs, log }));
+  const ownArgs: Partial<Record<ServiceName, string[]>> =
+    config.workers === undefined ? {} : { inference: [`--workers=${config.workers}`] };
+  const children = services.map(
+    (name) => new ServiceProcess({ name, dataDir, args: [...args, ...(ownArgs[name] ?? [])], stopGraceMs, log }),
+  );
   const stop = async () => {
     await Promise.all(children.map((child) => child.stop()));
     lock.release();
