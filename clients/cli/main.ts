@@ -35,6 +35,8 @@ const commands = {
   jobs: () => import('./jobs-command.js'),
   models: () => import('./models-command.js'),
   predict: () => import('./predict-command.js'),
+  predictLines: () => import('./predict-lines-command.js'),
+  predictions: () => import('./predictions-command.js'),
 };
 
 /** Runs a command with a client. */
@@ -230,13 +232,58 @@ connected(models, 'deploy <model>', 'change how a model is served; what is not g
     withMillrace(commands.deploy, options, ({ modelsDeploy }, millrace) => modelsDeploy(millrace, model, options)),
   );
 
-connected(program, 'predict <model>', 'answer for one raw record; MODEL is NAME, NAME:VERSION or NAME:ALIAS')
+connected(
+  program,
+  'predict <model>',
+  'answer for raw records or a whole dataset; MODEL is NAME, NAME:VERSION or NAME:ALIAS',
+)
   .option('--record <json>', 'values by column name')
   .option('--file <path>', 'a file as the value of a column, for example an image')
   .option('--column <name>', 'the column that --file is for')
-  .action((model, options) =>
-    withMillrace(commands.predict, options, ({ predict }, millrace) => predict(millrace, model, options)),
-  );
+  .addOption(
+    new Option(
+      '--records <path>',
+      'a record a line, as --record; - is standard input. Answers are lines of JSON too',
+    ).conflicts(['record', 'file', 'dataset']),
+  )
+  .addOption(
+    new Option('--dataset <name>', 'NAME or NAME:VERSION: predict all its rows in a job').conflicts(['record', 'file']),
+  )
+  .option('--output <name>', 'the dataset that --dataset is predicted into')
+  .option('--follow', 'show the progress of the job until it ends')
+  .option('--carry <columns...>', "columns of the input that the output begins with; '*' for all")
+  .option('--probability', 'add the probability of the likeliest class')
+  .option('--scores', 'add the probability of every class')
+  .option('--skip-errors', 'leave rows that cannot be predicted empty, where the job would fail')
+  .option('--request-id <id>', 'makes the job safe to ask for again')
+  .action((model, options) => {
+    if (options.records !== undefined) {
+      return withMillrace(commands.predictLines, options, ({ predictLines }, millrace) =>
+        predictLines(millrace, model, options),
+      );
+    }
+    if (options.dataset !== undefined) {
+      return withMillrace(commands.predictions, options, ({ predictDataset }, millrace) =>
+        predictDataset(millrace, model, options),
+      );
+    }
+    return withMillrace(commands.predict, options, ({ predict }, millrace) => predict(millrace, model, options));
+  });
+
+const predictions = program.command('predictions').description('jobs that predict whole datasets');
+connected(predictions, 'list', 'list jobs, newest first').action((options) =>
+  withMillrace(commands.predictions, options, ({ predictionsList }, millrace) => predictionsList(millrace, options)),
+);
+connected(predictions, 'watch <job>', 'follow a job to its end').action((job, options) =>
+  withMillrace(commands.predictions, options, ({ predictionsWatch }, millrace) =>
+    predictionsWatch(millrace, job, options),
+  ),
+);
+connected(predictions, 'cancel <job>', 'stop a job').action((job, options) =>
+  withMillrace(commands.predictions, options, ({ predictionsCancel }, millrace) =>
+    predictionsCancel(millrace, job, options),
+  ),
+);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') {

@@ -15,7 +15,7 @@ interface PredictOptions extends CommonOptions {
 /** @param model NAME, NAME:VERSION or NAME:ALIAS */
 export async function predict(millrace: Millrace, model: string, options: PredictOptions): Promise<void> {
   if ((options.record === undefined) === (options.file === undefined)) {
-    throw new CommandError('Give either --record JSON or --file PATH.');
+    throw new CommandError('Give one of --record JSON, --file PATH, --records FILE and --dataset NAME.');
   }
   if (options.column !== undefined && options.file === undefined) {
     throw new CommandError('--column says what --file is for: give both, or neither.');
@@ -68,20 +68,21 @@ async function versionName(millrace: Millrace, name: string): Promise<string> {
 }
 
 /** `{"age": 31, "job": "baker", "pixels": [0, 1], "income": null}` as raw values. */
-export function parseRecord(json: string): RawRecord {
+export function parseRecord(json: string, source = '--record'): RawRecord {
   let plain: unknown;
   try {
     plain = JSON.parse(json);
   } catch (error) {
-    throw new CommandError(`--record is not JSON: ${(error as Error).message}`);
+    throw new CommandError(`${source} is not JSON: ${(error as Error).message}`);
   }
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
-    throw new CommandError('Expected --record to be a JSON object of values by column name.');
+    throw new CommandError(`Expected ${source} to be a JSON object of values by column name.`);
   }
-  return { values: Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, toValue(key, value)])) };
+  const values = Object.entries(plain).map(([key, value]) => [key, toValue(key, value, source)]);
+  return { values: Object.fromEntries(values) };
 }
 
-function toValue(key: string, value: unknown): Value {
+function toValue(key: string, value: unknown, source: string): Value {
   if (value === null) {
     return {};
   }
@@ -98,7 +99,7 @@ function toValue(key: string, value: unknown): Value {
     return { numbers: { values: value } };
   }
   throw new CommandError(
-    `Expected \`${key}\` in --record to be null, a number, text, true, false or a list of numbers.`,
+    `Expected \`${key}\` in ${source} to be null, a number, text, true, false or a list of numbers.`,
   );
 }
 

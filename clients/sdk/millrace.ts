@@ -1,9 +1,12 @@
+import type { BatchPrediction__Output as BatchPrediction } from '../../proto/gen/millrace/v1/BatchPrediction.js';
 import type { Deployment__Output as Deployment } from '../../proto/gen/millrace/v1/Deployment.js';
 import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millrace/v1/ModelVersion.js';
+import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { contracts, createClient, RpcError } from '../../proto/index.js';
 import { type DeploymentChange, deploymentUpdate } from './deployment.js';
 import { importModel } from './model-import.js';
+import { predictRecords, type RecordAnswer } from './record-stream.js';
 
 /** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
 export interface MillraceOptions {
@@ -47,6 +50,38 @@ export class Millrace {
           yield event;
         }
         // The stream of a job ends with the job, and in no other way without an error.
+        return;
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {
+          throw error;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, reconnectMs));
+    }
+  }
+
+  /**
+   * An answer to each record, in order, over one stream: as many records as there are, read at the pace of the answers. A
+   * record that is refused gets an error of its own, and the others go on.
+   * @param model `models/NAME`, `models/NAME/versions/N` or `models/NAME/aliases/ALIAS`
+   */
+  predictRecords(
+    model: string,
+    records: AsyncIterable<RawRecord> | Iterable<RawRecord>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RecordAnswer, void> {
+    return predictRecords(this.prediction, model, records, { signal });
+  }
+
+  /**
+   * A batch prediction as it stands, and again whenever it has changed, to its end: a dropped connection, or a service that
+   * restarts, only makes a pause.
+   * @param name `batchPredictions/ID`
+   */
+  async *followBatchPrediction(name: string, signal?: AbortSignal): AsyncGenerator<BatchPrediction, void> {
+    for (;;) {
+      try {
+        yield* this.prediction.watchBatchPrediction({ name }, { signal, waitForReady: true });
         return;
       } catch (error) {
         if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {

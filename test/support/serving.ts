@@ -68,6 +68,10 @@ export class Serving {
     return Serving.#follow(dataDir, reserved, []);
   }
 
+  get registryPort(): number {
+    return this.registryService.port;
+  }
+
   /** Ends the registry; `startRegistry` brings it back on the same port. */
   async stopRegistry(): Promise<void> {
     this.registry.close();
