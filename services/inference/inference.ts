@@ -58,10 +58,13 @@ export class Inference {
       () => request.parameters.routing_key?.stringParam || routingKey(),
     );
     try {
-      const { rows, inputs, outputs, options } = readRequest(request, version, this.memory);
+      const { rows, inputs, outputs, options, regions } = readRequest(request, version, this.memory);
       const sight = this.sights.of(version, caller);
       const computed = await version.compute({ inputs, rows, caller, urgency: options, timing: sight?.timing ?? null });
       const tensors = answerTensors(version, computed, rows, outputs, this.memory);
+      for (const region of regions) {
+        this.memory.expectWhole(region);
+      }
       sight?.tell({ id: request.id, rows, begin });
       succeeded(version, begin);
       const shadow = this.repository.get(model)?.shadowOf(asked);

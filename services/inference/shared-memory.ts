@@ -7,6 +7,8 @@ import type { SharedMemory } from './tensor-request.js';
 export interface MappedMemory {
   /** A view; fails where the memory has been cut short. */
   bytes(offset: number, length: number): Uint8Array;
+  /** Fails where the memory has been cut short since `bytes`. */
+  expectWhole(): void;
   close(): void;
 }
 
@@ -43,19 +45,35 @@ export class SharedMemoryRegions implements SharedMemory {
   }
 
   bytes({ region: name, offset, byteSize }: RegionPart): Uint8Array {
-    const entry = this.#regions.get(name);
-    if (!entry) {
-      const message = `Unable to find shared memory region: '${name}'`;
-      throw new ServiceError('NOT_FOUND', 'SHARED_MEMORY_NOT_FOUND', message);
-    }
-    const { region, memory } = entry;
+    const { region, memory } = this.#find(name);
     const isWithin = offset >= 0 && byteSize >= 0 && offset + byteSize <= region.byteSize;
     if (!isWithin) {
       const message = `Invalid offset + byte size for shared memory region: '${name}' has ${region.byteSize} bytes, but ${byteSize} from ${offset} on were asked for.`;
       throw new ServiceError('INVALID_ARGUMENT', 'SHARED_MEMORY_TOO_SHORT', message);
     }
+    return this.#use(name, () => memory.bytes(offset, byteSize));
+  }
+
+  expectWhole(name: string): void {
+    // One that was unregistered meanwhile was whole when it was: its memory stays mapped as long as it is in use.
+    const entry = this.#regions.get(name);
+    if (entry) {
+      this.#use(name, () => entry.memory.expectWhole());
+    }
+  }
+
+  #find(name: string) {
+    const entry = this.#regions.get(name);
+    if (!entry) {
+      const message = `Unable to find shared memory region: '${name}'`;
+      throw new ServiceError('NOT_FOUND', 'SHARED_MEMORY_NOT_FOUND', message);
+    }
+    return entry;
+  }
+
+  #use<T>(name: string, use: () => T): T {
     try {
-      return memory.bytes(offset, byteSize);
+      return use();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const message = `Shared memory region '${name}' cannot be used: ${reason}`;

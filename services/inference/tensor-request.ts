@@ -1,4 +1,4 @@
-import { quote, ServiceError, Violations } from '../platform/errors.js';
+import { quote, Violations } from '../platform/errors.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { type OutputRequest, type RequestedOutput, readOutputs } from './output-request.js';
 import {
@@ -31,15 +31,9 @@ export interface TensorRequest {
 /** Regions of shared memory. Answers a view, or refuses in words. */
 export interface SharedMemory {
   bytes(part: RegionPart): Uint8Array;
+  /** Refuses where the region has been cut short since `bytes`: what was read of it then may be zeros. */
+  expectWhole(region: string): void;
 }
-
-/** There are no regions. */
-export const noSharedMemory: SharedMemory = {
-  bytes({ region }) {
-    const message = `Unable to find shared memory region: '${region}'`;
-    throw new ServiceError('NOT_FOUND', 'SHARED_MEMORY_NOT_FOUND', message);
-  },
-};
 
 /** A request that can be computed. */
 export interface ReadRequest {
@@ -48,6 +42,8 @@ export interface ReadRequest {
   inputs: Uint8Array[];
   outputs: readonly OutputRequest[];
   options: RequestOptions;
+  /** Of shared memory that holds inputs, or will hold outputs. */
+  regions: readonly string[];
 }
 
 /** Checks a request against the version that will answer it, and takes its tensors out. All violations are told at once. */
@@ -55,9 +51,14 @@ export function readRequest(request: TensorRequest, version: LoadedVersion, memo
   const violations = new Violations();
   const options = readOptions(request.parameters, violations);
   const outputs = readOutputs(request.outputs, version, violations);
-  const { inputs, rows } = new InputReader(request, version, memory, violations).read();
+  const { inputs, rows, regions } = new InputReader(request, version, memory, violations).read();
   violations.throwIfAny();
-  return { rows, inputs, outputs, options };
+  for (const { part } of outputs) {
+    if (part) {
+      regions.push(part.region);
+    }
+  }
+  return { rows, inputs, outputs, options, regions };
 }
 
 function fitsRow(shape: readonly number[], spec: TensorSpec): boolean {
@@ -86,7 +87,7 @@ class InputReader {
     this.#positions = new Array(this.#specs.length);
   }
 
-  read(): { inputs: Uint8Array[]; rows: number } {
+  read(): { inputs: Uint8Array[]; rows: number; regions: string[] } {
     this.#match();
     const parts = this.request.inputs.map(
       ({ parameters, name }) => readTensorOptions(parameters, `inputs["${name}"]`, false, this.violations).part,
@@ -106,7 +107,7 @@ class InputReader {
         }
       }
     }
-    return { inputs, rows: this.#rows };
+    return { inputs, rows: this.#rows, regions: parts.flatMap((part) => (part ? [part.region] : [])) };
   }
 
   /** Finds the input of each name. */
