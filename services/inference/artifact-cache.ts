@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { LocalBlobStore } from '../platform/blob-store.js';
 import { ServiceError } from '../platform/errors.js';
 import { BrokenArtifact } from './model-files.js';
 import type { ArtifactReference } from './registry.js';
+
+/** Where workers keep what they have made ready of a file; it goes with the file. */
+export const preparedPath = (file: string) => `${file}.prepared`;
 
 /** The bytes of an artifact in order; not verified. */
 export type ArtifactSource = (digest: string) => AsyncIterable<Uint8Array>;
@@ -61,7 +64,7 @@ export class ArtifactCache {
     await this.#oneAtATime(digest, async () => {
       if (!this.#holders.has(digest)) {
         this.#present.delete(digest);
-        await this.store.remove(digest);
+        await this.#remove(digest);
       }
     });
   }
@@ -70,9 +73,14 @@ export class ArtifactCache {
   async sweep(): Promise<void> {
     for (const digest of await this.store.list()) {
       if (!this.#holders.has(digest)) {
-        await this.store.remove(digest);
+        await this.#remove(digest);
       }
     }
+  }
+
+  async #remove(digest: string): Promise<void> {
+    await rm(preparedPath(this.store.locate(digest)), { force: true });
+    await this.store.remove(digest);
   }
 
   async #oneAtATime(digest: string, work: () => Promise<void>): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { EngineError, Network } from '../../native/index.js';
+import { preparedPath } from './artifact-cache.js';
 import type { Executable } from './executable.js';
 import { LoadedVersion, type LoadedVersionLimits, type LoadedVersionParts } from './loaded-version.js';
 import { BrokenArtifact, type NetworkFile, parseNetworkFile, parseSignature } from './model-files.js';
@@ -22,7 +23,7 @@ async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
   const spec = parseNetworkFile(await readArtifact(version, 'network.json'));
   const signature = parseSignature(await readArtifact(version, 'signature.json'), spec);
   const transform = parsePipeline(await readArtifact(version, 'pipeline.json'), signature);
-  const network = readWeights(spec, await readArtifact(version, 'model.safetensors'));
+  const network = await openWeights(spec, version);
   try {
     warm(network, spec);
   } catch (error) {
@@ -44,21 +45,27 @@ async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
   return { executable, transform: null, classes: null };
 }
 
-async function readArtifact({ files }: VersionFiles, name: string): Promise<Uint8Array> {
+function pathOf({ files }: VersionFiles, name: string): string {
   const file = files.get(name);
   if (file === undefined) {
     throw new BrokenArtifact(`the version has no ${name}`);
   }
+  return file;
+}
+
+async function readArtifact(version: VersionFiles, name: string): Promise<Uint8Array> {
   // No Buffer: its `slice` does not copy, unlike that of every other array.
-  const { buffer, byteOffset, byteLength } = await readFile(file);
+  const { buffer, byteOffset, byteLength } = await readFile(pathOf(version, name));
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-function readWeights({ inputs, layers }: NetworkFile, bytes: Uint8Array): PredictingNetwork {
+/** Off the event loop; what is made ready of the weights lies beside them, mapped once for all workers. */
+async function openWeights({ inputs, layers }: NetworkFile, version: VersionFiles): Promise<Network> {
+  const file = pathOf(version, 'model.safetensors');
   try {
-    return Network.fromSafetensors({ inputs, layers }, bytes);
+    return await Network.openSafetensors({ inputs, layers }, file, { preparedPath: preparedPath(file) });
   } catch (error) {
-    if (error instanceof EngineError) {
+    if (error instanceof EngineError && error.code === 'INVALID_ARGUMENT') {
       throw new BrokenArtifact(`model.safetensors does not fit network.json: ${error.message}`, { cause: error });
     }
     throw error;
