@@ -98,11 +98,11 @@ export const contracts = {
     {
       ModelInfer: {
         requestDeserialize: readInferRequest,
-        responseSerialize: writeInferResponse as ServerCodec['responseSerialize'],
+        responseSerialize: writeInferResponse as unknown as ServerCodec['responseSerialize'],
       },
       ModelStreamInfer: {
         requestDeserialize: readInferRequest,
-        responseSerialize: writeStreamResponse as ServerCodec['responseSerialize'],
+        responseSerialize: writeStreamResponse as unknown as ServerCodec['responseSerialize'],
       },
     },
   ),

@@ -17,50 +17,68 @@ export interface InferOutput {
   parameters?: Record<string, InferParameter>;
 }
 
-/** Writes a response by hand into one buffer: each tensor is copied once. */
-export function writeInferResponse(response: InferResponse): Buffer {
-  const head = new FieldWriter();
-  head.text(1, response.modelName);
-  head.text(2, response.modelVersion);
-  head.text(3, response.id);
-  head.parameters(4, response.parameters);
-  for (const output of response.outputs) {
-    head.message(5, outputBytes(output));
+/**
+ * A message in pieces. grpc-js asks of what a serialiser answers only how long it is, and has it copied behind the frame's head:
+ * so each tensor is copied once, into the frame, and there is never a message beside it.
+ */
+export class MessagePieces {
+  readonly byteLength: number;
+
+  constructor(private readonly pieces: readonly Uint8Array[]) {
+    let byteLength = 0;
+    for (const { length } of pieces) {
+      byteLength += length;
+    }
+    this.byteLength = byteLength;
   }
-  const raw = response.rawOutputContents;
-  let size = head.size;
-  for (const { length } of raw) {
-    size += 1 + varintSize(length) + length;
+
+  copy(target: Uint8Array, targetStart = 0): number {
+    let offset = targetStart;
+    for (const piece of this.pieces) {
+      target.set(piece, offset);
+      offset += piece.length;
+    }
+    return offset - targetStart;
   }
-  const bytes = Buffer.allocUnsafe(size);
-  let offset = head.copyTo(bytes);
-  for (const tensor of raw) {
-    bytes[offset] = rawOutputTag;
-    offset = writeVarint(bytes, tensor.length, offset + 1);
-    bytes.set(tensor, offset);
-    offset += tensor.length;
-  }
-  return bytes;
+}
+
+export function writeInferResponse(response: InferResponse): MessagePieces {
+  return new MessagePieces(responsePieces(response));
 }
 
 /** `ModelStreamInferResponse` with an answer, or with the message of an error. */
-export function writeStreamResponse(response: { errorMessage?: string; inferResponse?: InferResponse | null }): Buffer {
+export function writeStreamResponse(response: {
+  errorMessage?: string;
+  inferResponse?: InferResponse | null;
+}): MessagePieces {
   const { errorMessage = '', inferResponse } = response;
-  const writer = new FieldWriter();
-  writer.text(1, errorMessage);
-  const answer = inferResponse ? writeInferResponse(inferResponse) : null;
-  const answerSize = answer ? 1 + varintSize(answer.length) + answer.length : 0;
-  const bytes = Buffer.allocUnsafe(writer.size + answerSize);
-  const offset = writer.copyTo(bytes);
-  if (answer) {
-    bytes[offset] = inferResponseTag;
-    answer.copy(bytes, writeVarint(bytes, answer.length, offset + 1));
+  const head = new FieldWriter();
+  head.text(1, errorMessage);
+  if (!inferResponse) {
+    return new MessagePieces([head.toBuffer()]);
   }
-  return bytes;
+  const pieces = responsePieces(inferResponse);
+  head.begin(2, new MessagePieces(pieces).byteLength);
+  return new MessagePieces([head.toBuffer(), ...pieces]);
 }
 
-const rawOutputTag = (6 << 3) | 2;
-const inferResponseTag = (2 << 3) | 2;
+function responsePieces(response: InferResponse): Uint8Array[] {
+  let fields = new FieldWriter();
+  fields.text(1, response.modelName);
+  fields.text(2, response.modelVersion);
+  fields.text(3, response.id);
+  fields.parameters(4, response.parameters);
+  for (const output of response.outputs) {
+    fields.message(5, outputBytes(output));
+  }
+  const pieces: Uint8Array[] = [];
+  for (const tensor of response.rawOutputContents) {
+    fields.begin(6, tensor.length);
+    pieces.push(fields.toBuffer(), tensor);
+    fields = new FieldWriter();
+  }
+  return pieces.length > 0 ? pieces : [fields.toBuffer()];
+}
 
 /** Names, datatypes and shapes differ little from answer to answer. */
 const outputs = new Map<string, Buffer>();
@@ -111,18 +129,22 @@ class FieldWriter {
   /** Proto3 leaves out what is empty. */
   text(field: number, value: string): void {
     if (value !== '') {
-      this.#reserve(12 + 3 * value.length);
-      const length = Buffer.byteLength(value);
-      this.#tag(field, 2);
-      this.varint(length);
+      this.begin(field, Buffer.byteLength(value));
+      this.#reserve(3 * value.length);
       this.size += this.#bytes.write(value, this.size);
     }
   }
 
-  message(field: number, bytes: Uint8Array): void {
-    this.#reserve(12 + bytes.length);
+  /** The head of a field whose bytes follow. */
+  begin(field: number, length: number): void {
+    this.#reserve(12);
     this.#tag(field, 2);
-    this.varint(bytes.length);
+    this.varint(length);
+  }
+
+  message(field: number, bytes: Uint8Array): void {
+    this.begin(field, bytes.length);
+    this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.size);
     this.size += bytes.length;
   }
@@ -168,10 +190,6 @@ class FieldWriter {
     this.#bytes[this.size++] = (field << 3) | wireType;
   }
 
-  copyTo(target: Buffer): number {
-    return this.#bytes.copy(target, 0, 0, this.size);
-  }
-
   toBuffer(): Buffer {
     return this.#bytes.subarray(0, this.size);
   }
@@ -204,12 +222,4 @@ function writeVarint(bytes: Buffer, value: number, offset: number): number {
   }
   bytes[at++] = rest;
   return at;
-}
-
-function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
-    size++;
-  }
-  return size;
 }

@@ -51,6 +51,14 @@ const response = fc.record({
   rawOutputContents: list(bytes),
 });
 
+/** As grpc-js takes what a server's serialiser answers. */
+function written(method: typeof byHand, message: unknown): Buffer {
+  const pieces = method.responseSerialize(message);
+  const frame = Buffer.alloc(pieces.byteLength + 5, 0xff);
+  pieces.copy(frame, 5);
+  return frame.subarray(5);
+}
+
 describe('reading a ModelInferRequest by hand', () => {
   it('gives what reading by reflection gives', () => {
     fc.assert(
@@ -117,7 +125,7 @@ describe('writing by hand', () => {
     fc.assert(
       fc.property(response, (message) => {
         const expected = byReflection.responseDeserialize(byReflection.responseSerialize(message));
-        expect(byReflection.responseDeserialize(byHand.responseSerialize(message))).toEqual(expected);
+        expect(byReflection.responseDeserialize(written(byHand, message))).toEqual(expected);
       }),
     );
   });
@@ -130,7 +138,7 @@ describe('writing by hand', () => {
     fc.assert(
       fc.property(either, (message) => {
         const expected = stream.responseDeserialize(stream.responseSerialize(message));
-        expect(stream.responseDeserialize(streamByHand.responseSerialize(message))).toEqual(expected);
+        expect(stream.responseDeserialize(written(streamByHand, message))).toEqual(expected);
       }),
     );
   });
