@@ -41,16 +41,25 @@ export type RpcClient<Client> = {
 } & { close(): void };
 
 const unaryTimeoutMs = 60_000;
-const messageBytesMax = 64 * 1024 * 1024;
+/** As servers have it where nothing else is said; gRPC's own default is 4 MiB. */
+const messageBytesDefault = 64 * 1024 * 1024;
 
 type Call = grpc.ClientReadableStream<unknown> | grpc.ClientDuplexStream<unknown, unknown>;
+
+export interface ClientOptions {
+  /** Default: plaintext. */
+  credentials?: grpc.ChannelCredentials;
+  /** Largest message taken or sent. Default 64 MiB; a server has a limit of its own. */
+  messageBytesMax?: number;
+}
 
 /** @param address host:port */
 export function createClient<Client, Handlers>(
   contract: Contract<Client, Handlers>,
   address: string,
-  credentials: grpc.ChannelCredentials = grpc.credentials.createInsecure(),
+  options: ClientOptions = {},
 ): RpcClient<Client> {
+  const { credentials = grpc.credentials.createInsecure(), messageBytesMax = messageBytesDefault } = options;
   const client = new grpc.Client(address, credentials, {
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,

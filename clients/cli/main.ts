@@ -101,6 +101,8 @@ Settings, also from the environment (MILLRACE_DATA_DIR) or a YAML file (dataDir)
   --insecure             allow another address than loopback, without encryption and login
   --log-level <level>    trace, debug, info, warn, error or silent (default: info)
   --stop-grace-ms <n>    time that calls in flight have at the end (default: 10000)
+  --message-bytes-max <n>
+                         largest message or HTTP body (default: 67108864)
   --config <file>        the YAML file`;
 
 passedOn('up [settings...]', 'start all services on this machine', (args) => ['supervisor', args]).addHelpText(

@@ -12,6 +12,8 @@ import { predictRecords, type RecordAnswer } from './record-stream.js';
 export interface MillraceOptions {
   host?: string;
   portBase?: number;
+  /** Largest message taken or sent, bytes; default 64 MiB, as `millrace up` has it. */
+  messageBytesMax?: number;
 }
 
 const portOffsets = { inference: 1, registry: 3, training: 4, preprocessing: 5 };
@@ -25,14 +27,14 @@ export class Millrace {
   readonly inference;
   readonly prediction;
 
-  constructor({ host = '127.0.0.1', portBase = 8000 }: MillraceOptions = {}) {
+  constructor({ host = '127.0.0.1', portBase = 8000, messageBytesMax }: MillraceOptions = {}) {
     const name = host.includes(':') ? `[${host}]` : host;
     const at = (service: keyof typeof portOffsets) => `${name}:${portBase + portOffsets[service]}`;
-    this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'));
-    this.training = createClient(contracts.training, at('training'));
-    this.registry = createClient(contracts.registry, at('registry'));
-    this.inference = createClient(contracts.inference, at('inference'));
-    this.prediction = createClient(contracts.prediction, at('inference'));
+    this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'), { messageBytesMax });
+    this.training = createClient(contracts.training, at('training'), { messageBytesMax });
+    this.registry = createClient(contracts.registry, at('registry'), { messageBytesMax });
+    this.inference = createClient(contracts.inference, at('inference'), { messageBytesMax });
+    this.prediction = createClient(contracts.prediction, at('inference'), { messageBytesMax });
   }
 
   /**

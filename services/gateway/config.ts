@@ -1,5 +1,5 @@
 import { address, baseSettings, integer, loadConfig } from '../platform/config.js';
-import { messageBytesMax } from '../platform/server.js';
+import { ServiceError } from '../platform/errors.js';
 
 const settings = {
   ...baseSettings,
@@ -8,8 +8,8 @@ const settings = {
   registryAddress: address,
   trainingAddress: address,
   preprocessingAddress: address,
-  /** Bytes that the bodies of all requests in flight may hold together, decompressed. */
-  bodiesBytesMax: integer(messageBytesMax, 2 ** 40).default(2 ** 30),
+  /** Bytes that the bodies of all requests in flight may hold together, decompressed. Default: 1 GiB, or one message. */
+  bodiesBytesMax: integer(1, 2 ** 40).optional(),
   /** Longest wait for an inference, ms. */
   inferTimeoutMs: integer(1, 3_600_000).default(60_000),
   /** Longest wait for a model to be loaded, ms. */
@@ -21,5 +21,11 @@ const settings = {
 export type GatewayConfig = ReturnType<typeof readConfig>;
 
 export function readConfig(args: string[], env: Record<string, string | undefined>) {
-  return loadConfig(settings, args, env);
+  const config = loadConfig(settings, args, env);
+  const { messageBytesMax, bodiesBytesMax = Math.max(2 ** 30, messageBytesMax) } = config;
+  if (bodiesBytesMax < messageBytesMax) {
+    const message = `The configuration is invalid. bodiesBytesMax: expected at least messageBytesMax, ${messageBytesMax} (received ${bodiesBytesMax}).`;
+    throw new ServiceError('INVALID_ARGUMENT', 'INVALID_CONFIG', message);
+  }
+  return { ...config, bodiesBytesMax };
 }

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from '../platform/log.js';
-import { messageBytesMax } from '../platform/server.js';
 import { readBody } from './body.js';
 import { BodyBudget, BodyShare } from './body-budget.js';
 import { compressAnswer } from './compression.js';
@@ -24,8 +23,15 @@ const unread = new Set([413, 415, 429]);
 /** Time for a whole request to arrive; a caller that is slower holds memory and a connection for nothing. */
 const arrivalMsMax = 300_000;
 
+export interface BodyLimits {
+  /** Most bytes of one body, decompressed. */
+  messageBytesMax: number;
+  /** Of those of all requests in flight together. */
+  bodiesBytesMax: number;
+}
+
 /** An HTTP server that reads bodies of any type and answers every failure as `{"error": "..."}`. */
-export function createApp(log: Logger, bodiesBytesMax: number): FastifyInstance {
+export function createApp(log: Logger, { messageBytesMax, bodiesBytesMax }: BodyLimits): FastifyInstance {
   const budget = new BodyBudget(bodiesBytesMax);
   const app = fastify({
     bodyLimit: messageBytesMax,

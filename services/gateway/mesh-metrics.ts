@@ -12,12 +12,12 @@ export class MeshMetrics {
   constructor(
     addresses: ReadonlyMap<ServiceName, string>,
     private readonly own: Metrics,
-    private readonly timeoutMs: number,
+    private readonly limits: { messageBytesMax: number; metricsTimeoutMs: number },
     private readonly log: Logger,
   ) {
     this.#services = [...addresses].map(([name, address]) => ({
       name,
-      client: createClient(contracts.metrics, address),
+      client: createClient(contracts.metrics, address, { messageBytesMax: limits.messageBytesMax }),
     }));
     this.#up = new Gauge({
       name: 'millrace_service_up',
@@ -32,7 +32,7 @@ export class MeshMetrics {
     const texts = await Promise.all(
       this.#services.map(async ({ name, client }) => {
         try {
-          const { text } = await client.getMetrics({}, { timeoutMs: this.timeoutMs });
+          const { text } = await client.getMetrics({}, { timeoutMs: this.limits.metricsTimeoutMs });
           this.#up.set({ service: name }, 1);
           return text;
         } catch (error) {

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { contracts, RpcClient } from '../../proto/index.js';
-import { messageBytesMax } from '../platform/server.js';
 import { optionsOf } from './calls.js';
 import { splitBody } from './infer-body.js';
 import type { Call, Route } from './routes.js';
@@ -11,12 +10,16 @@ export type InferenceClient = RpcClient<(typeof contracts.inference)['clientType
 
 /** Room in a message for all that is not a tensor. */
 const overheadBytes = 64 * 1024;
-const tensorBytesMax = messageBytesMax - overheadBytes;
 
 const tensorMetadata = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()) });
 
+export interface InferLimits {
+  messageBytesMax: number;
+  inferTimeoutMs: number;
+}
+
 /** The Open Inference Protocol over HTTP, answered by the inference service. */
-export function oipRoutes(inference: InferenceClient, inferTimeoutMs: number): Route[] {
+export function oipRoutes(inference: InferenceClient, limits: InferLimits): Route[] {
   return [
     {
       method: 'GET',
@@ -98,7 +101,7 @@ export function oipRoutes(inference: InferenceClient, inferTimeoutMs: number): R
       takes: inferRequest,
       gives: inferAnswer,
       otherMedia: { takes: binaryMedia, gives: binaryMedia },
-      handle: (call) => infer(call, inference, inferTimeoutMs),
+      handle: (call) => infer(call, inference, limits),
     }),
   ];
 }
@@ -134,12 +137,12 @@ function readyStatus(ready: boolean): number {
   return ready ? 200 : 400;
 }
 
-async function infer(call: Call, inference: InferenceClient, timeoutMs: number): Promise<unknown> {
+async function infer(call: Call, inference: InferenceClient, limits: InferLimits): Promise<unknown> {
   const model = modelOf(call);
-  const options = { ...optionsOf(call), timeoutMs };
+  const options = { ...optionsOf(call), timeoutMs: limits.inferTimeoutMs };
   const body = splitBody(call.request.headers, call.body);
   const { message, isBinary } = body.json
-    ? toInference(model, body, tensorBytesMax)
+    ? toInference(model, body, limits.messageBytesMax - overheadBytes)
     : toRawInference(model.version, await inference.modelMetadata(model, options), body.binary!);
   return send(call, toInferAnswer(await inference.modelInfer(message, options), isBinary));
 }

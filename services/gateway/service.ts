@@ -24,12 +24,13 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const teardown = new Teardown();
   try {
     const addresses = addressesOf(config);
-    const inference = createClient(contracts.inference, addresses.get('inference')!);
+    const { messageBytesMax } = config;
+    const inference = createClient(contracts.inference, addresses.get('inference')!, { messageBytesMax });
     teardown.add(() => inference.close());
-    const prediction = createClient(contracts.prediction, addresses.get('inference')!);
+    const prediction = createClient(contracts.prediction, addresses.get('inference')!, { messageBytesMax });
     teardown.add(() => prediction.close());
     const routes = [
-      ...oipRoutes(inference, config.inferTimeoutMs),
+      ...oipRoutes(inference, config),
       ...modelRoutes(inference),
       ...repositoryRoutes(inference, config.loadTimeoutMs),
       ...sharedMemoryRoutes(inference),
@@ -37,10 +38,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       ...predictionRoutes(prediction, config.inferTimeoutMs),
     ];
     const metrics = new Metrics('gateway');
-    const mesh = new MeshMetrics(addresses, metrics, config.metricsTimeoutMs, log);
+    const mesh = new MeshMetrics(addresses, metrics, config, log);
     teardown.add(() => mesh.close());
 
-    const app = createApp(log, config.bodiesBytesMax);
+    const app = createApp(log, config);
     teardown.add(() => stop(app, config.stopGraceMs));
     observe(app, metrics);
     addRoutes(app, describeRoutes([...routes, metricsRoute(mesh, metrics.registry.contentType)]));

@@ -1,4 +1,3 @@
-import { messageBytesMax } from '../platform/server.js';
 import type { Admission, Caller } from './admission.js';
 import type { AnswerForm } from './answer-comparison.js';
 import type { BatchTiming } from './batch-queue.js';
@@ -28,6 +27,8 @@ export interface LoadedVersionLimits {
   admission: Admission;
   /** Most rows of one request. */
   batchRowsMax: number;
+  /** Largest message taken or sent. */
+  messageBytesMax: number;
   batching?: BatchingSettings;
 }
 
@@ -64,7 +65,8 @@ export class LoadedVersion {
   #users = 0;
   #retired = false;
 
-  constructor(parts: LoadedVersionParts, { admission, batchRowsMax, batching = defaultBatching }: LoadedVersionLimits) {
+  constructor(parts: LoadedVersionParts, limits: LoadedVersionLimits) {
+    const { admission, batchRowsMax, messageBytesMax, batching = defaultBatching } = limits;
     const { executable } = parts;
     this.admission = admission;
     this.model = parts.model;
@@ -73,7 +75,7 @@ export class LoadedVersion {
     this.executable = executable;
     this.transform = parts.transform;
     this.classes = parts.classes;
-    this.rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable)));
+    this.rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable, messageBytesMax)));
     this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
     this.batcher = new Batcher(executable, admission, this.statistics, this.rowsMax, batching);
   }
@@ -164,7 +166,7 @@ export class LoadedVersion {
 }
 
 /** Rows whose tensors fit into a message, in and out. */
-function rowsOfMessage({ inputs, outputs }: Executable): number {
+function rowsOfMessage({ inputs, outputs }: Executable, messageBytesMax: number): number {
   const bytes = [inputs, outputs].map((specs) => specs.reduce((sum, spec) => sum + (rowBytes(spec) ?? 0), 0));
   return Math.floor((messageBytesMax - messageOverheadBytes) / Math.max(1, ...bytes));
 }

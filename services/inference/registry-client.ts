@@ -34,8 +34,8 @@ export class RegistryClient implements Registry {
   readonly #client: Client;
 
   /** @param address host:port */
-  constructor(address: string) {
-    this.#client = createClient(contracts.registry, address);
+  constructor(address: string, messageBytesMax?: number) {
+    this.#client = createClient(contracts.registry, address, { messageBytesMax });
   }
 
   async *watch(signal: AbortSignal): AsyncIterable<RegistryEvent> {

@@ -46,7 +46,10 @@ export async function startInference(
     const lock = lockFolder(folder);
     teardown.add(() => lock.release());
     const cache = await ArtifactCache.open(path.join(folder, 'artifacts'));
-    const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
+    const registry = new RegistryClient(
+      serviceAddress(config, config.registryAddress, 'registry'),
+      config.messageBytesMax,
+    );
     teardown.add(() => registry.close());
     const jobs = await openBatchPredictions({ config, folder, registry, cache, log, teardown });
 

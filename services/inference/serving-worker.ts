@@ -75,6 +75,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
       log,
       metrics,
       metricsText: () => control.metricsText(),
+      messageBytesMax: config.messageBytesMax,
       implementations: [
         inferenceService(inference, description, controlMethods(control)),
         predictionService(inference, jobs),
@@ -90,6 +91,7 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
       const loaded = await loadVersion(files, {
         admission: this.admission,
         batchRowsMax: this.options.config.batchRowsMax,
+        messageBytesMax: this.options.config.messageBytesMax,
       });
       if (loading.isReleased) {
         loaded.retire();

@@ -28,6 +28,9 @@ const flag = z.preprocess(
   z.boolean(),
 );
 
+/** Largest message where nothing else is said; clients have the same. */
+export const messageBytesDefault = 64 * 1024 * 1024;
+
 /** Settings that every service has. */
 export const baseSettings = {
   /** Address to listen on. */
@@ -47,6 +50,11 @@ export const baseSettings = {
   insecure: flag.default(false),
   /** Time that calls in flight have to finish after SIGTERM, ms. */
   stopGraceMs: integer(0, 3_600_000).default(10_000),
+  /**
+   * Largest message taken or sent, bytes; the same in the whole mesh. Not less than the services need among themselves: their
+   * batches have up to 16 MiB and a record.
+   */
+  messageBytesMax: integer(32 * 1024 ** 2, 2 ** 31 - 1).default(messageBytesDefault),
 };
 
 type Settings = Record<string, z.ZodType>;

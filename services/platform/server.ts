@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { contracts } from '../../proto/index.js';
+import { messageBytesDefault } from './config.js';
 import { ServiceError } from './errors.js';
 import { ActiveCalls, addService, type ImplementedContract, implement } from './handler.js';
 import { Health } from './health.js';
@@ -8,15 +9,14 @@ import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 import { reflectionServices } from './reflection.js';
 
-/** Largest message taken or sent, in the whole mesh. */
-export const messageBytesMax = 64 * 1024 * 1024;
-
 export interface ServerOptions {
   log: Logger;
   metrics: Metrics;
   /** What `GetMetrics` answers. Default: the metrics of this process. */
   metricsText?: () => Promise<string>;
   implementations: ImplementedContract[];
+  /** Largest message taken or sent. Default 64 MiB. */
+  messageBytesMax?: number;
 }
 
 export interface ListeningServerOptions extends ServerOptions {
@@ -63,7 +63,7 @@ export function startInjectedServer(options: ServerOptions): InjectedServer {
 }
 
 function build(options: ServerOptions): { grpcServer: grpc.Server; server: AnyServer } {
-  const { log, metrics } = options;
+  const { log, metrics, messageBytesMax = messageBytesDefault } = options;
   const metricsText = options.metricsText ?? (() => metrics.registry.metrics());
   const served = [...options.implementations, metricsService(metricsText)];
   const health = new Health(['', ...served.map(({ contract }) => contract.name)]);

@@ -24,6 +24,7 @@ export async function startPreprocessing(config: PreprocessingConfig, log: Logge
     const server = await startServer({
       host: config.host,
       port: servicePort(config, 'preprocessing'),
+      messageBytesMax: config.messageBytesMax,
       log,
       metrics: new Metrics('preprocessing'),
       implementations: [preprocessingService(preparation), flightService(preparation)],

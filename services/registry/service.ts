@@ -26,6 +26,7 @@ export async function startRegistry(config: RegistryConfig, log: Logger): Promis
     const server = await startServer({
       host: config.host,
       port: servicePort(config, 'registry'),
+      messageBytesMax: config.messageBytesMax,
       log,
       metrics: new Metrics('registry'),
       implementations: [registryService(new ModelStore(database, blobs), blobs)],

@@ -36,6 +36,7 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     `--log-level=${config.logLevel}`,
     `--insecure=${config.insecure}`,
     `--stop-grace-ms=${config.stopGraceMs}`,
+    `--message-bytes-max=${config.messageBytesMax}`,
   ];
   const { dataDir, stopGraceMs } = config;
   const ownArgs: Partial<Record<ServiceName, string[]>> =

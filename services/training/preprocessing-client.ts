@@ -14,9 +14,9 @@ export class PreprocessingClient {
   readonly #flight;
 
   /** @param address host:port */
-  constructor(address: string) {
-    this.#service = createClient(contracts.preprocessing, address);
-    this.#flight = createClient(contracts.flight, address);
+  constructor(address: string, messageBytesMax?: number) {
+    this.#service = createClient(contracts.preprocessing, address, { messageBytesMax });
+    this.#flight = createClient(contracts.flight, address, { messageBytesMax });
   }
 
   close(): void {

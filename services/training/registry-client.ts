@@ -24,8 +24,8 @@ export class RegistryClient {
   readonly #service;
 
   /** @param address host:port */
-  constructor(address: string) {
-    this.#service = createClient(contracts.registry, address);
+  constructor(address: string, messageBytesMax?: number) {
+    this.#service = createClient(contracts.registry, address, { messageBytesMax });
   }
 
   close(): void {

@@ -30,9 +30,15 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     const store = new JobStore(database);
     const checkpoints = await CheckpointStore.open(path.join(folder, 'checkpoints'));
     await checkpoints.keepOnly(await store.unfinishedIds());
-    const preprocessing = new PreprocessingClient(serviceAddress(config, config.preprocessingAddress, 'preprocessing'));
+    const preprocessing = new PreprocessingClient(
+      serviceAddress(config, config.preprocessingAddress, 'preprocessing'),
+      config.messageBytesMax,
+    );
     teardown.add(() => preprocessing.close());
-    const registry = new RegistryClient(serviceAddress(config, config.registryAddress, 'registry'));
+    const registry = new RegistryClient(
+      serviceAddress(config, config.registryAddress, 'registry'),
+      config.messageBytesMax,
+    );
     teardown.add(() => registry.close());
     const metrics = new TrainingMetrics(() => store.countByState());
     const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
@@ -41,6 +47,7 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     const server = await startServer({
       host: config.host,
       port: servicePort(config, 'training'),
+      messageBytesMax: config.messageBytesMax,
       log,
       metrics,
       implementations: [trainingService(store, queue, creation)],

@@ -54,6 +54,24 @@ async function call(path: string, init: RequestInit = {}, service = gateway): Pr
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
   call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers });
 
+/** Says how long a body is, and sends none of it. */
+function announce(port: number, bytes: number): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { port, path: inferPath, method: 'POST', headers: { 'content-length': bytes } },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
+      },
+    );
+    request.on('error', reject);
+    request.flushHeaders();
+  });
+}
+
 const rowsOf = (count: number) =>
   Array.from({ length: count }, (_, row) => Array.from({ length: inputWidth }, (_, i) => ((row + i) % 8) / 8));
 const input = { name: 'input', shape: [1, inputWidth], datatype: 'FP32', data: rowsOf(1)[0] as unknown };
@@ -130,21 +148,16 @@ describe('what the gateway refuses', () => {
   });
 
   it('a body beyond 64 MiB, before it has come', async () => {
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      const request = httpRequest(
-        { port: gateway.port, path: inferPath, method: 'POST', headers: { 'content-length': 2 ** 33 } },
-        (response) => {
-          let text = '';
-          response.on('data', (chunk) => {
-            text += chunk;
-          });
-          response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
-        },
-      );
-      request.on('error', reject);
-      request.flushHeaders();
+    expect(await announce(gateway.port, 2 ** 33)).toEqual({
+      status: 413,
+      body: { error: expect.stringContaining(String(64 * 1024 * 1024)) },
     });
-    expect(answer).toEqual({ status: 413, body: { error: expect.any(String) } });
+  });
+
+  it('a body beyond another limit', async () => {
+    const limited = await start(`--message-bytes-max=${32 * 1024 * 1024}`);
+    const answer = await announce(limited.port, 33 * 1024 * 1024).finally(() => limited.stop());
+    expect(answer).toEqual({ status: 413, body: { error: expect.stringContaining(String(32 * 1024 * 1024)) } });
   });
 
   it('paths that it does not have', async () => {
@@ -282,6 +295,13 @@ describe('/metrics', () => {
 });
 
 describe('starting', () => {
+  it('refuses memory for less than one message, and has enough for one by default', () => {
+    const larger = `--message-bytes-max=${2 ** 31 - 1}`;
+    expect(() => readConfig([larger, `--bodies-bytes-max=${2 ** 30}`], {})).toThrow(/bodiesBytesMax.*2147483647/);
+    expect(readConfig([larger], {}).bodiesBytesMax).toBe(2 ** 31 - 1);
+    expect(readConfig([], {}).bodiesBytesMax).toBe(2 ** 30);
+  });
+
   it('refuses a port that is taken', async () => {
     const config = readConfig([`--port=${gateway.port}`], {});
     await expect(startGateway(config, silentLog)).rejects.toMatchObject({ reason: 'PORT_TAKEN' });

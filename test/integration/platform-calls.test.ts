@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { contracts, createClient, RpcError } from '../../proto/index.js';
 import { invalidFields, ServiceError } from '../../services/platform/errors.js';
 import { type CallContext, implement } from '../../services/platform/handler.js';
-import { deferred, startKitServer, untilAborted } from '../support/kit-server.js';
+import { deferred, startKitServer, startLimitedKitServer, untilAborted } from '../support/kit-server.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 
 const model = { name: 'models/a' };
@@ -157,7 +157,22 @@ describe('a request', () => {
     const name = 'x'.repeat(60 * 1024 * 1024);
     expect((await server.client(contracts.registry).getModel({ name })).name.length).toBe(name.length);
   });
+
+  it('of 65 MiB is taken, and so is the answer, where the limit is larger', async () => {
+    const server = await startLimitedKitServer({ messageBytesMax: 66 * 1024 * 1024 }, echo);
+    const name = 'x'.repeat(65 * 1024 * 1024);
+    expect((await server.client(contracts.registry).getModel({ name })).name.length).toBe(name.length);
+  });
+
+  it('over a smaller limit is refused in words that name it', async () => {
+    const server = await startLimitedKitServer({ messageBytesMax: 32 * 1024 * 1024 }, echo);
+    const bytes = Buffer.alloc(33 * 1024 * 1024);
+    const error = await rpcFailure(sendBytes(server.rawClient(), '/millrace.v1.RegistryService/GetModel', bytes));
+    expect(error).toMatchObject({ code: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('33554432') });
+  });
 });
+
+const echo = implement(contracts.registry, { GetModel: async ({ name }) => ({ name }) });
 
 function sendBytes(client: grpc.Client, path: string, bytes: Buffer): Promise<Buffer> {
   const same = (value: Buffer) => value;

@@ -100,7 +100,7 @@ async function allEnded(tasks: [name: string, task: Promise<void>][]): Promise<v
 function clientOf(address: string): InferenceClient {
   const credentials = grpc.credentials.createInsecure();
   credentials._equals = (other) => other === credentials;
-  return createClient(contracts.inference, address, credentials);
+  return createClient(contracts.inference, address, { credentials });
 }
 
 function tell(): void {

@@ -23,10 +23,18 @@ afterEach(async () => {
   }
 });
 
-export async function startKitServer(...implementations: ImplementedContract[]): Promise<KitServer> {
+export function startKitServer(...implementations: ImplementedContract[]): Promise<KitServer> {
+  return startLimitedKitServer({}, ...implementations);
+}
+
+/** As `startKitServer`; its clients have the same limit of a message. */
+export async function startLimitedKitServer(
+  limits: { messageBytesMax?: number },
+  ...implementations: ImplementedContract[]
+): Promise<KitServer> {
   const logged: Record<string, unknown>[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
-  const options = { host: '127.0.0.1', port: 0, log, metrics: new Metrics('test'), implementations };
+  const options = { host: '127.0.0.1', port: 0, log, metrics: new Metrics('test'), implementations, ...limits };
   const server = await startServer(options);
   server.setServing(true);
   closers.push(() => server.stop(0));
@@ -36,7 +44,7 @@ export async function startKitServer(...implementations: ImplementedContract[]):
     address,
     logged,
     client(contract) {
-      const client = createClient(contract, address);
+      const client = createClient(contract, address, limits);
       closers.push(() => client.close());
       return client;
     },

@@ -26,7 +26,7 @@ const jobLimits = { requestsMax: 16, bytesMax: Number.POSITIVE_INFINITY, threads
 export class BatchModels {
   constructor(
     private readonly directory: ModelDirectory,
-    private readonly files: VersionFilesOptions & { batchRowsMax: number },
+    private readonly files: VersionFilesOptions & { batchRowsMax: number; messageBytesMax: number },
   ) {}
 
   /** The version that a name means now. */
@@ -80,7 +80,8 @@ export class BatchModels {
     const held = await HeldFiles.hold(this.files, version, signal);
     try {
       const { number, digest } = version;
-      const limits = { admission: new Admission(jobLimits), batchRowsMax: this.files.batchRowsMax };
+      const { batchRowsMax, messageBytesMax } = this.files;
+      const limits = { admission: new Admission(jobLimits), batchRowsMax, messageBytesMax };
       return await loadVersion({ id: 0, model, number, digest, files: held.paths }, limits);
     } finally {
       // What is mapped stays readable.

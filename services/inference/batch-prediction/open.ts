@@ -27,9 +27,12 @@ export async function openBatchPredictions(options: OpenOptions): Promise<BatchP
   const { config, folder, registry, cache, log, teardown } = options;
   const database = await openDatabase<Schema>(path.join(folder, 'batch-predictions.db'), migrations);
   teardown.add(() => database.destroy());
-  const datasets = new PreprocessingClient(serviceAddress(config, config.preprocessingAddress, 'preprocessing'));
+  const datasets = new PreprocessingClient(
+    serviceAddress(config, config.preprocessingAddress, 'preprocessing'),
+    config.messageBytesMax,
+  );
   teardown.add(() => datasets.close());
-  const { artifactBytesMax, batchRowsMax } = config;
-  const models = new BatchModels(registry, { registry, cache, artifactBytesMax, batchRowsMax });
+  const { artifactBytesMax, batchRowsMax, messageBytesMax } = config;
+  const models = new BatchModels(registry, { registry, cache, artifactBytesMax, batchRowsMax, messageBytesMax });
   return new BatchPredictionJobs({ store: new BatchPredictionStore(database), datasets, models, log });
 }

@@ -33,7 +33,10 @@ export class SumNetwork implements PredictingNetwork {
 export const digestOfVersion = (number: number) => `sha256:${String(number).padStart(64, '0')}`;
 
 /** A version of models/sums that can be loaded. */
-export function sumVersion(number: number, change: { digest?: string; rowWork?: number; batchRowsMax?: number } = {}) {
+export function sumVersion(
+  number: number,
+  change: { digest?: string; rowWork?: number; batchRowsMax?: number; messageBytesMax?: number } = {},
+) {
   const network = new SumNetwork();
   const version = new LoadedVersion(
     {
@@ -52,6 +55,7 @@ export function sumVersion(number: number, change: { digest?: string; rowWork?: 
     {
       admission: new Admission({ requestsMax: 8, bytesMax: 1_000, threadsMax: 1 }),
       batchRowsMax: change.batchRowsMax ?? 8,
+      messageBytesMax: change.messageBytesMax ?? 64 * 1024 * 1024,
     },
   );
   return { version, network };

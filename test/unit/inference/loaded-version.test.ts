@@ -33,6 +33,13 @@ describe('rowsMax', () => {
     expect(rowsMax * 2 * 4).toBeLessThan(64 * 1024 * 1024);
     expect(rowsMax * 2 * 4).toBeGreaterThan(63 * 1024 * 1024);
   });
+
+  it('is more where a message may be larger', () => {
+    const messageBytesMax = 70 * 1024 * 1024;
+    const { rowsMax } = sumVersion(1, { batchRowsMax: 10_000_000, messageBytesMax }).version;
+    expect(rowsMax * 2 * 4).toBeLessThan(messageBytesMax);
+    expect(rowsMax * 2 * 4).toBeGreaterThan(69 * 1024 * 1024);
+  });
 });
 
 describe('a version with a cache', () => {

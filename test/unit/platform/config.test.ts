@@ -80,6 +80,7 @@ describe('loadConfig', () => {
       logLevel: 'info',
       insecure: false,
       stopGraceMs: 10_000,
+      messageBytesMax: 67_108_864,
       maxJobs: 1,
     });
   });
