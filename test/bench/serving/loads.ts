@@ -76,7 +76,7 @@ export async function stream({ port, body }: Target, requests: number): Promise<
   const file = path.join(tempFolder(), 'request.bin');
   writeFileSync(file, body);
   const script = path.join(root, 'dist/test/bench/serving-stream.js');
-  const counts = [requests, requests, 64].map(String);
+  const counts = [Math.ceil(requests), Math.ceil(requests), 64].map(String);
   const { status, stdout, stderr } = await run(process.execPath, [script, String(port), file, ...counts]);
   if (status !== 0) {
     throw new Error(`the stream failed: ${stderr.slice(-1_000)}`);
