@@ -227,8 +227,8 @@ def refuses_short_raw_contents():
 
 
 @report
-def refuses_extensions():
-    return [failure(client.get_inference_statistics)["status"], failure(lambda: client.load_model("mnist"))["status"]]
+def refuses_cuda_memory():
+    return failure(client.get_cuda_shared_memory_status)["status"]
 
 
 @report

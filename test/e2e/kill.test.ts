@@ -142,19 +142,20 @@ describe('kill -9', () => {
   it('of inference: calls see UNAVAILABLE at worst, and it serves every model again by itself', async () => {
     const before = await predict();
     mesh.kill('inference');
-    const answers = new Set<string>();
-    for (;;) {
+    // The workers of the killed process answer until they notice.
+    for (let wasAway = false; ; ) {
       const answer = await predict().catch((error) => error as RpcError);
       if (answer instanceof RpcError) {
         // NOT_FOUND would say that the model does not exist, while it is only not loaded yet.
         expect(answer.code).toBe('UNAVAILABLE');
-        answers.add(answer.code);
+        wasAway = true;
       } else {
         expect(answer).toEqual(before);
-        break;
+        if (wasAway) {
+          break;
+        }
       }
     }
-    expect(answers.size).toBe(1);
   });
 
   it('of the gateway: REST answers again', async () => {
