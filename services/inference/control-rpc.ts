@@ -5,19 +5,30 @@ import { invalidField, quote, ServiceError } from '../platform/errors.js';
 import type { Implementation } from '../platform/handler.js';
 import type { IndexedModel, LoadRequest, LogSettingValue, ServerControl, SettingTexts } from './control.js';
 import { logSettingTexts } from './setting-changes.js';
+import { type Stated, withoutRepeated } from './stated-config.js';
 import { toModelStatistics } from './statistics-rpc.js';
 
 type Handlers = (typeof contracts.inference)['handlersType'];
 
-/** Methods of the protocol that are about the whole server, whichever worker took the call. */
-export function controlMethods(control: ServerControl): Partial<Implementation<Handlers>> {
+/**
+ * Methods of the protocol that are about the whole server, whichever worker took the call.
+ *
+ * @param served configurations of a model's versions that are served
+ */
+export function controlMethods(
+  control: ServerControl,
+  served: (model: string) => readonly Stated[],
+): Partial<Implementation<Handlers>> {
   return {
     RepositoryIndex: async ({ repositoryName, ready }) => {
       checkRepository(repositoryName);
       return { models: (await control.index()).flatMap((model) => toIndex(model, ready)) };
     },
     RepositoryModelLoad: async ({ repositoryName, modelName, parameters }) => {
-      await control.load(nameOf(repositoryName, modelName), toLoadRequest(parameters));
+      const model = nameOf(repositoryName, modelName);
+      const { config, files } = toLoadRequest(parameters);
+      // Files take the place of what is served.
+      await control.load(model, { config: withoutRepeated(config, files.size > 0 ? [] : served(model)), files });
       return {};
     },
     RepositoryModelUnload: async ({ repositoryName, modelName, parameters }) => {

@@ -36,6 +36,7 @@ const modelConfig = z.strictObject({
       preferredBatchSize: z.array(rows).default([]),
       maxQueueDelayMicroseconds: count.default(0),
       preserveOrdering: z.literal(false).optional(),
+      priorityQueuePolicy: z.strictObject({}).optional(),
       priorityLevels: integer(0, 100).default(0),
       defaultPriorityLevel: integer(0, 100).default(0),
       defaultQueuePolicy: z
@@ -129,7 +130,7 @@ function override(deployment: Deployment, config: ModelConfig): Deployment {
 }
 
 /** protobuf's JSON has both spellings. */
-function toCamelCase(value: unknown): unknown {
+export function toCamelCase(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.map(toCamelCase);
   }

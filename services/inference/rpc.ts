@@ -127,7 +127,11 @@ function toMetadata({ model, executable }: LoadedVersion, versions: number[]): M
   };
 }
 
-function toConfig({ model, executable, classes, rowsMax, batcher }: LoadedVersion, numVersions: number): ModelConfig {
+/** What the protocol says of a version. */
+export function toConfig(
+  { model, executable, classes, rowsMax, batcher }: LoadedVersion,
+  numVersions: number,
+): ModelConfig {
   const toTensor = ({ name, datatype, shape }: TensorSpec) => ({
     name,
     dataType: datatype === 'BYTES' ? ('TYPE_STRING' as const) : (`TYPE_${datatype}` as const),

@@ -14,7 +14,7 @@ import { ModelRepository } from './model-repository.js';
 import type { ModelTable } from './model-table.js';
 import { predictionService } from './prediction-rpc.js';
 import { RequestSights } from './request-sights.js';
-import { inferenceService } from './rpc.js';
+import { inferenceService, toConfig } from './rpc.js';
 import { registerServingMetrics } from './serving-metrics.js';
 import { levelOf } from './setting-changes.js';
 import { Shadowing } from './shadowing.js';
@@ -71,13 +71,17 @@ export class ServingWorker<S extends AnyServer> implements WorkerCommands {
     const shadowing = new Shadowing(() => admission.isBusy, log);
     const inference = new Inference(repository, regions, sights, shadowing);
     const description = { version, loadedVersionsMax: config.loadedVersionsMax };
+    const served = (model: string) =>
+      repository.loaded
+        .filter((loaded) => loaded.model === model)
+        .map((loaded) => ({ ...toConfig(loaded, config.loadedVersionsMax) }));
     const server = await startServer({
       log,
       metrics,
       metricsText: () => control.metricsText(),
       messageBytesMax: config.messageBytesMax,
       implementations: [
-        inferenceService(inference, description, controlMethods(control)),
+        inferenceService(inference, description, controlMethods(control, served)),
         predictionService(inference, jobs),
       ],
     });

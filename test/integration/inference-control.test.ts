@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeMessage } from '../../proto/index.js';
+import { toProtoJson } from '../../services/gateway/proto-json.js';
 import { expectedOutput, inputWidth, json, modelFiles, publish } from '../support/published-model.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 import { Serving } from '../support/serving.js';
@@ -52,9 +54,20 @@ describe.each([1, 2])('control of a server with %i workers', (workers) => {
         'animals',
         config({ instance_group: [{ count: 2 }] }),
         'INVALID_ARGUMENT',
-        /instanceGroup/,
+        /instance_group/,
       ],
       ['a batch size below 1', 'animals', config({ max_batch_size: 0 }), 'INVALID_ARGUMENT', /maxBatchSize/],
+      ['other inputs', 'animals', config({ input: [{ name: 'x' }] }), 'INVALID_ARGUMENT', /`input` in `config`.*"x"/],
+      ['other outputs', 'animals', config({ output: [{ dims: ['77'] }] }), 'INVALID_ARGUMENT', /`output`.*77/],
+      ['another platform', 'animals', config({ platform: 'onnx_onnxv1' }), 'INVALID_ARGUMENT', /`platform`/],
+      ['another backend', 'animals', config({ backend: 'python' }), 'INVALID_ARGUMENT', /`backend`/],
+      [
+        'several answers to a request',
+        'animals',
+        config({ model_transaction_policy: { decoupled: true } }),
+        'INVALID_ARGUMENT',
+        /`model_transaction_policy`/,
+      ],
       ['another name', 'animals', config({ name: 'plants' }), 'INVALID_ARGUMENT', /plants/],
       [
         'a file without a configuration',
@@ -120,6 +133,19 @@ describe.each([1, 2])('control of a server with %i workers', (workers) => {
     const after = await serving.inference.modelConfig({ name: 'animals', version: '1' });
     expect(after.config?.dynamicBatching).toMatchObject({ preferredBatchSize: [], maxQueueDelayMicroseconds: 0 });
     expect(await serving.inference.modelReady({ name: 'animals', version: '2' })).toEqual({ ready: true });
+  });
+
+  it('takes back the configuration that it gave, with one thing changed', async () => {
+    const { config: given } = await serving.inference.modelConfig({ name: 'animals', version: '2' });
+    const sent = toProtoJson(describeMessage('inference.ModelConfig'), { ...given });
+    const batching = { ...(sent.dynamic_batching as object), max_queue_delay_microseconds: '70' };
+    await load('animals', config({ ...sent, dynamic_batching: batching }));
+    const { config: served } = await serving.inference.modelConfig({ name: 'animals', version: '2' });
+    expect(served).toEqual({
+      ...given,
+      dynamicBatching: { ...given?.dynamicBatching, maxQueueDelayMicroseconds: 70 },
+    });
+    await load('animals');
   });
 
   it('serves uploaded files, also in place of those of the registry, until unloaded', async () => {
