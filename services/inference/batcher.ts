@@ -36,8 +36,8 @@ export class Batcher {
     private readonly executable: Executable,
     private readonly admission: Admission,
     private readonly statistics: VersionStatistics,
-    /** Most rows computed together. */
-    private readonly rowsMax: number,
+    /** Most rows that can be computed together. */
+    private readonly rowsLimit: number,
     public settings: BatchingSettings,
   ) {}
 
@@ -91,16 +91,17 @@ export class Batcher {
     return us > 0 ? us / usPerMs : Number.POSITIVE_INFINITY;
   }
 
-  get #batchRowsMax(): number {
-    return Math.min(this.settings.rowsMax || this.rowsMax, this.rowsMax);
+  /** Most rows computed together, and of one request. */
+  get rowsMax(): number {
+    return Math.min(this.settings.rowsMax || this.rowsLimit, this.rowsLimit);
   }
 
   /** Rows that are to be computed now; 0: it is better to wait for more. */
   #rowsDue(now: number): number {
     const { preferredRows, queueDelayUsMax } = this.settings;
     const { rows, oldest } = this.#queue;
-    if (rows >= this.#batchRowsMax || now - oldest >= queueDelayUsMax / usPerMs) {
-      return this.#batchRowsMax;
+    if (rows >= this.rowsMax || now - oldest >= queueDelayUsMax / usPerMs) {
+      return this.rowsMax;
     }
     return preferredRows.findLast((preferred) => preferred <= rows) ?? 0;
   }

@@ -54,8 +54,6 @@ export class LoadedVersion {
   readonly executable: Executable;
   readonly transform: RecordTransform | null;
   readonly classes: readonly string[] | null;
-  /** Most rows of one request. */
-  readonly rowsMax: number;
   readonly batcher: Batcher;
   readonly statistics = versionStatistics();
   /** What a request asks for that names no outputs. */
@@ -75,9 +73,14 @@ export class LoadedVersion {
     this.executable = executable;
     this.transform = parts.transform;
     this.classes = parts.classes;
-    this.rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable, messageBytesMax)));
+    const rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable, messageBytesMax)));
     this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
-    this.batcher = new Batcher(executable, admission, this.statistics, this.rowsMax, batching);
+    this.batcher = new Batcher(executable, admission, this.statistics, rowsMax, batching);
+  }
+
+  /** Most rows of one request. */
+  get rowsMax(): number {
+    return this.batcher.rowsMax;
   }
 
   /** Takes on how the model is deployed now. What is cached stays, as long as there is to be as much of it. */
