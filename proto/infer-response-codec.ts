@@ -24,7 +24,7 @@ export interface InferOutput {
 export class MessagePieces {
   readonly byteLength: number;
 
-  constructor(private readonly pieces: readonly Uint8Array[]) {
+  constructor(readonly pieces: readonly Uint8Array[]) {
     let byteLength = 0;
     for (const { length } of pieces) {
       byteLength += length;
@@ -32,7 +32,7 @@ export class MessagePieces {
     this.byteLength = byteLength;
   }
 
-  copy(target: Uint8Array, targetStart = 0): number {
+  copy(target: Buffer, targetStart = 0): number {
     let offset = targetStart;
     for (const piece of this.pieces) {
       target.set(piece, offset);
@@ -46,12 +46,47 @@ export function writeInferResponse(response: InferResponse): MessagePieces {
   return new MessagePieces(responsePieces(response));
 }
 
-/** `ModelStreamInferResponse` with an answer, or with the message of an error. */
-export function writeStreamResponse(response: {
+/** `ModelStreamInferResponse`: an answer, or the message of an error. */
+export interface StreamResponse {
   errorMessage?: string;
   inferResponse?: InferResponse | null;
-}): MessagePieces {
-  const { errorMessage = '', inferResponse } = response;
+}
+
+const frameHeadBytes = 5;
+
+/**
+ * Several messages in one write. grpc-js writes the next message only when the one before has left, one in each turn of the
+ * event loop; of these it frames the first, and the others bring their frames along.
+ */
+class FramedMessages extends MessagePieces {
+  readonly #firstLength: number;
+
+  constructor(messages: readonly MessagePieces[]) {
+    const [first, ...others] = messages;
+    super([...first!.pieces, ...others.flatMap((message) => [frameHead(message.byteLength), ...message.pieces])]);
+    this.#firstLength = first!.byteLength;
+  }
+
+  override copy(target: Buffer, targetStart = 0): number {
+    // What grpc-js has written there is the length of all.
+    target.writeUInt32BE(this.#firstLength, targetStart - frameHeadBytes + 1);
+    return super.copy(target, targetStart);
+  }
+}
+
+function frameHead(length: number): Buffer {
+  const head = Buffer.alloc(frameHeadBytes);
+  head.writeUInt32BE(length, 1);
+  return head;
+}
+
+/** Messages of a stream that go in one write; one at least. */
+export function writeStreamResponses(responses: readonly StreamResponse[]): MessagePieces {
+  const messages = responses.map(writeStreamResponse);
+  return messages.length === 1 ? messages[0]! : new FramedMessages(messages);
+}
+
+function writeStreamResponse({ errorMessage = '', inferResponse }: StreamResponse): MessagePieces {
   const head = new FieldWriter();
   head.text(1, errorMessage);
   if (!inferResponse) {

@@ -3,13 +3,13 @@ import type { ModelDynamicBatching } from '../../proto/gen/inference/ModelDynami
 import type { ModelInferRequest__Output } from '../../proto/gen/inference/ModelInferRequest.js';
 import type { ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
 import type { ModelMetadataResponse } from '../../proto/gen/inference/ModelMetadataResponse.js';
-import { contracts } from '../../proto/index.js';
+import { contracts, type StreamResponse } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type CallContext, type Implementation, type ImplementedContract, implement } from '../platform/handler.js';
 import type { BatchingSettings } from './batching-settings.js';
 import type { Inference, TensorAnswer } from './inference.js';
 import type { LoadedVersion } from './loaded-version.js';
-import { inOrder } from './ordered-answers.js';
+import { type Grouping, inOrderTogether } from './ordered-answers.js';
 import { routingKeyOf } from './routing-key.js';
 import type { TensorSpec } from './tensor.js';
 import type { AnswerTensor } from './tensor-answer.js';
@@ -41,6 +41,11 @@ const extensions = [
 const backend = 'millrace';
 /** Answers of one stream that may be on their way at once. */
 const streamedMax = 256;
+/** Small answers go in one write: the contract's server writes lists of them. */
+const writtenTogether: Grouping<StreamResponse> = {
+  max: 64,
+  joins: ({ inferResponse }) => (inferResponse?.rawOutputContents ?? []).every(({ length }) => length <= 4_096),
+};
 
 /**
  * The Open Inference Protocol, with Triton's names.
@@ -83,7 +88,7 @@ export function inferenceService(
           return { errorMessage: error.message, inferResponse };
         }
       };
-      return inOrder(requests, answerOne, streamedMax);
+      return inOrderTogether(requests, answerOne, streamedMax, writtenTogether) as AsyncIterable<never>;
     },
   });
 }
