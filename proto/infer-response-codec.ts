@@ -6,14 +6,14 @@ export interface InferResponse {
   modelVersion: string;
   id: string;
   parameters?: Record<string, InferParameter>;
-  outputs: readonly InferOutput[];
-  rawOutputContents: readonly Uint8Array[];
+  outputs: InferOutput[];
+  rawOutputContents: Uint8Array[];
 }
 
 export interface InferOutput {
   name: string;
   datatype: string;
-  shape: readonly number[];
+  shape: number[];
   parameters?: Record<string, InferParameter>;
 }
 

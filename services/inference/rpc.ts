@@ -1,9 +1,8 @@
 import type { ModelConfig } from '../../proto/gen/inference/ModelConfig.js';
 import type { ModelDynamicBatching } from '../../proto/gen/inference/ModelDynamicBatching.js';
 import type { ModelInferRequest__Output } from '../../proto/gen/inference/ModelInferRequest.js';
-import type { ModelInferResponse } from '../../proto/gen/inference/ModelInferResponse.js';
 import type { ModelMetadataResponse } from '../../proto/gen/inference/ModelMetadataResponse.js';
-import { contracts, type StreamResponse } from '../../proto/index.js';
+import { contracts, type InferResponse, type StreamResponse } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type CallContext, type Implementation, type ImplementedContract, implement } from '../platform/handler.js';
 import type { BatchingSettings } from './batching-settings.js';
@@ -74,7 +73,7 @@ export function inferenceService(
     ModelInfer: async (request, caller) => toResponse(await answer(request, caller), request.id),
     ModelStreamInfer: (requests, context) => {
       const endsWithError = context.metadata.get('triton_grpc_error')[0] === 'true';
-      const answerOne = async (request: ModelInferRequest__Output) => {
+      const answerOne = async (request: ModelInferRequest__Output): Promise<StreamResponse> => {
         try {
           return { inferResponse: toResponse(await answer(request, context), request.id) };
         } catch (error) {
@@ -98,7 +97,7 @@ function toRequest(request: ModelInferRequest__Output): TensorRequest {
   return request as unknown as TensorRequest;
 }
 
-function toResponse({ version, tensors, marksFinal }: TensorAnswer, id: string): ModelInferResponse {
+function toResponse({ version, tensors, marksFinal }: TensorAnswer, id: string): InferResponse {
   return {
     modelName: version.model,
     modelVersion: String(version.number),
