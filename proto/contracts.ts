@@ -23,7 +23,7 @@ import type {
 import type { RegistryServiceClient, RegistryServiceHandlers } from './gen/millrace/v1/RegistryService.js';
 import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millrace/v1/TrainingService.js';
 import { readInferRequest } from './infer-request-codec.js';
-import { writeInferResponse, writeStreamResponses } from './infer-response-codec.js';
+import { writeInferResponse, writeStreamResponse } from './infer-response-codec.js';
 
 const require = createRequire(import.meta.url);
 const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
@@ -102,7 +102,7 @@ export const contracts = {
       },
       ModelStreamInfer: {
         requestDeserialize: readInferRequest,
-        responseSerialize: writeStreamResponses as unknown as ServerCodec['responseSerialize'],
+        responseSerialize: writeStreamResponse as unknown as ServerCodec['responseSerialize'],
       },
     },
   ),

@@ -17,10 +17,7 @@ export interface InferOutput {
   parameters?: Record<string, InferParameter>;
 }
 
-/**
- * A message in pieces. grpc-js asks of what a serialiser answers only how long it is, and has it copied behind the frame's head:
- * so each tensor is copied once, into the frame, and there is never a message beside it.
- */
+/** A message in pieces, so that tensors are not copied into it. */
 export class MessagePieces {
   readonly byteLength: number;
 
@@ -30,15 +27,6 @@ export class MessagePieces {
       byteLength += length;
     }
     this.byteLength = byteLength;
-  }
-
-  copy(target: Buffer, targetStart = 0): number {
-    let offset = targetStart;
-    for (const piece of this.pieces) {
-      target.set(piece, offset);
-      offset += piece.length;
-    }
-    return offset - targetStart;
   }
 }
 
@@ -52,41 +40,7 @@ export interface StreamResponse {
   inferResponse?: InferResponse | null;
 }
 
-const frameHeadBytes = 5;
-
-/**
- * Several messages in one write. grpc-js writes the next message only when the one before has left, one in each turn of the
- * event loop; of these it frames the first, and the others bring their frames along.
- */
-class FramedMessages extends MessagePieces {
-  readonly #firstLength: number;
-
-  constructor(messages: readonly MessagePieces[]) {
-    const [first, ...others] = messages;
-    super([...first!.pieces, ...others.flatMap((message) => [frameHead(message.byteLength), ...message.pieces])]);
-    this.#firstLength = first!.byteLength;
-  }
-
-  override copy(target: Buffer, targetStart = 0): number {
-    // What grpc-js has written there is the length of all.
-    target.writeUInt32BE(this.#firstLength, targetStart - frameHeadBytes + 1);
-    return super.copy(target, targetStart);
-  }
-}
-
-function frameHead(length: number): Buffer {
-  const head = Buffer.alloc(frameHeadBytes);
-  head.writeUInt32BE(length, 1);
-  return head;
-}
-
-/** Messages of a stream that go in one write; one at least. */
-export function writeStreamResponses(responses: readonly StreamResponse[]): MessagePieces {
-  const messages = responses.map(writeStreamResponse);
-  return messages.length === 1 ? messages[0]! : new FramedMessages(messages);
-}
-
-function writeStreamResponse({ errorMessage = '', inferResponse }: StreamResponse): MessagePieces {
+export function writeStreamResponse({ errorMessage = '', inferResponse }: StreamResponse): MessagePieces {
   const head = new FieldWriter();
   head.text(1, errorMessage);
   if (!inferResponse) {

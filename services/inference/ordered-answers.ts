@@ -14,19 +14,6 @@ class Signal {
   }
 }
 
-/** A request that is worked on. */
-interface Pending<Answer> {
-  answer: Promise<Answer>;
-  /** Its answer is there, and may go together with others. */
-  joins: boolean;
-}
-
-/** Which answers may go together, and how many. */
-export interface Grouping<Answer> {
-  max: number;
-  joins(answer: Answer): boolean;
-}
-
 /**
  * Answers requests in the order they came, while up to `pendingMax` of them are worked on at once. A slow reader of the answers
  * slows the reading of requests.
@@ -36,19 +23,7 @@ export async function* inOrder<Request, Answer>(
   answer: (request: Request) => Promise<Answer>,
   pendingMax: number,
 ): AsyncGenerator<Answer, void> {
-  for await (const group of inOrderTogether(requests, answer, pendingMax, { max: 1, joins: () => false })) {
-    yield* group;
-  }
-}
-
-/** As `inOrder`, but gives answers that are there at the same time together. */
-export async function* inOrderTogether<Request, Answer>(
-  requests: AsyncIterable<Request>,
-  answer: (request: Request) => Promise<Answer>,
-  pendingMax: number,
-  { max, joins }: Grouping<Answer>,
-): AsyncGenerator<Answer[], void> {
-  const pending: Pending<Answer>[] = [];
+  const pending: Promise<Answer>[] = [];
   const added = new Signal();
   const taken = new Signal();
   let isStopped = false;
@@ -58,7 +33,10 @@ export async function* inOrderTogether<Request, Answer>(
       if (isStopped) {
         return;
       }
-      pending.push(watched(answer(request), joins));
+      const answered = answer(request);
+      // Whoever takes it in its turn sees the failure.
+      answered.catch(() => undefined);
+      pending.push(answered);
       added.give();
       if (pending.length >= pendingMax) {
         await taken.wait();
@@ -69,19 +47,14 @@ export async function* inOrderTogether<Request, Answer>(
     isRead = true;
     added.give();
   });
-  reading.catch(() => {});
+  reading.catch(() => undefined);
   try {
     while (pending.length > 0 || !isRead) {
       const next = pending.shift();
       if (next) {
-        const group = [await next.answer];
-        // Those that were computed together with it are there a moment later.
-        await null;
-        while (next.joins && group.length < max && pending[0]?.joins) {
-          group.push(await pending.shift()!.answer);
-        }
+        const value = await next;
         taken.give();
-        yield group;
+        yield value;
       } else {
         await added.wait();
       }
@@ -91,16 +64,4 @@ export async function* inOrderTogether<Request, Answer>(
     isStopped = true;
     taken.give();
   }
-}
-
-function watched<Answer>(answer: Promise<Answer>, joins: (answer: Answer) => boolean): Pending<Answer> {
-  const pending = { answer, joins: false };
-  answer.then(
-    (value) => {
-      pending.joins = joins(value);
-    },
-    // Whoever takes it in its turn sees the failure.
-    () => {},
-  );
-  return pending;
 }

@@ -8,7 +8,7 @@ import { type CallContext, type Implementation, type ImplementedContract, implem
 import type { BatchingSettings } from './batching-settings.js';
 import type { Inference, TensorAnswer } from './inference.js';
 import type { LoadedVersion } from './loaded-version.js';
-import { type Grouping, inOrderTogether } from './ordered-answers.js';
+import { inOrder } from './ordered-answers.js';
 import { routingKeyOf } from './routing-key.js';
 import type { TensorSpec } from './tensor.js';
 import type { AnswerTensor } from './tensor-answer.js';
@@ -40,11 +40,6 @@ const extensions = [
 const backend = 'millrace';
 /** Answers of one stream that may be on their way at once. */
 const streamedMax = 256;
-/** Small answers go in one write: the contract's server writes lists of them. */
-const writtenTogether: Grouping<StreamResponse> = {
-  max: 64,
-  joins: ({ inferResponse }) => (inferResponse?.rawOutputContents ?? []).every(({ length }) => length <= 4_096),
-};
 
 /**
  * The Open Inference Protocol, with Triton's names.
@@ -87,7 +82,7 @@ export function inferenceService(
           return { errorMessage: error.message, inferResponse };
         }
       };
-      return inOrderTogether(requests, answerOne, streamedMax, writtenTogether) as AsyncIterable<never>;
+      return inOrder(requests, answerOne, streamedMax) as AsyncIterable<never>;
     },
   });
 }

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import {
   type Contract,
@@ -13,6 +11,7 @@ import {
 import { clip, isDiskFull, ServiceError } from './errors.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
+import type { CallStatus, Route, ServerCall } from './server-call.js';
 import { CallSpan, isTracing } from './tracing.js';
 
 /** What a method knows of its call beside the request. */
@@ -64,10 +63,6 @@ export function implement<Client, Handlers>(
 }
 
 type AnyMethod = (request: unknown, context: CallContext) => unknown;
-type AnyCall = grpc.ServerUnaryCall<unknown, unknown> &
-  grpc.ServerReadableStream<unknown, unknown> &
-  grpc.ServerWritableStream<unknown, unknown>;
-type Callback = grpc.sendUnaryData<unknown>;
 
 export interface HandlerHost {
   log: Logger;
@@ -77,45 +72,20 @@ export interface HandlerHost {
   active: ActiveCalls;
 }
 
-/** Adds a service whose methods may throw; in grpc-js alone a handler that rejects never answers. */
-export function addService(server: grpc.Server, { contract, methods }: ImplementedContract, host: HandlerHost): void {
-  const definition: Record<string, grpc.MethodDefinition<unknown, unknown>> = {};
-  const handlers: grpc.UntypedServiceImplementation = {};
-  for (const [name, method] of Object.entries(contract.serverDefinition)) {
-    definition[name] = guard(method, host.log);
-    const implementation = methods[name];
-    if (implementation) {
-      handlers[name] = toHandler(implementation, method, host);
-    }
-  }
-  server.addService(definition, handlers);
+/** What answers the calls of a service, by path. */
+export function routesOf(
+  { contract, methods }: ImplementedContract,
+  host: HandlerHost,
+): [path: string, route: Route][] {
+  return Object.entries(contract.serverDefinition).flatMap(([name, definition]) => {
+    const method = methods[name];
+    return method ? [[definition.path, toRoute(method, definition, host)] as [string, Route]] : [];
+  });
 }
 
-/** A request that is not protobuf, or not of its message: the handler refuses it, where grpc-js would call it INTERNAL. */
+/** A request that is not protobuf, or not of its message. */
 class MalformedMessage {
   constructor(readonly cause: unknown) {}
-}
-
-function guard(method: grpc.MethodDefinition<unknown, unknown>, log: Logger): grpc.MethodDefinition<unknown, unknown> {
-  return {
-    ...method,
-    requestDeserialize(bytes) {
-      try {
-        return method.requestDeserialize(bytes);
-      } catch (error) {
-        return new MalformedMessage(error);
-      }
-    },
-    responseSerialize(response) {
-      try {
-        return method.responseSerialize(response);
-      } catch (error) {
-        // grpc-js answers INTERNAL and says nothing of why.
-        log.error({ err: error, method: method.path }, 'response cannot be serialised');
-        throw error;
-      }
-    },
-  };
 }
 
 function wellFormed(message: unknown): unknown {
@@ -126,26 +96,28 @@ function wellFormed(message: unknown): unknown {
   return message;
 }
 
-/**
- * Messages in order. Leaving the loop early must not destroy the call, which has a status to send yet. A caller who goes
- * halfway ends the loop with an error: grpc-js ends the stream then as if all had been sent, and says `cancelled` after.
- */
-async function* incoming(call: AnyCall, signal: AbortSignal): AsyncGenerator<unknown, void> {
-  for await (const message of call.iterator({ destroyOnReturn: false })) {
+/** Messages in order. A caller who goes halfway ends the loop with an error. */
+async function* incoming(call: ServerCall, signal: AbortSignal): AsyncGenerator<unknown, void> {
+  for await (const message of call.messages()) {
     yield wellFormed(message);
   }
-  await setImmediate();
   signal.throwIfAborted();
 }
 
-function toHandler(
+function toRoute(
   method: AnyMethod,
-  { path, requestStream, responseStream }: grpc.MethodDefinition<unknown, unknown>,
+  {
+    path,
+    requestStream,
+    responseStream,
+    requestDeserialize,
+    responseSerialize,
+  }: grpc.MethodDefinition<unknown, unknown>,
   host: HandlerHost,
-): grpc.UntypedHandleCall {
+): Route {
   const counted = host.metrics.method(path);
   const traces = isTracing();
-  const start = async (call: AnyCall, callback: Callback | null) => {
+  const start = async (call: ServerCall) => {
     const begin = performance.now();
     const span = traces ? CallSpan.start(path, call.metadata) : null;
     const context = new Context(call, host, span);
@@ -153,17 +125,14 @@ function toHandler(
     host.active.begin();
     try {
       const argument = requestStream ? incoming(call, context.signal) : wellFormed(call.request);
-      if (callback) {
-        const response = await (span ? span.around(() => method(argument, context)) : method(argument, context));
-        context.settle();
-        callback(null, response);
-      } else {
+      if (responseStream) {
         await writeAll(call, method(argument, context) as AsyncIterable<unknown>, context.signal);
-        context.settle();
-        call.end();
+      } else {
+        call.write(await (span ? span.around(() => method(argument, context)) : method(argument, context)));
       }
+      call.end();
     } catch (error) {
-      code = refuse(error, call, callback, context);
+      code = refuse(error, call, context);
     }
     host.active.end();
     counted.ended(code, performance.now() - begin);
@@ -172,18 +141,26 @@ function toHandler(
       context.log.debug({ method: path, code }, 'call ended');
     }
   };
-  const handler = responseStream ? (call: AnyCall) => start(call, null) : start;
-  return handler as unknown as grpc.UntypedHandleCall;
+  return {
+    requestStream,
+    deserialize(bytes) {
+      try {
+        return requestDeserialize(bytes);
+      } catch (error) {
+        return new MalformedMessage(error);
+      }
+    },
+    serialize: responseSerialize,
+    start,
+    refuse(call, error) {
+      call.fail(toStatus(error, new Context(call, host, null)));
+    },
+  };
 }
 
-function refuse(error: unknown, call: AnyCall, callback: Callback | null, context: Context): StatusName {
+function refuse(error: unknown, call: ServerCall, context: Context): StatusName {
   const status = toStatus(error, context);
-  context.settle();
-  try {
-    callback ? callback(status) : call.emit('error', status);
-  } catch (failure) {
-    context.log.error({ err: failure }, 'call cannot be answered');
-  }
+  call.fail(status);
   return grpc.status[status.code] as StatusName;
 }
 
@@ -218,24 +195,25 @@ const requestIdKey = 'x-request-id';
 /** What a small call never asks for is made when it is asked for: it would cost more than the answer. */
 class Context implements CallContext {
   readonly stopping: AbortSignal;
-  readonly metadata: grpc.Metadata;
   #gone: ServiceError | null = null;
-  #isSettled = false;
   #requestId: string | null = null;
   #controller: AbortController | null = null;
   #log: Logger | null = null;
 
   constructor(
-    private readonly call: AnyCall,
+    private readonly call: ServerCall,
     private readonly host: HandlerHost,
     readonly span: CallSpan | null,
   ) {
     this.stopping = host.stopping;
-    this.metadata = call.metadata;
-    const given = call.metadata.get(requestIdKey)[0];
-    if (typeof given === 'string' && given.length >= 1 && given.length <= 100) {
+    const given = call.header(requestIdKey);
+    if (given !== null && given.length >= 1 && given.length <= 100) {
       this.#tell(given);
     }
+  }
+
+  get metadata(): grpc.Metadata {
+    return this.call.metadata;
   }
 
   get requestId(): string {
@@ -257,7 +235,7 @@ class Context implements CallContext {
       if (this.gone) {
         this.#controller.abort(this.gone);
       }
-      this.call.on('cancelled', () => this.#leave());
+      this.call.onCancelled(() => this.#leave());
     }
     return this.#controller.signal;
   }
@@ -269,7 +247,7 @@ class Context implements CallContext {
 
   /** Why nobody waits for the answer any more; null while somebody does. */
   get gone(): ServiceError | null {
-    if (!this.#gone && (this.call.cancelled || Date.now() >= Number(this.call.getDeadline()))) {
+    if (!this.#gone && (this.call.isCancelled || Date.now() >= this.call.deadline)) {
       this.#leave();
     }
     return this.#gone;
@@ -281,37 +259,31 @@ class Context implements CallContext {
     }
   }
 
-  /** The method has ended: grpc-js emits `cancelled` after every call, however it went. */
-  settle(): void {
-    this.#isSettled = true;
-  }
-
   #leave(): void {
-    if (!this.#isSettled && !this.#gone) {
+    if (!this.#gone) {
       this.#gone = goneError(this.call);
       this.#controller?.abort(this.#gone);
     }
   }
 }
 
-function goneError(call: AnyCall): ServiceError {
-  return Date.now() >= Number(call.getDeadline())
+function goneError(call: ServerCall): ServiceError {
+  return Date.now() >= call.deadline
     ? new ServiceError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'The deadline of the call has passed.')
     : new ServiceError('CANCELLED', 'CALL_CANCELLED', 'The call was cancelled.');
 }
 
 /** Writes at the pace of the receiver. When the caller has gone, the generator is ended, and so does its cleaning up. */
-async function writeAll(call: AnyCall, responses: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
+async function writeAll(call: ServerCall, responses: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
   for await (const response of responses) {
     signal.throwIfAborted();
-    if (!call.write(response)) {
-      await once(call, 'drain', { signal });
+    call.write(response);
+    if (!call.isDrained) {
+      await call.whenDrained();
     }
   }
   signal.throwIfAborted();
 }
-
-interface Status extends grpc.ServiceError {}
 
 // Clients take 8 KiB of trailers at least; the message is in them percent-encoded, and with the details in base64.
 const messageCharsMax = 1_500;
@@ -320,15 +292,11 @@ const violationsBytesMax = 2_000;
 /** What protobuf adds to a violation, at most. */
 const violationFrameBytes = 12;
 
-function toStatus(error: unknown, context: Context): Status {
+function toStatus(error: unknown, context: Context): CallStatus {
   const [code, text, { reason, fieldViolations }] = explain(error, context);
   const message = clipEncoded(text);
   const details = { reason, fieldViolations: firstOf(fieldViolations) };
-  return Object.assign(new Error(message), {
-    code: grpc.status[code],
-    details: message,
-    metadata: encodeDetails(code, message, details),
-  });
+  return { code: grpc.status[code], details: message, metadata: encodeDetails(code, message, details) };
 }
 
 function clipEncoded(text: string): string {

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import * as grpc from '@grpc/grpc-js';
 import { contracts } from '../../proto/index.js';
+import { CallServer } from './call-server.js';
 import { messageBytesDefault } from './config.js';
 import { ServiceError } from './errors.js';
-import { ActiveCalls, addService, type ImplementedContract, implement } from './handler.js';
+import { ActiveCalls, type ImplementedContract, implement, routesOf } from './handler.js';
 import { Health } from './health.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -44,62 +44,52 @@ export interface InjectedServer extends AnyServer {
 
 /** Starts a gRPC server with health, reflection and metrics; it reports SERVING once `setServing(true)` is called. */
 export async function startServer(options: ListeningServerOptions): Promise<RunningServer> {
-  const { grpcServer, server } = build(options);
-  return { port: await bind(grpcServer, options.host, options.port), ...server };
+  const { calls, server } = build(options);
+  const { host, port } = options;
+  try {
+    return { port: await calls.listen(host, port), ...server };
+  } catch (error) {
+    throw portError(error as Error, host, port);
+  }
 }
 
 /** As `startServer`, for connections that another process accepts. */
 export function startInjectedServer(options: ServerOptions): InjectedServer {
-  const { grpcServer, server } = build(options);
-  const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  return {
-    inject(connection) {
-      // What goes wrong with it ends its HTTP/2 session, which is where calls learn of it.
-      connection.on('error', () => undefined);
-      injector.injectConnection(connection);
-    },
-    ...server,
-  };
+  const { calls, server } = build(options);
+  return { inject: (connection) => calls.serve(connection), ...server };
 }
 
-function build(options: ServerOptions): { grpcServer: grpc.Server; server: AnyServer } {
+function build(options: ServerOptions): { calls: CallServer; server: AnyServer } {
   const { log, metrics, messageBytesMax = messageBytesDefault } = options;
   const metricsText = options.metricsText ?? (() => metrics.registry.metrics());
   const served = [...options.implementations, metricsService(metricsText)];
   const health = new Health(['', ...served.map(({ contract }) => contract.name)]);
   served.push(health.implementation);
   served.push(...reflectionServices(served.map(({ contract }) => contract.name)));
-  const grpcServer = new grpc.Server({
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
-    // Nobody reads what it would gather of every call.
-    'grpc.enable_channelz': 0,
-    'grpc-node.flow_control_window': 4 * 1024 * 1024,
-  });
   const stopping = new AbortController();
   const active = new ActiveCalls();
-  for (const implemented of served) {
-    addService(grpcServer, implemented, { log, metrics, stopping: stopping.signal, active });
-  }
+  const host = { log, metrics, stopping: stopping.signal, active };
+  const routes = new Map(served.flatMap((implemented) => routesOf(implemented, host)));
+  const calls = new CallServer(routes, messageBytesMax);
   const server: AnyServer = {
     setServing: (serving) => health.setServing(serving),
     async stop(graceMs) {
       health.setServing(false);
       stopping.abort();
-      await finish(grpcServer, active, graceMs);
+      await finish(calls, active, graceMs);
     },
   };
-  return { grpcServer, server };
+  return { calls, server };
 }
 
 /** Takes no more calls and waits for those there are, and for methods whose caller has gone; after `graceMs` breaks off. */
-function finish(server: grpc.Server, active: ActiveCalls, graceMs: number): Promise<void> {
+function finish(calls: CallServer, active: ActiveCalls, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const force = setTimeout(() => {
-      server.forceShutdown();
+      calls.destroy();
       resolve();
     }, graceMs);
-    server.tryShutdown(async () => {
+    calls.drain().then(async () => {
       await active.ended();
       clearTimeout(force);
       resolve();
@@ -110,19 +100,6 @@ function finish(server: grpc.Server, active: ActiveCalls, graceMs: number): Prom
 function metricsService(metricsText: () => Promise<string>): ImplementedContract {
   return implement(contracts.metrics, {
     GetMetrics: async () => ({ text: await metricsText() }),
-  });
-}
-
-function bind(server: grpc.Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    server.bindAsync(at, grpc.ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) {
-        reject(portError(error, host, port));
-      } else {
-        resolve(bound);
-      }
-    });
   });
 }
 

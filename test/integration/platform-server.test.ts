@@ -231,8 +231,9 @@ describe('stopping', () => {
     await call;
     await aborted.promise;
     const stopped = server.stop(60_000).then(() => order.push('stopped'));
-    // Fails once the server has let go of its port and its connections: there is nothing left to wait for but the method.
-    expect((await rpcFailure(client.getModel({}))).code).toBe('UNAVAILABLE');
+    client.close();
+    // Fails once the server has let go of its port: there is nothing left to wait for but the method.
+    expect((await rpcFailure(server.client(contracts.registry).getModel({}))).code).toBe('UNAVAILABLE');
     await setImmediate();
     go.resolve();
     await stopped;

@@ -1,0 +1,438 @@
+import type { Socket } from 'node:net';
+import { expectConnection, expectOtherStream, expectSize, expectStream, unpadded } from './frame-checks.js';
+import { FrameReader } from './frame-reader.js';
+import { type HeaderBlock, HeaderBlocks } from './header-blocks.js';
+import { type Header, HeaderDecoder } from './hpack.js';
+import { Output } from './output.js';
+import {
+  ConnectionError,
+  errorCode,
+  frameBytesDefault,
+  frameFlag,
+  frameType,
+  initialWindowBytes,
+  preface,
+  StreamError,
+  setting,
+  windowBytesMax,
+} from './protocol.js';
+import { encodeSettings, readSettings } from './settings.js';
+import {
+  Http2Stream,
+  receiveWindowBytes,
+  type StreamHost,
+  type StreamReceiver,
+  uint32,
+  writeReset,
+  writeWindowUpdate,
+} from './stream.js';
+
+/** Decides what becomes of a request. @param headers null: there are more than `headerListBytesMax` of them */
+export type Accept = (stream: Http2Stream, headers: readonly Header[] | null) => StreamReceiver;
+
+/** Streams of one connection that may be open at once. */
+const streamsMax = 10_000;
+const headerListBytesMax = 65_536;
+/** What may be on its way on all streams of a connection together. */
+const connectionWindowBytes = 16 * 1024 ** 2;
+const sentFrameBytesMax = 65_536;
+/** Streams that were ended before the peer had sent all of it: what is still on its way is no mistake. */
+const abandonedMax = 1_000;
+/** Time for the peer to learn that it should open no more streams. */
+const goAwayNoticeMs = 1_000;
+/** Of the table of headers, in a header block. */
+const emptyTable = Buffer.from([0x20]);
+const drainPing = Buffer.from('draining', 'latin1');
+
+/**
+ * The server's side of one HTTP/2 connection, RFC 9113. Node's own `http2` spends some 80 us on a stream, most of it between C++ and
+ * JavaScript and in stream objects; here it is a few.
+ */
+export class Http2Connection implements StreamHost {
+  readonly output: Output;
+  readonly #streams = new Map<number, Http2Stream>();
+  readonly #blocked = new Set<Http2Stream>();
+  readonly #abandoned = new Set<number>();
+  readonly #headerBlocks = new HeaderBlocks();
+  readonly #headerDecoder = new HeaderDecoder();
+  readonly #frames = new FrameReader((type, flags, stream, payload) => this.#frame(type, flags, stream, payload));
+  readonly #handlers: Record<number, (flags: number, stream: number, payload: Buffer) => void> = {
+    [frameType.data]: (flags, id, payload) => this.#data(flags, id, payload),
+    [frameType.headers]: (flags, id, payload) => this.#headerBlock(this.#headerBlocks.begin(flags, id, payload)),
+    [frameType.continuation]: (flags, _, payload) => this.#headerBlock(this.#headerBlocks.continue(flags, payload)),
+    [frameType.priority]: (_, id, payload) => this.#priority(id, payload),
+    [frameType.rstStream]: (_, id, payload) => this.#rstStream(id, payload),
+    [frameType.settings]: (flags, id, payload) => this.#settings(flags, id, payload),
+    [frameType.ping]: (flags, id, payload) => this.#ping(flags, id, payload),
+    [frameType.goAway]: (_, id) => expectConnection(id, 'GOAWAY'),
+    [frameType.windowUpdate]: (_, id, payload) => this.#windowUpdate(id, payload),
+    [frameType.pushPromise]: () => {
+      throw new ConnectionError(errorCode.protocolError, 'Expected no PUSH_PROMISE from a client.');
+    },
+  };
+  #prefaceRead = 0;
+  #hasSettings = false;
+  #lastStream = 0;
+  #headerPrefix: Buffer | null = null;
+  #received = 0;
+  #streamWindow = initialWindowBytes;
+  #drain: 'no' | 'announced' | 'final' = 'no';
+  #noticeTimer: NodeJS.Timeout | null = null;
+  #isOver = false;
+  sendWindow = initialWindowBytes;
+  frameBytesMax = frameBytesDefault;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly accept: Accept,
+  ) {
+    this.output = new Output(socket);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#read(chunk));
+    socket.on('drain', () => this.#drained());
+    // What goes wrong with a socket closes it.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#closed());
+    this.#writeSettings();
+    socket.resume();
+  }
+
+  /** Takes no more requests, and closes when those that are there are answered. */
+  drain(): void {
+    if (this.#drain !== 'no' || this.#isOver) {
+      return;
+    }
+    this.#drain = 'announced';
+    // Requests on their way are served still; those that come when the peer has heard of it are its own to send elsewhere.
+    this.#writeGoAway(windowBytesMax, errorCode.noError, '');
+    this.output.frame(frameType.ping, 0, 0, [drainPing], drainPing.length);
+    this.#noticeTimer = setTimeout(() => this.#finalGoAway(), goAwayNoticeMs);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  takeHeaderPrefix(): Buffer | null {
+    const prefix = this.#headerPrefix;
+    this.#headerPrefix = null;
+    return prefix;
+  }
+
+  block(stream: Http2Stream): void {
+    this.#blocked.add(stream);
+  }
+
+  close(stream: Http2Stream): void {
+    stream.isClosed = true;
+    this.#streams.delete(stream.id);
+    this.#blocked.delete(stream);
+    if (!stream.isRemoteClosed) {
+      this.#abandon(stream.id);
+    }
+    this.#endIfDrained();
+  }
+
+  #abandon(id: number): void {
+    if (this.#abandoned.size >= abandonedMax) {
+      const [oldest] = this.#abandoned;
+      this.#abandoned.delete(oldest!);
+    }
+    this.#abandoned.add(id);
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isOver) {
+      return;
+    }
+    try {
+      const rest = this.#prefaceRead < preface.length ? this.#readPreface(chunk) : chunk;
+      if (rest.length > 0) {
+        this.#frames.push(rest);
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) {
+        throw error;
+      }
+      this.#fail(error);
+    }
+    if (this.output.isBackedUp) {
+      // A peer that does not read is not read either.
+      this.socket.pause();
+    }
+  }
+
+  #readPreface(chunk: Buffer): Buffer {
+    const length = Math.min(chunk.length, preface.length - this.#prefaceRead);
+    if (!chunk.subarray(0, length).equals(preface.subarray(this.#prefaceRead, this.#prefaceRead + length))) {
+      throw new ConnectionError(errorCode.protocolError, 'Expected the preface of HTTP/2.');
+    }
+    this.#prefaceRead += length;
+    return chunk.subarray(length);
+  }
+
+  #drained(): void {
+    this.socket.resume();
+    for (const stream of [...this.#streams.values()]) {
+      stream.pump();
+    }
+  }
+
+  #closed(): void {
+    this.#isOver = true;
+    this.#stopNotice();
+    for (const stream of [...this.#streams.values()]) {
+      this.close(stream);
+      stream.receiver.onGone();
+    }
+  }
+
+  #fail(error: ConnectionError): void {
+    this.#writeGoAway(this.#lastStream, error.code, error.message);
+    this.#isOver = true;
+    this.output.flush();
+    this.socket.destroySoon();
+  }
+
+  #frame(type: number, flags: number, id: number, payload: Buffer): void {
+    if (this.#isOver) {
+      return;
+    }
+    if (!this.#hasSettings && type !== frameType.settings) {
+      throw new ConnectionError(errorCode.protocolError, 'Expected SETTINGS to come first.');
+    }
+    this.#headerBlocks.expectContinuation(type, id);
+    try {
+      // Unknown frames are extensions that the sender does not rely on.
+      this.#handlers[type]?.(flags, id, payload);
+    } catch (error) {
+      if (!(error instanceof StreamError)) {
+        throw error;
+      }
+      this.#resetStream(id, error.code);
+    }
+  }
+
+  #resetStream(id: number, code: number): void {
+    const stream = this.#streams.get(id);
+    if (stream) {
+      stream.reset(code);
+      stream.receiver.onGone();
+    } else {
+      writeReset(this.output, id, code);
+    }
+  }
+
+  #data(flags: number, id: number, payload: Buffer): void {
+    expectStream(id, 'DATA');
+    this.#received += payload.length;
+    if (this.#received >= connectionWindowBytes / 2) {
+      writeWindowUpdate(this.output, 0, this.#received);
+      this.#received = 0;
+    }
+    const isLast = (flags & frameFlag.endStream) !== 0;
+    const stream = this.#streams.get(id);
+    if (!stream) {
+      this.#strayData(id, isLast);
+      return;
+    }
+    if (stream.isRemoteClosed) {
+      throw new StreamError(errorCode.streamClosed, 'Expected no DATA after the end of the stream.');
+    }
+    stream.receive(unpadded(flags, payload), payload.length, isLast);
+  }
+
+  #strayData(id: number, isLast: boolean): void {
+    this.#expectOpened(id, 'DATA');
+    if (!this.#abandoned.has(id)) {
+      throw new ConnectionError(errorCode.streamClosed, `Expected no DATA on stream ${id}, which is closed.`);
+    }
+    if (isLast) {
+      this.#abandoned.delete(id);
+    }
+  }
+
+  #headerBlock(block: HeaderBlock | null): void {
+    if (block) {
+      this.#request(block.stream, block.isLast, block.bytes);
+    }
+  }
+
+  #request(id: number, isLast: boolean, block: Buffer): void {
+    // Also of a stream that nobody wants: the table of the ones after depends on it.
+    const headers = this.#headerDecoder.decode(block, headerListBytesMax);
+    const open = this.#streams.get(id);
+    if (open) {
+      this.#trailers(open, headers, isLast);
+      return;
+    }
+    if (this.#abandoned.has(id)) {
+      if (isLast) {
+        this.#abandoned.delete(id);
+      }
+      return;
+    }
+    if (id % 2 === 0 || id <= this.#lastStream) {
+      const code = id % 2 === 0 || id === 0 ? errorCode.protocolError : errorCode.streamClosed;
+      throw new ConnectionError(code, `Expected a new stream of the client but received HEADERS on ${id}.`);
+    }
+    if (this.#drain === 'final') {
+      return;
+    }
+    this.#lastStream = id;
+    if (this.#streams.size >= streamsMax) {
+      throw new StreamError(errorCode.refusedStream, `Expected at most ${streamsMax} streams.`);
+    }
+    const stream = new Http2Stream(id, this, this.#streamWindow);
+    stream.isRemoteClosed = isLast;
+    stream.receiver = this.accept(stream, headers);
+    if (stream.isClosed) {
+      return;
+    }
+    this.#streams.set(id, stream);
+    if (isLast) {
+      stream.endOfRequest();
+    }
+  }
+
+  #trailers(stream: Http2Stream, headers: readonly Header[] | null, isLast: boolean): void {
+    if (stream.isRemoteClosed) {
+      throw new StreamError(errorCode.streamClosed, 'Expected no HEADERS after the end of the stream.');
+    }
+    if (!isLast || !headers || headers.some(([name]) => name.startsWith(':'))) {
+      throw new StreamError(errorCode.protocolError, 'Expected trailers to end the stream.');
+    }
+    stream.endOfRequest();
+  }
+
+  #priority(id: number, payload: Buffer): void {
+    expectStream(id, 'PRIORITY');
+    if (payload.length !== 5) {
+      throw new StreamError(errorCode.frameSizeError, 'Expected 5 bytes of priority.');
+    }
+    expectOtherStream(id, payload);
+  }
+
+  #rstStream(id: number, payload: Buffer): void {
+    expectStream(id, 'RST_STREAM');
+    expectSize(payload, 4, 'RST_STREAM');
+    this.#expectOpened(id, 'RST_STREAM');
+    this.#abandoned.delete(id);
+    const stream = this.#streams.get(id);
+    if (stream) {
+      stream.isRemoteClosed = true;
+      this.close(stream);
+      stream.receiver.onGone();
+    }
+  }
+
+  #settings(flags: number, id: number, payload: Buffer): void {
+    expectConnection(id, 'SETTINGS');
+    this.#hasSettings = true;
+    if (flags & frameFlag.ack) {
+      expectSize(payload, 0, 'an acknowledgement of SETTINGS');
+      return;
+    }
+    // Before anything that makes use of them: the peer counts from there.
+    this.output.frame(frameType.settings, frameFlag.ack, 0, [], 0);
+    for (const [name, value] of readSettings(payload)) {
+      if (name === setting.headerTableSize) {
+        // Nothing is ever put into the table: to the peer its size is 0, whatever it may be.
+        this.#headerPrefix = emptyTable;
+      } else if (name === setting.initialWindowSize) {
+        this.#setStreamWindow(value);
+      } else if (name === setting.maxFrameSize) {
+        this.frameBytesMax = Math.min(value, sentFrameBytesMax);
+      }
+    }
+  }
+
+  #setStreamWindow(bytes: number): void {
+    const change = bytes - this.#streamWindow;
+    this.#streamWindow = bytes;
+    for (const stream of [...this.#streams.values()]) {
+      try {
+        stream.widen(change);
+      } catch (error) {
+        throw new ConnectionError(errorCode.flowControlError, (error as Error).message);
+      }
+    }
+  }
+
+  #ping(flags: number, id: number, payload: Buffer): void {
+    expectConnection(id, 'PING');
+    expectSize(payload, 8, 'PING');
+    if ((flags & frameFlag.ack) === 0) {
+      this.output.frame(frameType.ping, frameFlag.ack, 0, [payload], payload.length);
+    } else if (this.#drain === 'announced' && payload.equals(drainPing)) {
+      this.#finalGoAway();
+    }
+  }
+
+  #windowUpdate(id: number, payload: Buffer): void {
+    expectSize(payload, 4, 'WINDOW_UPDATE');
+    const bytes = payload.readUInt32BE() & windowBytesMax;
+    this.#expectOpened(id, 'WINDOW_UPDATE');
+    if (id !== 0) {
+      if (bytes === 0) {
+        throw new StreamError(errorCode.protocolError, 'Expected WINDOW_UPDATE by more than 0.');
+      }
+      this.#streams.get(id)?.widen(bytes);
+      return;
+    }
+    this.sendWindow += bytes;
+    if (bytes === 0 || this.sendWindow > windowBytesMax) {
+      const code = bytes === 0 ? errorCode.protocolError : errorCode.flowControlError;
+      throw new ConnectionError(code, `Expected WINDOW_UPDATE to a window below 2 GiB but received ${bytes}.`);
+    }
+    // Those that are still blocked put themselves back, at the end.
+    const blocked = [...this.#blocked];
+    this.#blocked.clear();
+    for (const stream of blocked) {
+      stream.pump();
+    }
+  }
+
+  #finalGoAway(): void {
+    this.#stopNotice();
+    this.#drain = 'final';
+    this.#writeGoAway(this.#lastStream, errorCode.noError, '');
+    this.#endIfDrained();
+  }
+
+  #stopNotice(): void {
+    if (this.#noticeTimer) {
+      clearTimeout(this.#noticeTimer);
+    }
+  }
+
+  #endIfDrained(): void {
+    if (this.#drain === 'final' && this.#streams.size === 0 && !this.#isOver) {
+      this.#isOver = true;
+      this.output.flush();
+      this.socket.destroySoon();
+    }
+  }
+
+  #writeSettings(): void {
+    const payload = encodeSettings([
+      [setting.maxConcurrentStreams, streamsMax],
+      [setting.initialWindowSize, receiveWindowBytes],
+      [setting.maxHeaderListSize, headerListBytesMax],
+    ]);
+    this.output.frame(frameType.settings, 0, 0, [payload], payload.length);
+    writeWindowUpdate(this.output, 0, connectionWindowBytes - initialWindowBytes);
+  }
+
+  #writeGoAway(lastStream: number, code: number, message: string): void {
+    const payload = Buffer.concat([uint32(lastStream), uint32(code), Buffer.from(message, 'latin1')]);
+    this.output.frame(frameType.goAway, 0, 0, [payload], payload.length);
+  }
+
+  /** A stream that was never opened has nothing to be said about. */
+  #expectOpened(id: number, frame: string): void {
+    if (id > this.#lastStream) {
+      throw new ConnectionError(errorCode.protocolError, `Expected no ${frame} on stream ${id}, which is idle.`);
+    }
+  }
+}

@@ -1,0 +1,272 @@
+import * as grpc from '@grpc/grpc-js';
+import { type CallHead, transportHeaders } from './call-head.js';
+import { ServiceError } from './errors.js';
+import { encodeHeaders, type Header } from './http2/hpack.js';
+import type { Http2Stream, StreamReceiver } from './http2/stream.js';
+import { IncomingMessages } from './incoming-messages.js';
+import { messageHeadBytes } from './message-reader.js';
+
+/** How the messages of a method are read and written, and what answers its calls. */
+export interface Route {
+  requestStream: boolean;
+  deserialize(bytes: Buffer): unknown;
+  serialize(message: unknown): SerializedMessage;
+  /** Called when the request is there; of a method that takes many, at once. */
+  start(call: ServerCall): void;
+  /** Called instead if what came is no request. */
+  refuse(call: ServerCall, error: ServiceError): void;
+}
+
+/** A message, or the pieces of one that need not be copied together. */
+export type SerializedMessage = Uint8Array | { pieces: readonly Uint8Array[]; byteLength: number };
+
+/** A status as it is sent. */
+export interface CallStatus {
+  code: grpc.status;
+  details: string;
+  metadata: grpc.Metadata | null;
+}
+
+const responseHeaders: Header[] = [
+  [':status', '200'],
+  ['content-type', 'application/grpc+proto'],
+  ['grpc-accept-encoding', 'identity,deflate,gzip'],
+];
+const responseBlock = encodeHeaders(responseHeaders);
+const okBlock = encodeHeaders([['grpc-status', '0']]);
+/** A timer can wait no longer. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** One gRPC call over an HTTP/2 stream, as the server sees it. */
+export class ServerCall implements StreamReceiver {
+  /** Of a method that takes one message. */
+  request: unknown = null;
+  /** ms since 1970; Infinity: none. */
+  readonly deadline: number;
+  /** The caller has gone, or its deadline has passed, before the answer was complete. */
+  isCancelled = false;
+  readonly #incoming: IncomingMessages;
+  #metadata: grpc.Metadata | null = null;
+  /** null: it is sent. */
+  #responseBlock: Buffer | null = responseBlock;
+  #isEnded = false;
+  #deadlineTimer: NodeJS.Timeout | null = null;
+  #onCancelled: (() => void)[] = [];
+  #wakeWriter: (() => void) | null = null;
+
+  /** @param messageBytesMax of a message in either direction */
+  constructor(
+    private readonly stream: Http2Stream,
+    private readonly head: CallHead,
+    private readonly route: Route,
+    private readonly messageBytesMax: number,
+  ) {
+    const { timeoutMs, encoding } = head;
+    const grant = (bytes: number) => stream.grant(bytes);
+    this.#incoming = new IncomingMessages({ bytesMax: messageBytesMax, encoding, grant });
+    this.deadline = timeoutMs === null ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+    if (timeoutMs !== null) {
+      this.#deadlineTimer = setTimeout(() => this.#expire(), Math.min(timeoutMs, timerMsMax));
+    }
+  }
+
+  /** What the caller has sent beside its messages. */
+  get metadata(): grpc.Metadata {
+    if (!this.#metadata) {
+      const sent: Record<string, string[]> = {};
+      for (const [name, value] of this.head.headers) {
+        if (!name.startsWith(':') && !transportHeaders.has(name)) {
+          sent[name] ??= [];
+          sent[name].push(value);
+        }
+      }
+      this.#metadata = grpc.Metadata.fromHttp2Headers(sent);
+    }
+    return this.#metadata;
+  }
+
+  /** A text of the metadata, without making all of it. */
+  header(name: string): string | null {
+    return this.head.headers.find((header) => header[0] === name)?.[1] ?? null;
+  }
+
+  onCancelled(listener: () => void): void {
+    this.#onCancelled.push(listener);
+  }
+
+  /** Goes with the headers of the answer: before its first message. */
+  sendMetadata(metadata: grpc.Metadata): void {
+    if (this.#responseBlock) {
+      this.#responseBlock = encodeHeaders([...responseHeaders, ...toHeaders(metadata)]);
+    }
+  }
+
+  /** The caller's messages in order, of a method that takes many; ends without an error when the caller has gone. */
+  async *messages(): AsyncGenerator<unknown, void> {
+    for await (const bytes of this.#incoming) {
+      yield this.route.deserialize(bytes);
+    }
+  }
+
+  /** @throws what the serialiser throws; RESOURCE_EXHAUSTED if the message is larger than allowed */
+  write(response: unknown): void {
+    if (this.#isEnded) {
+      return;
+    }
+    const message = this.route.serialize(response);
+    const { byteLength } = message;
+    if (byteLength > this.messageBytesMax) {
+      const text = `Sent message larger than max (${byteLength} vs. ${this.messageBytesMax}).`;
+      throw new ServiceError('RESOURCE_EXHAUSTED', 'MESSAGE_TOO_LARGE', text);
+    }
+    this.#respond();
+    const head = Buffer.allocUnsafe(messageHeadBytes);
+    head[0] = 0;
+    head.writeUInt32BE(byteLength, 1);
+    const pieces = message instanceof Uint8Array ? [head, message] : [head, ...message.pieces];
+    this.stream.write(pieces, messageHeadBytes + byteLength);
+  }
+
+  /** Whether what was written has left, as far as the caller takes it. */
+  get isDrained(): boolean {
+    return this.stream.isDrained;
+  }
+
+  /** Resolves once more may be written without piling it up, or the call is over. */
+  async whenDrained(): Promise<void> {
+    while (!this.stream.isDrained && !this.#isEnded && !this.isCancelled) {
+      await new Promise<void>((resolve) => {
+        this.#wakeWriter = resolve;
+      });
+    }
+  }
+
+  /** The answer is complete. */
+  end(): void {
+    if (!this.#isEnded) {
+      this.#respond();
+      this.#finish(okBlock);
+    }
+  }
+
+  /** Ends the call with a status other than OK. */
+  fail({ code, details, metadata }: CallStatus): void {
+    if (this.#isEnded) {
+      return;
+    }
+    const status: Header[] = [
+      ['grpc-status', String(code)],
+      ['grpc-message', encodeURI(details)],
+      ...(metadata ? toHeaders(metadata) : []),
+    ];
+    // Without a message before it, a status goes in the headers of the answer.
+    const block = encodeHeaders(status);
+    this.#finish(this.#responseBlock ? Buffer.concat([this.#responseBlock, block]) : block);
+  }
+
+  onData(bytes: Buffer): void {
+    if (!this.#isEnded) {
+      this.#accept(() => this.#incoming.push(bytes));
+    }
+  }
+
+  onEnd(): void {
+    if (this.#isEnded) {
+      return;
+    }
+    this.#accept(() => {
+      this.#incoming.complete();
+      if (!this.route.requestStream) {
+        this.#startWithOne();
+      }
+    });
+  }
+
+  onGone(): void {
+    if (!this.#isEnded) {
+      this.#cancel();
+    }
+  }
+
+  onDrained(): void {
+    this.#wakeWriter?.();
+  }
+
+  #startWithOne(): void {
+    if (this.#incoming.count !== 1) {
+      const text = `Expected one message but received ${this.#incoming.count}.`;
+      throw new ServiceError('UNIMPLEMENTED', 'MESSAGE_COUNT', text);
+    }
+    const message = this.#incoming.take();
+    if (message instanceof Promise) {
+      message.then(
+        (bytes) => this.#accept(() => this.#start(bytes)),
+        (error) => this.#refuse(error),
+      );
+    } else {
+      this.#start(message);
+    }
+  }
+
+  #start(bytes: Buffer): void {
+    this.request = this.route.deserialize(bytes);
+    this.route.start(this);
+  }
+
+  #accept(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof ServiceError)) {
+      throw error;
+    }
+    this.route.refuse(this, error);
+    this.#cancel();
+  }
+
+  #expire(): void {
+    this.#cancel();
+    this.route.refuse(
+      this,
+      new ServiceError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'The deadline of the call has passed.'),
+    );
+  }
+
+  #cancel(): void {
+    this.isCancelled = true;
+    for (const listener of this.#onCancelled.splice(0)) {
+      listener();
+    }
+    this.#incoming.stop();
+    this.#wakeWriter?.();
+  }
+
+  #respond(): void {
+    if (this.#responseBlock) {
+      this.stream.respond(this.#responseBlock);
+      this.#responseBlock = null;
+    }
+  }
+
+  #finish(trailers: Buffer): void {
+    this.#isEnded = true;
+    if (this.#deadlineTimer) {
+      clearTimeout(this.#deadlineTimer);
+    }
+    this.#onCancelled = [];
+    this.stream.finish(trailers);
+    this.#incoming.stop();
+    this.#wakeWriter?.();
+  }
+}
+
+function toHeaders(metadata: grpc.Metadata): Header[] {
+  return Object.entries(metadata.toHttp2Headers()).flatMap(([name, values]) =>
+    [values].flat().map((value): Header => [name, String(value)]),
+  );
+}
