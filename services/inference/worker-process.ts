@@ -27,10 +27,12 @@ export type CoordinatorMessage = { coordinator: 'start'; config: InferenceConfig
 /** A worker as a process of its own, seen from the coordinator. */
 export class WorkerProcess implements ConnectionTaker {
   readonly commands: WorkerCommands;
+  /** Resolves with the signal or the status when the process has ended and all that it said was heard. */
+  readonly ended: Promise<string>;
   readonly #link: ProcessLink;
   #openConnections = 0;
   readonly #untaken: Socket[] = [];
-  #isPassing = false;
+  #passing: Socket | null = null;
 
   private constructor(
     private readonly child: ChildProcess,
@@ -45,11 +47,11 @@ export class WorkerProcess implements ConnectionTaker {
       if (message.worker === 'connectionClosed') {
         this.#openConnections--;
       } else if (message.worker === 'connectionTaken') {
-        this.#isPassing = false;
-        this.#passOn();
+        this.#taken();
       }
     });
-    child.once('exit', () => this.#link.break());
+    this.ended = once(child, 'close').then(([status, signal]) => String(signal ?? `status ${status}`));
+    this.ended.then(() => this.#link.break());
     // Sending to a process that is about to end fails; its end is what counts.
     child.on('error', () => undefined);
   }
@@ -89,45 +91,41 @@ export class WorkerProcess implements ConnectionTaker {
     return this.#openConnections;
   }
 
-  /** Resolves with the signal or the status when the process has ended. */
-  get ended(): Promise<string> {
-    const { exitCode, signalCode } = this.child;
-    const isOver = exitCode !== null || signalCode !== null;
-    const how = (status: unknown, signal: unknown) => String(signal ?? `status ${status}`);
-    return isOver
-      ? Promise.resolve(how(exitCode, signalCode))
-      : once(this.child, 'exit').then(([status, signal]) => how(status, signal));
-  }
-
   take(connection: Socket): void {
     this.#openConnections++;
     this.#untaken.push(connection);
     this.#passOn();
   }
 
-  /** Connections that the process, which has ended, never got: they are whole, and another may serve them. */
+  /** Connections that the process, which has ended, did not take: nobody has read from them, and another may serve them. */
   leftConnections(): Socket[] {
-    return this.#untaken.splice(0);
+    return [...(this.#passing ? [this.#passing] : []), ...this.#untaken.splice(0)];
   }
 
-  /**
-   * One at a time: a handle that Node has queued behind another is lost with the process, and its client would wait for ever. The
-   * one on its way is closed with the channel.
-   */
+  /** One at a time, and kept open here until it is taken: what Node has on its way to a process is lost when that ends. */
   #passOn(): void {
-    const connection = this.#isPassing ? undefined : this.#untaken.shift();
+    const connection = this.#passing ? undefined : this.#untaken.shift();
     if (!connection) {
       return;
     }
-    this.#isPassing = true;
-    this.child.send({ coordinator: 'connection' } satisfies CoordinatorMessage, connection, {}, (error) => {
-      if (error && 'code' in error && error.code === 'ERR_IPC_CHANNEL_CLOSED') {
-        // The end of the process is not yet seen.
-        this.#untaken.unshift(connection);
-      } else if (error) {
-        connection.destroy();
-      }
-    });
+    this.#passing = connection;
+    this.child.send(
+      { coordinator: 'connection' } satisfies CoordinatorMessage,
+      connection,
+      { keepOpen: true },
+      (error) => {
+        if (error && this.child.connected) {
+          this.#openConnections--;
+          this.#taken();
+        }
+      },
+    );
+  }
+
+  #taken(): void {
+    this.#passing?.destroy();
+    this.#passing = null;
+    this.#passOn();
   }
 
   /** Ends the process, after what it has in flight; resolves when it is gone. */
