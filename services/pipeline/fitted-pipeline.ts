@@ -1,23 +1,11 @@
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
 import { numberTypes } from './column-chunk.js';
+import { type FittedLabel, fittedLabel } from './fitted-label.js';
+import { type PreparedColumn, prepareColumn } from './prepared-column.js';
+import { fittedStep } from './steps/index.js';
 
 export const pipelineFormat = 'millrace.pipeline/1';
-
-const number = z.number();
-const impute = z.strictObject({ kind: z.literal('impute'), value: z.union([number, z.string()]) });
-/** y = (x - subtract) / divide, in float64. Both scaling and standardising come to this. */
-const affine = z.strictObject({
-  kind: z.enum(['scale', 'standardise']),
-  subtract: number,
-  divide: number.refine((value) => value !== 0, 'must not be 0'),
-});
-/** One output a category, in this order: sorted, all of one type, none twice. */
-const oneHot = z.strictObject({
-  kind: z.literal('oneHot'),
-  categories: z.union([z.array(number).min(1), z.array(z.string()).min(1)]),
-});
-const step = z.discriminatedUnion('kind', [impute, affine, oneHot]);
 
 const column = z.strictObject({
   column: z.string(),
@@ -27,47 +15,33 @@ const column = z.strictObject({
   width: z.int().positive().nullable(),
   /** Lengths of an array or image, outermost first; empty: just a list. */
   shape: z.array(z.int().positive()),
-  steps: z.array(step),
+  steps: z.array(fittedStep),
 });
-
-const label = z.discriminatedUnion('kind', [
-  z.strictObject({ column: z.string(), kind: z.literal('classes'), classes: z.array(z.string()).min(2) }),
-  z.strictObject({ column: z.string(), kind: z.literal('binary'), classes: z.array(z.string()).length(2) }),
-  z.strictObject({ column: z.string(), kind: z.literal('number') }),
-]);
 
 const definition = z.strictObject({
   format: z.literal(pipelineFormat),
   columns: z.array(column).min(1),
-  label,
+  label: fittedLabel,
   features: z.strictObject({
     count: z.int().positive(),
     type: z.enum(['uint8', 'float32']),
     /** The network's input is value * scale + offset, in float32; both are float32 numbers themselves. */
-    scale: number,
-    offset: number,
+    scale: z.number(),
+    offset: z.number(),
   }),
 });
 
-export type FittedStep = z.infer<typeof step>;
 export type FittedColumn = z.infer<typeof column>;
-export type FittedLabel = z.infer<typeof label>;
 /** A fitted pipeline as it stands in `pipeline.json`: numbers and vocabularies, no code. */
 export type PipelineDefinition = z.infer<typeof definition>;
-
-/** A column with what its transform needs at hand. */
-export interface PreparedColumn extends FittedColumn {
-  /** Place of the column's first output in a row of features. */
-  offset: number;
-  /** Outputs. */
-  outputWidth: number;
-  /** With a one-hot step: place of each category. */
-  categoryPlaces: ReadonlyMap<number | string, number> | null;
-}
 
 export interface FittedPipeline {
   definition: PipelineDefinition;
   columns: PreparedColumn[];
+  /** What a record brings: each column once. */
+  inputs: PreparedColumn[];
+  /** One a feature. */
+  featureNames: string[];
   featureCount: number;
   featureType: 'uint8' | 'float32';
   featureScale: number;
@@ -113,17 +87,15 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
   const columns: PreparedColumn[] = [];
   let offset = 0;
   for (const fitted of definition.columns) {
-    const column = prepareColumn(fitted, offset);
+    const column = prepare(fitted, offset);
     columns.push(column);
-    offset += column.outputWidth;
+    offset += column.featureNames.length;
   }
   const { count, type, scale, offset: featureOffset } = definition.features;
   if (offset !== count) {
     throw new PipelineFormatError(`Expected ${count} features but the columns give ${offset}.`);
   }
-  if (new Set(columns.map(({ column }) => column)).size !== columns.length) {
-    throw new PipelineFormatError('A column is named twice.');
-  }
+  const inputs = inputsOf(columns);
   if (type === 'uint8' && !isByteMatrix(definition.columns)) {
     throw new PipelineFormatError(
       'Features of type uint8 need a single column of lists of uint8 with at most a scale.',
@@ -138,6 +110,8 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
   return {
     definition,
     columns,
+    inputs,
+    featureNames: columns.flatMap(({ featureNames }) => featureNames),
     featureCount: count,
     featureType: type,
     featureScale: scale,
@@ -164,28 +138,25 @@ export function isByteMatrix(columns: FittedColumn[]): boolean {
   );
 }
 
-function prepareColumn(fitted: FittedColumn, offset: number): PreparedColumn {
-  const { column, type, width, shape, steps } = fitted;
-  const isText = type === 'text';
-  const oneHot = steps.find((step) => step.kind === 'oneHot');
-  const wrong = (what: string) => new PipelineFormatError(`Column ${JSON.stringify(column)}: ${what}.`);
-  if (oneHot ? steps.at(-1) !== oneHot || width !== null : isText) {
-    throw wrong('text needs a last step oneHot, and lists can have none');
+function prepare(fitted: FittedColumn, offset: number): PreparedColumn {
+  try {
+    return prepareColumn(fitted, offset);
+  } catch (error) {
+    const message = `Column ${JSON.stringify(fitted.column)}: ${(error as Error).message}.`;
+    throw new PipelineFormatError(message, { cause: error });
   }
-  if (width === null ? shape.length > 0 : shape.length > 0 && shape.reduce((a, b) => a * b) !== width) {
-    throw wrong(`the shape ${shape.join(', ')} does not make ${width ?? 'a single value'}`);
+}
+
+/** Each column once, though it may be named several times, with other steps. */
+function inputsOf(columns: PreparedColumn[]): PreparedColumn[] {
+  const inputs = new Map<string, PreparedColumn>();
+  for (const column of columns) {
+    const first = inputs.get(column.column);
+    const form = ({ type, width, shape }: PreparedColumn) => canonicalJson([type, width, shape]);
+    if (first && form(first) !== form(column)) {
+      throw new PipelineFormatError(`The column ${JSON.stringify(column.column)} has two types.`);
+    }
+    inputs.set(column.column, first ?? column);
   }
-  if (isText && (steps.some(({ kind }) => kind === 'scale' || kind === 'standardise') || width !== null)) {
-    throw wrong('text can be neither scaled nor listed');
-  }
-  const filled = steps.flatMap((step) => (step.kind === 'impute' ? [step.value] : []));
-  const used = [...filled, ...(oneHot?.categories ?? [])];
-  if (filled.length > 1 || used.some((value) => (typeof value === 'string') !== isText)) {
-    throw wrong('it needs at most one impute step, with values of its own type');
-  }
-  const categoryPlaces = oneHot ? new Map([...oneHot.categories].map((category, place) => [category, place])) : null;
-  if (oneHot && categoryPlaces!.size !== oneHot.categories.length) {
-    throw wrong('a category stands twice');
-  }
-  return { ...fitted, offset, outputWidth: oneHot?.categories.length ?? width ?? 1, categoryPlaces };
+  return [...inputs.values()];
 }

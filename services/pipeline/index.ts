@@ -1,27 +1,22 @@
 /** The one implementation of the transform: preprocessing prepares tensors with it, inference raw records. */
 export { canonicalJson } from './canonical-json.js';
 export * from './column-chunk.js';
+export type { FittedLabel } from './fitted-label.js';
 export {
   type FittedColumn,
-  type FittedLabel,
   type FittedPipeline,
-  type FittedStep,
   isByteMatrix,
   type PipelineDefinition,
   PipelineFormatError,
-  type PreparedColumn,
   parseFittedPipeline,
   pipelineFormat,
   preparePipeline,
   serialisePipeline,
 } from './fitted-pipeline.js';
+export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
-export {
-  applySteps,
-  type ColumnValues,
-  firstMissing,
-  gatherValues,
-  toNetworkInput,
-  transformColumns,
-  UnusableValueError,
-} from './transform.js';
+export { countsOf } from './statistics.js';
+export type { MappingStep, SettingReport, TrainingColumn } from './step.js';
+export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
+export { toNetworkInput, transformColumns } from './transform.js';
+export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';

@@ -1,13 +1,10 @@
 import { quote, ServiceError, Violations } from '../platform/errors.js';
-import type { FittedPipeline, PreparedColumn } from './fitted-pipeline.js';
+import type { FittedPipeline } from './fitted-pipeline.js';
 import { decodeImage, ImageError } from './image.js';
-import {
-  type ColumnValues,
-  type FeatureMatrix,
-  toNetworkInput,
-  UnusableValueError,
-  writeFeatures,
-} from './transform.js';
+import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
+import type { FeatureTarget } from './step.js';
+import { toNetworkInput } from './transform.js';
+import { type ColumnValues, numberValues } from './values.js';
 
 /** One raw value; null: missing. */
 export type RawValue = null | number | string | boolean | Uint8Array | readonly number[];
@@ -34,7 +31,7 @@ export async function transformRecords(
   refuseUnknownColumns(pipeline, records, problems);
   if (pipeline.featureType === 'uint8') {
     const column = pipeline.columns[0]!;
-    const pixels = new Uint8Array(records.length * column.outputWidth);
+    const pixels = new Uint8Array(records.length * column.width!);
     await readLists(column, records, pixels, null, problems);
     problems.throwIfAny();
     return toNetworkInput(pipeline, pixels);
@@ -53,7 +50,11 @@ export async function transformRecords(
 /** Violations by record and column; past a bound they are no longer gathered. */
 class Problems {
   readonly #violations = new Violations();
-  count = 0;
+  readonly #fields = new Set<string>();
+
+  get count(): number {
+    return this.#fields.size;
+  }
 
   constructor(
     private readonly field: string,
@@ -61,9 +62,11 @@ class Problems {
   ) {}
 
   add(record: number, column: string, problem: string): void {
-    this.count++;
-    if (this.count <= violationsMax) {
-      const field = `${this.field}[${this.firstIndex + record}].values[${JSON.stringify(column)}]`;
+    const field = `${this.field}[${this.firstIndex + record}].values[${JSON.stringify(column)}]`;
+    // A column that is encoded in several ways is read as often.
+    const isNew = !this.#fields.has(field);
+    this.#fields.add(field);
+    if (isNew && this.count <= violationsMax) {
       this.#violations.add(field, `Expected \`${field}\` to be ${problem}.`);
     }
   }
@@ -74,7 +77,7 @@ class Problems {
 }
 
 function refuseUnknownColumns(pipeline: FittedPipeline, records: readonly RawRecord[], problems: Problems): void {
-  const { columns } = pipeline;
+  const { inputs: columns } = pipeline;
   let names: Set<string> | null = null;
   for (const [i, record] of records.entries()) {
     const given = Object.keys(record);
@@ -116,7 +119,7 @@ function readColumn(
 }
 
 function readTexts(
-  { column, categoryPlaces }: PreparedColumn,
+  { column, steps }: PreparedColumn,
   records: readonly RawRecord[],
   problems: Problems,
 ): (string | null)[] {
@@ -126,8 +129,9 @@ function readTexts(
       return null;
     }
     if (typeof value !== 'string') {
-      const [example] = categoryPlaces!.keys();
-      problems.add(i, column, `text as in the dataset, for example ${quote(example)}, but received ${describe(value)}`);
+      const [example] = steps.flatMap((step): unknown[] => ('categories' in step ? step.categories : []));
+      const hint = example === undefined ? '' : ` as in the dataset, for example ${quote(example)},`;
+      problems.add(i, column, `text${hint} but received ${describe(value)}`);
       return null;
     }
     return value;
@@ -158,7 +162,7 @@ function readNumbers(
       values[i] = type === 'float32' ? Math.fround(value) : value;
     }
   }
-  return { kind: 'numbers', values, missing };
+  return numberValues(values, 1, missing);
 }
 
 async function readListColumn(
@@ -169,7 +173,7 @@ async function readListColumn(
   const values = new Float64Array(records.length * column.width!);
   const missing = new Uint8Array(records.length);
   await readLists(column, records, values, missing, problems);
-  return { kind: 'numbers', values, missing: missing.includes(1) ? missing : null };
+  return numberValues(values, column.width!, missing.includes(1) ? missing : null);
 }
 
 /** Fills `target` with the lists of all records. `missing` null: a missing value is refused. */
@@ -253,9 +257,14 @@ async function readContent(
   }
 }
 
-function writeColumn(column: PreparedColumn, values: ColumnValues, matrix: FeatureMatrix, problems: Problems): void {
+function writeColumn(
+  column: PreparedColumn,
+  values: ColumnValues,
+  matrix: Omit<FeatureTarget, 'offset'>,
+  problems: Problems,
+): void {
   try {
-    writeFeatures(column, values, matrix);
+    writeFeatures(column, values, matrix, null);
   } catch (error) {
     if (!(error instanceof UnusableValueError)) {
       throw error;

@@ -1,15 +1,10 @@
+import { definitionOf, type StepSpec as KnownStep, stepDefinitions, type ValueType } from '../pipeline/index.js';
 import { quote, type Violations } from '../platform/errors.js';
-import { type Column, isText, typeName } from './column.js';
+import { type Column, typeName } from './column.js';
 import { unknownColumn } from './split.js';
 
-/** A step as it was asked for; null: left to the training split, or not set. */
-export type StepSpec =
-  | { kind: 'impute'; strategy: ImputeStrategy | null; number: number | null; text: string | null }
-  | { kind: 'scale'; minimum: number | null; maximum: number | null }
-  | { kind: 'standardise' }
-  | { kind: 'oneHot'; categoriesMax: number | null }
-  | { kind: null };
-export type ImputeStrategy = 'mean' | 'median' | 'mostFrequent' | 'constant';
+/** A step as it was asked for; its kind is null when none is set. */
+export type StepSpec = KnownStep | { kind: null };
 
 export interface ColumnSpec {
   column: string;
@@ -26,9 +21,6 @@ export interface PipelineSpec {
   label: LabelSpec | null;
 }
 
-export const categoriesMaxDefault = 1_000;
-const categoriesMaxLimit = 10_000;
-
 /** Notes everything that is wrong with a spec, as far as the columns' types tell. */
 export function checkPipelineSpec(
   spec: PipelineSpec,
@@ -40,21 +32,21 @@ export function checkPipelineSpec(
   const seen = new Set<string>();
   for (const [i, { column, steps }] of spec.columns.entries()) {
     const field = `spec.columns[${i}]`;
-    if (seen.has(column)) {
-      violations.add(
-        `${field}.column`,
-        `Expected \`${field}.column\` to be named once but ${quote(column)} is named twice.`,
-      );
+    const identity = JSON.stringify([column, steps]);
+    if (seen.has(identity)) {
+      const message = `Expected \`${field}\` to be named once but ${quote(column)} is named twice with the same steps.`;
+      violations.add(`${field}.column`, message);
     }
-    seen.add(column);
+    seen.add(identity);
     const found = findColumn(column, `${field}.column`, columns, violations);
     if (found && column === splitColumn) {
       const message = `Expected \`${field}.column\` to be a column that a record brings, but ${quote(column)} is the split.`;
       violations.add(`${field}.column`, message);
     }
-    checkSteps(steps, found, field, violations);
+    checkSteps(steps, found, i, violations);
   }
-  checkLabel(spec.label, columns, seen, violations);
+  const features = new Set(spec.columns.map(({ column }) => column));
+  checkLabel(spec.label, columns, features, violations);
 }
 
 function findColumn(name: string, field: string, columns: readonly Column[], violations: Violations): Column | null {
@@ -65,115 +57,76 @@ function findColumn(name: string, field: string, columns: readonly Column[], vio
   return found ?? null;
 }
 
+/** The step's own name in messages; that of a step is the contract's. */
+export function stepField(column: number, step: number, { kind }: StepSpec): string {
+  const name = kind === null ? '' : `.${inSnakeCase(kind)}`;
+  return `spec.columns[${column}].steps[${step}]${name}`;
+}
+
+export function inSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** What a column gives to its first step. */
+function typeOf({ type }: Column): ValueType {
+  switch (type.kind) {
+    case 'text':
+    case 'dictionary':
+      return { kind: 'text' };
+    case 'list':
+      return { kind: 'list', width: type.width };
+    case 'number':
+    case 'boolean':
+      return { kind: 'number' };
+  }
+}
+
 /** @param column null: unknown, so that only what holds for any type is checked */
-function checkSteps(steps: StepSpec[], column: Column | null, columnField: string, violations: Violations): void {
-  let hasImpute = false;
+function checkSteps(steps: StepSpec[], column: Column | null, index: number, violations: Violations): void {
+  let input = column && typeOf(column);
+  let imputes = 0;
   for (const [k, step] of steps.entries()) {
-    const field = `${columnField}.steps[${k}]`;
-    switch (step.kind) {
-      case null:
-        violations.add(
-          field,
-          `Expected \`${field}\` to be one of impute, scale, standardise, one_hot but none is set.`,
-        );
-        break;
-      case 'impute':
-        checkImpute(step, column, `${field}.impute`, violations);
-        if (hasImpute) {
-          violations.add(
-            `${field}.impute`,
-            `Expected \`${field}.impute\` to stand once: after the first, nothing is missing.`,
-          );
-        }
-        hasImpute = true;
-        break;
-      case 'scale':
-        checkScale(step, `${field}.scale`, violations);
-        requireNumbers(column, `${field}.scale`, violations);
-        break;
-      case 'standardise':
-        requireNumbers(column, `${field}.standardise`, violations);
-        break;
-      case 'oneHot':
-        checkOneHot(step, column, `${field}.one_hot`, k === steps.length - 1, violations);
+    const field = stepField(index, k, step);
+    if (step.kind === null) {
+      const kinds = stepDefinitions.map(({ kind }) => inSnakeCase(kind)).join(', ');
+      violations.add(field, `Expected \`${field}\` to be one of ${kinds} but none is set.`);
+      continue;
     }
-  }
-  if (column && isText(column) && !steps.some(({ kind }) => kind === 'oneHot')) {
-    const message = `Expected \`${columnField}.steps\` to have a one_hot step, since column ${quote(column.name)} is text.`;
-    violations.add(`${columnField}.steps`, message);
-  }
-}
-
-function requireNumbers(column: Column | null, field: string, violations: Violations): void {
-  if (column && isText(column)) {
-    violations.add(
+    const { takes, gives, check } = definitionOf(step);
+    check?.(step, input, {
       field,
-      `Expected \`${field}\` to follow numbers but column ${quote(column.name)} is ${typeName(column.type)}.`,
-    );
+      column: column?.name ?? '',
+      check: (ok, setting, expected, value) => violations.check(ok, `${field}.${setting}`, expected, value),
+      add: (setting, description) => violations.add(setting ? `${field}.${setting}` : field, description),
+    });
+    if (step.kind === 'impute' && ++imputes === 2) {
+      violations.add(field, `Expected \`${field}\` to stand once: after the first, nothing is missing.`);
+    }
+    if (input && !takes.includes(input.kind)) {
+      violations.add(field, mismatch(field, takes, input, column!));
+    }
+    const given = gives(step);
+    if (given === 'features' && k < steps.length - 1) {
+      violations.add(field, `Expected \`${field}\` to be the last step.`);
+    }
+    input = given === 'same' ? input : given === 'features' ? null : input && { kind: given };
+  }
+  if (column && input?.kind === 'text') {
+    const field = `spec.columns[${index}].steps`;
+    const message = `Expected \`${field}\` to have a step that makes numbers of text, like one_hot, since column ${quote(column.name)} is text.`;
+    violations.add(field, message);
   }
 }
 
-function checkImpute(
-  { strategy, number, text }: StepSpec & { kind: 'impute' },
-  column: Column | null,
-  field: string,
-  violations: Violations,
-): void {
-  if (strategy === null) {
-    const message = `Expected \`${field}.strategy\` to be MEAN, MEDIAN, MOST_FREQUENT or CONSTANT but it is not set.`;
-    violations.add(`${field}.strategy`, message);
-  }
-  if (strategy === 'mean' || strategy === 'median') {
-    requireNumbers(column, field, violations);
-  }
-  const wanted = strategy !== 'constant' || !column ? null : isText(column) ? 'text' : 'number';
-  if (number !== null && !Number.isFinite(number)) {
-    violations.check(false, `${field}.number`, 'finite', number);
-  }
-  if (wanted === 'number' && (number === null || text !== null)) {
-    const message = `Expected \`${field}\` to have a number and no text, since column ${quote(column!.name)} holds numbers.`;
-    violations.add(`${field}.number`, message);
-  }
-  if (wanted === 'text' && (text === null || number !== null)) {
-    const message = `Expected \`${field}\` to have a text and no number, since column ${quote(column!.name)} holds text.`;
-    violations.add(`${field}.text`, message);
-  }
-  if (strategy !== null && strategy !== 'constant' && (number !== null || text !== null)) {
-    const message = `Expected \`${field}\` to have a number or text with STRATEGY_CONSTANT only.`;
-    violations.add(`${field}.${number === null ? 'text' : 'number'}`, message);
-  }
-}
+const valueNames = { number: 'numbers', list: 'lists', text: 'text' };
 
-function checkScale({ minimum, maximum }: StepSpec & { kind: 'scale' }, field: string, violations: Violations): void {
-  const isGiven = (value: number | null, name: string) =>
-    value === null || violations.check(Number.isFinite(value), `${field}.${name}`, 'finite', value);
-  const minimumOk = isGiven(minimum, 'minimum');
-  const maximumOk = isGiven(maximum, 'maximum');
-  if (minimumOk && maximumOk && minimum !== null && maximum !== null) {
-    violations.check(maximum > minimum, `${field}.maximum`, `greater than \`minimum\`, ${minimum},`, maximum);
-  }
-}
-
-function checkOneHot(
-  { categoriesMax }: StepSpec & { kind: 'oneHot' },
-  column: Column | null,
-  field: string,
-  isLast: boolean,
-  violations: Violations,
-): void {
-  if (categoriesMax !== null) {
-    const isAllowed = Number.isInteger(categoriesMax) && categoriesMax >= 1 && categoriesMax <= categoriesMaxLimit;
-    violations.check(isAllowed, `${field}.categories_max`, `from 1 to ${categoriesMaxLimit}`, categoriesMax);
-  }
-  if (!isLast) {
-    violations.add(field, `Expected \`${field}\` to be the last step.`);
-  }
-  if (column?.type.kind === 'list') {
-    violations.add(
-      field,
-      `Expected \`${field}\` to follow single values but column ${quote(column.name)} is ${typeName(column.type)}.`,
-    );
-  }
+function mismatch(field: string, takes: readonly ValueType['kind'][], input: ValueType, column: Column): string {
+  // Lists of numbers are numbers, but where single values are needed.
+  const isSingle = !takes.includes('list');
+  const names = takes.filter((kind) => kind !== 'list').map((kind) => valueNames[kind]);
+  const expected = isSingle && input.kind === 'list' ? 'single values' : names.join(' or ');
+  const received = typeOf(column).kind === input.kind ? typeName(column.type) : `turned into ${valueNames[input.kind]}`;
+  return `Expected \`${field}\` to follow ${expected} but column ${quote(column.name)} is ${received}.`;
 }
 
 function checkLabel(

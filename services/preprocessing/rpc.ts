@@ -8,7 +8,6 @@ import type {
 } from '../../proto/gen/millrace/v1/PipelineSpec.js';
 import type { Record__Output } from '../../proto/gen/millrace/v1/Record.js';
 import type { SplitSpec__Output } from '../../proto/gen/millrace/v1/SplitSpec.js';
-import type { Step__Output, Step as StepMessage } from '../../proto/gen/millrace/v1/Step.js';
 import type { Value__Output } from '../../proto/gen/millrace/v1/Value.js';
 import { contracts, toTimestamp } from '../../proto/index.js';
 import { checkRecordCount, type RawRecord, type RawValue } from '../pipeline/index.js';
@@ -18,10 +17,11 @@ import { typeName } from './column.js';
 import { type Dataset, type DatasetVersion, datasetName, versionNameOf } from './dataset.js';
 import { importDataset } from './import-dataset.js';
 import type { ImportFormat } from './import-file.js';
-import type { ImputeStrategy, LabelSpec, PipelineSpec, StepSpec } from './pipeline-spec.js';
+import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
 import type { SplitSpec } from './split.js';
+import { fromStep, toStep } from './step-rpc.js';
 
 const recordsMax = 10_000;
 const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', FORMAT_CSV: 'csv' };
@@ -112,34 +112,12 @@ function toDatasetVersion(version: DatasetVersion): DatasetVersionMessage {
 }
 
 const labelKinds = { KIND_CLASSES: 'classes', KIND_BINARY: 'binary', KIND_NUMBER: 'number' } as const;
-const strategies: Record<string, ImputeStrategy | undefined> = {
-  STRATEGY_MEAN: 'mean',
-  STRATEGY_MEDIAN: 'median',
-  STRATEGY_MOST_FREQUENT: 'mostFrequent',
-  STRATEGY_CONSTANT: 'constant',
-};
-
 function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
   const label = spec?.label;
   return {
     columns: (spec?.columns ?? []).map(({ column, steps }) => ({ column, steps: steps.map(fromStep) })),
     label: label ? { column: label.column, kind: labelKinds[label.kind as keyof typeof labelKinds] ?? null } : null,
   };
-}
-
-function fromStep(step: Step__Output): StepSpec {
-  if (step.impute) {
-    const { strategy, number, text } = step.impute;
-    return { kind: 'impute', strategy: strategies[strategy] ?? null, number: number ?? null, text: text ?? null };
-  }
-  if (step.scale) {
-    const { minimum, maximum } = step.scale;
-    return { kind: 'scale', minimum: minimum ?? null, maximum: maximum ?? null };
-  }
-  if (step.standardise) {
-    return { kind: 'standardise' };
-  }
-  return step.oneHot ? { kind: 'oneHot', categoriesMax: step.oneHot.categoriesMax ?? null } : { kind: null };
 }
 
 function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
@@ -180,30 +158,6 @@ function toPipelineSpec({ columns, label }: PipelineSpec): PipelineSpecMessage {
 function toLabel({ column, kind }: LabelSpec) {
   const names = { classes: 'KIND_CLASSES', binary: 'KIND_BINARY', number: 'KIND_NUMBER' } as const;
   return { column, kind: kind ? names[kind] : ('KIND_UNSPECIFIED' as const) };
-}
-
-function toStep(step: StepSpec): StepMessage {
-  const unset = <T>(value: T | null) => value ?? undefined;
-  switch (step.kind) {
-    case 'impute': {
-      const names = {
-        mean: 'STRATEGY_MEAN',
-        median: 'STRATEGY_MEDIAN',
-        mostFrequent: 'STRATEGY_MOST_FREQUENT',
-        constant: 'STRATEGY_CONSTANT',
-      } as const;
-      const { strategy, number, text } = step;
-      return { impute: { strategy: strategy ? names[strategy] : undefined, number: unset(number), text: unset(text) } };
-    }
-    case 'scale':
-      return { scale: { minimum: unset(step.minimum), maximum: unset(step.maximum) } };
-    case 'standardise':
-      return { standardise: {} };
-    case 'oneHot':
-      return { oneHot: { categoriesMax: unset(step.categoriesMax) } };
-    case null:
-      return {};
-  }
 }
 
 function fromRecord({ values }: Record__Output): RawRecord {

@@ -9,6 +9,7 @@ import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
 import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import type { Column } from './column.js';
+import { numbersOf } from './column-fit.js';
 import { readLabels, TargetEncoder, where } from './label.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
@@ -35,7 +36,7 @@ export async function* encodeTensors(
   yield encoder.schema();
   const rowBytes = pipeline.featureCount * (pipeline.featureType === 'uint8' ? 1 : 4) + 4;
   const rowsMax = Math.max(1, Math.floor(batchBytesMax / rowBytes));
-  const source = new SplitReader(pipeline, table);
+  const source = new SplitReader(pipeline, table, split === 'train');
   for (const batch of table.batches) {
     const rows = rowsInSplit(assignment, split, batch);
     if (rows.length > 0) {
@@ -52,6 +53,7 @@ class SplitReader {
   constructor(
     private readonly pipeline: FittedPipeline,
     private readonly table: StoredTable,
+    private readonly isTraining: boolean,
   ) {
     const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
     this.#columns = pipeline.columns.map(({ column }) => indexOf(column));
@@ -82,7 +84,7 @@ class SplitReader {
 
   #transform(batch: StoredBatch, chunks: readonly ColumnChunk[], rows: Int32Array) {
     try {
-      return transformColumns(this.pipeline, chunks, rows);
+      return transformColumns(this.pipeline, chunks, rows, this.isTraining ? numbersOf(rows, batch) : null);
     } catch (error) {
       if (error instanceof UnusableValueError) {
         const place = where(error.column, batch.firstRow + rows[error.row]!);

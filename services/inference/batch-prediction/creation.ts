@@ -51,7 +51,7 @@ export async function createBatchPrediction(
     models.pipeline(model, version, signal),
     datasets.datasetVersion(draft.dataset, signal),
   ]);
-  const needed = pipeline.columns.map(({ column }) => column);
+  const needed = pipeline.inputs.map(({ column }) => column);
   checkColumns(draft, dataset, needed, classesOf(pipeline));
   const spec = {
     ...draft,

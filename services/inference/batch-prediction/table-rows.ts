@@ -37,7 +37,7 @@ export class RowReader {
     batch: RecordBatch,
     readonly firstRow: number,
   ) {
-    this.#columns = pipeline.columns.map(({ column, type }) => {
+    this.#columns = pipeline.inputs.map(({ column, type }) => {
       const vector = batch.getChild(column)!;
       return [column, valueReader(arrow, vector, type === 'uint8')];
     });

@@ -37,14 +37,35 @@ describe('parseFittedPipeline', () => {
       'must not be 0',
     ],
     ['a count that the columns do not give', { features: { ...definition.features, count: 4 } }, 'Expected 4 features'],
-    ['a column twice', { columns: [age, age, age] }, 'named twice'],
+    ['a column of two types', { columns: [age, { ...age, type: 'int32' }, age] }, '"age" has two types'],
+    [
+      'a step that cannot follow',
+      { columns: [age, { ...color, steps: [{ kind: 'scale', subtract: 0, divide: 1 }] }] },
+      'scale, cannot follow text',
+    ],
+    [
+      'a step after the last',
+      {
+        columns: [
+          age,
+          {
+            ...age,
+            steps: [
+              { kind: 'oneHot', categories: [1, 2] },
+              { kind: 'impute', value: 1 },
+            ],
+          },
+        ],
+      },
+      'oneHot needs to be the last',
+    ],
     ['bytes where there are other columns', { features: { ...definition.features, type: 'uint8' } }, 'uint8'],
     ['a scale with float32', { features: { ...definition.features, scale: 2 } }, 'scale 1'],
-    ['text without categories', { columns: [age, { ...color, steps: [] }] }, 'oneHot'],
+    ['text without categories', { columns: [age, { ...color, steps: [] }] }, 'text needs a step'],
     [
       'numbers as categories of text',
       { columns: [age, { ...color, steps: [{ kind: 'oneHot', categories: [1, 2] }] }] },
-      'own type',
+      'need the type of the values',
     ],
     [
       'a category twice',
@@ -59,9 +80,9 @@ describe('parseFittedPipeline', () => {
 
   it('lays the columns out side by side', () => {
     const { columns, featureCount, label } = parse({});
-    expect(columns.map(({ offset, outputWidth }) => [offset, outputWidth])).toEqual([
-      [0, 1],
-      [1, 2],
+    expect(columns.map(({ offset, featureNames }) => [offset, featureNames])).toEqual([
+      [0, ['age']],
+      [1, ['color=blue', 'color=red']],
     ]);
     expect(featureCount).toBe(3);
     expect(label).toEqual(definition.label);

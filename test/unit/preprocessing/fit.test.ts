@@ -54,7 +54,7 @@ describe('fitPipeline refuses', () => {
         { column: 'x', steps: [scale(1, 1), { kind: null }] },
         { column: 'z', steps: [standardise] },
         { column: 'xs', steps: [oneHot(0), standardise] },
-        { column: 'z', steps: [oneHot()] },
+        { column: 'z', steps: [standardise] },
       ],
       label: { column: 'x', kind: null },
     };
@@ -70,6 +70,8 @@ describe('fitPipeline refuses', () => {
       'spec.columns[2].steps[0].one_hot.categories_max',
       'spec.columns[2].steps[0].one_hot',
       'spec.columns[3].column',
+      'spec.columns[3].steps[0].standardise',
+      'spec.columns[3].steps',
       'spec.label.kind',
       'spec.label.column',
       'split.validation_fraction',

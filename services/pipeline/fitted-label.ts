@@ -1,0 +1,10 @@
+import { z } from 'zod';
+
+/** The label's JSON form. */
+export const fittedLabel = z.discriminatedUnion('kind', [
+  z.strictObject({ column: z.string(), kind: z.literal('classes'), classes: z.array(z.string()).min(2) }),
+  z.strictObject({ column: z.string(), kind: z.literal('binary'), classes: z.array(z.string()).length(2) }),
+  z.strictObject({ column: z.string(), kind: z.literal('number') }),
+]);
+
+export type FittedLabel = z.infer<typeof fittedLabel>;

@@ -1,0 +1,150 @@
+import type { FittedColumn } from './fitted-pipeline.js';
+import type { EncodingStep, FeatureTarget, MappingStep } from './step.js';
+import { definitionOf } from './steps/index.js';
+import { type ColumnValues, firstMissing, missingOf, type ValueType } from './values.js';
+
+/** A value that cannot become a feature. `row` counts from 0 within the rows that were given. */
+export class UnusableValueError extends Error {
+  override readonly name = 'UnusableValueError';
+
+  constructor(
+    readonly column: string,
+    readonly row: number,
+    readonly problem: 'missing' | 'too large for float32' | `${bigint}, beyond 2^53`,
+  ) {
+    super(`${column}, row ${row}: ${problem}`);
+  }
+}
+
+/** A column with what its transform needs at hand. */
+export interface PreparedColumn extends FittedColumn {
+  /** Place of the column's first feature in a row of the matrix. */
+  offset: number;
+  /** One a feature. Those of a list are its name with an index. */
+  featureNames: readonly string[];
+  mappings: readonly MappingStep[];
+  /** Null: the values that the mappings leave are the features. */
+  encoding: EncodingStep | null;
+}
+
+/** @throws Error for steps that do not fit together */
+export function prepareColumn(fitted: FittedColumn, offset: number): PreparedColumn {
+  const { column, type, width, shape, steps } = fitted;
+  if (width === null ? shape.length > 0 : shape.length > 0 && shape.reduce((a, b) => a * b) !== width) {
+    throw new Error(`the shape ${shape.join(', ')} does not make ${width ?? 'a single value'}`);
+  }
+  if (width !== null && (type === 'text' || type === 'boolean')) {
+    throw new Error('lists hold numbers');
+  }
+  if (steps.filter(({ kind }) => kind === 'impute').length > 1) {
+    throw new Error('it needs at most one impute step');
+  }
+  const { mappings, encoding, output } = prepareSteps(fitted);
+  const flags = mappings.filter(({ flagsMissing }) => flagsMissing).map(() => `${column}.missing`);
+  return { ...fitted, offset, featureNames: [...featureNames(column, output, encoding), ...flags], mappings, encoding };
+}
+
+/** `output`: what the mappings make of a column. @throws Error for steps that do not follow each other */
+export function prepareSteps(fitted: FittedColumn): {
+  mappings: MappingStep[];
+  encoding: EncodingStep | null;
+  output: ValueType;
+} {
+  let output = inputOf(fitted);
+  const mappings: MappingStep[] = [];
+  for (const [i, step] of fitted.steps.entries()) {
+    const definition = definitionOf(step);
+    if (!definition.takes.includes(output.kind)) {
+      throw new Error(`step ${i}, ${step.kind}, cannot follow ${output.kind === 'text' ? 'text' : `a ${output.kind}`}`);
+    }
+    const prepared = definition.prepare(step, output);
+    if (prepared.output === null) {
+      if (i < fitted.steps.length - 1) {
+        throw new Error(`the step ${step.kind} needs to be the last`);
+      }
+      return { mappings, encoding: prepared, output };
+    }
+    mappings.push(prepared);
+    output = prepared.output;
+  }
+  return { mappings, encoding: null, output };
+}
+
+function inputOf({ type, width }: FittedColumn): ValueType {
+  return type === 'text' ? { kind: 'text' } : width === null ? { kind: 'number' } : { kind: 'list', width };
+}
+
+function featureNames(column: string, input: ValueType, encoding: EncodingStep | null): string[] {
+  if (encoding) {
+    return encoding.names.map((name) => column + name);
+  }
+  switch (input.kind) {
+    case 'text':
+      throw new Error('text needs a step that makes features of it');
+    case 'number':
+      return [column];
+    case 'list':
+      return Array.from({ length: input.width }, (_, i) => `${column}[${i}]`);
+  }
+}
+
+/**
+ * Turns the values of one column into its features in the matrix. The values are used up.
+ * @param matrix row-major float32 [rows, rowWidth], zeros where the column's features go
+ * @param trainingRows numbers of these rows in the table, if they are of the training split
+ * @throws UnusableValueError
+ */
+export function writeFeatures(
+  column: PreparedColumn,
+  given: ColumnValues,
+  matrix: Omit<FeatureTarget, 'offset'>,
+  trainingRows: Int32Array | null,
+): void {
+  let values = given;
+  let flagOffset = column.offset + column.featureNames.length - 1;
+  for (const mapping of column.mappings) {
+    if (mapping.flagsMissing) {
+      writeFlags(missingOf(values), matrix, flagOffset--);
+    }
+    values = mapping.apply(values, trainingRows);
+  }
+  const row = firstMissing(values);
+  if (row >= 0) {
+    throw new UnusableValueError(column.column, row, 'missing');
+  }
+  if (column.encoding) {
+    column.encoding.write(values, { ...matrix, offset: column.offset }, trainingRows);
+  } else if (values.kind === 'numbers') {
+    writeNumbers(column, values.values, values.width, matrix);
+  }
+}
+
+function writeFlags(missing: Uint8Array | null, matrix: Omit<FeatureTarget, 'offset'>, offset: number): void {
+  for (let row = 0; missing && row < missing.length; row++) {
+    matrix.values[row * matrix.rowWidth + offset] = missing[row]!;
+  }
+}
+
+function writeNumbers(
+  { column, offset }: PreparedColumn,
+  values: Float64Array,
+  width: number,
+  { values: target, rowWidth }: Omit<FeatureTarget, 'offset'>,
+): void {
+  const rows = values.length / width;
+  // 0 times an infinity is NaN, which a sum keeps: one look at the end instead of one a value.
+  let witness = 0;
+  for (let i = 0; i < rows; i++) {
+    const at = i * rowWidth + offset;
+    const from = i * width;
+    for (let k = 0; k < width; k++) {
+      const value = Math.fround(values[from + k]!);
+      target[at + k] = value;
+      witness += value * 0;
+    }
+  }
+  if (witness !== 0) {
+    const at = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+    throw new UnusableValueError(column, Math.floor(at / width), 'too large for float32');
+  }
+}

@@ -1,0 +1,126 @@
+import type { z } from 'zod';
+import type { FittedLabel } from './fitted-label.js';
+import type { ColumnValues, ValueType } from './values.js';
+
+/**
+ * One kind of step: all that there is to know of it stands in one file. A specification (`S`) is what was asked for, with null
+ * for what is left to the default or to the training split. A fitted step (`F`) is its JSON form: numbers and vocabularies.
+ */
+export interface StepDefinition<S extends { kind: string }, F extends { kind: string }> {
+  /** Name in the JSON form; in the contract it is the same in snake case. */
+  readonly kind: F['kind'];
+  /** For the documentation, in one line. */
+  readonly summary: string;
+  /** What it can follow. */
+  readonly takes: readonly ValueType['kind'][];
+  /** The JSON form. */
+  readonly form: z.ZodType<F>;
+  /** What comes out: values of the same type, single numbers, texts; or features, after which no step can follow. */
+  gives(settings: S | F): 'same' | 'number' | 'text' | 'features';
+  /** Notes settings that no data could make right. `input` null: not known. */
+  check?(spec: S, input: ValueType | null, report: SettingReport): void;
+  /** Learns from the training split. The same values give the same answer, however they are cut into batches. */
+  fit(spec: S, column: TrainingColumn): F | Promise<F>;
+  /** @throws Error for a fitted step whose parts do not fit together, or not its input */
+  prepare(fitted: F, input: ValueType): PreparedStep;
+}
+
+/** Where a step's settings are refused. Names are the contract's. */
+export interface SettingReport {
+  /** The step's own name in messages, for example `spec.columns[0].steps[1].scale`. */
+  readonly field: string;
+  /** Of the column, for messages. */
+  readonly column: string;
+  /** Notes that a setting holds `value` where `expected` is allowed, unless `ok`. Returns `ok`. */
+  check(ok: boolean, setting: string, expected: string, value: unknown): boolean;
+  /** @param setting empty: the step itself */
+  add(setting: string, description: string): void;
+}
+
+/** The training rows of a column, after the steps before the one to be fitted. Each reading starts anew. */
+export interface TrainingColumn {
+  readonly name: string;
+  /** The step's own name in messages, for example `spec.columns[0].steps[1].scale`. */
+  readonly field: string;
+  readonly label: FittedLabel;
+  /** Values that are there, batch by batch: numbers, or texts. */
+  present(): AsyncIterable<Float64Array | string[]>;
+  /** As `present`, for a step that takes numbers only. */
+  numbers(): AsyncIterable<Float64Array>;
+  /** As `present`, for a step that takes texts only. */
+  texts(): AsyncIterable<string[]>;
+  /** Values with the targets of their rows: class indices, or numbers. `rows`: their numbers in the table, from 0. */
+  labelled(): AsyncIterable<{ values: ColumnValues; targets: ArrayLike<number>; rows: Int32Array }>;
+  /** Passes a statistic on. @throws when it is null (all values are missing) or beyond float64 */
+  usable<T extends number | string>(statistic: T | null): T;
+  /** @param setting the contract's name; empty: the step itself */
+  refusal(setting: string, message: string): Error;
+}
+
+/** Where features go: row-major float32 [rows, rowWidth], zeros so far; a step writes from `offset` on. */
+export interface FeatureTarget {
+  values: Float32Array;
+  rowWidth: number;
+  offset: number;
+}
+
+/**
+ * A fitted step with what its transform needs at hand. `trainingRows`: what is transformed are these rows of the training
+ * split, by their number in the table; null: any others.
+ */
+export type PreparedStep = MappingStep | EncodingStep;
+
+/** Turns values into values. Those that are missing stay so, unless it fills them. */
+export interface MappingStep {
+  output: ValueType;
+  /** One more feature says which values were missing before this step. */
+  flagsMissing?: boolean;
+  apply(column: ColumnValues, trainingRows: Int32Array | null): ColumnValues;
+}
+
+/** Turns values into features; none is missing. */
+export interface EncodingStep {
+  output: null;
+  /** One a feature; each is appended to the name of the column. */
+  names: readonly string[];
+  write(column: ColumnValues, target: FeatureTarget, trainingRows: Int32Array | null): void;
+}
+
+/** Gives a step its types. */
+export function defineStep<S extends { kind: string }, F extends { kind: string }>(
+  definition: StepDefinition<S, F>,
+): StepDefinition<S, F> {
+  return definition;
+}
+
+/** A step that turns each number into another, wherever it stands. */
+export function mapNumbers(input: ValueType, map: (values: Float64Array) => void): MappingStep {
+  return {
+    output: input,
+    apply(column) {
+      map(column.values as Float64Array);
+      return column;
+    },
+  };
+}
+
+/** A step that turns each single value into a number. `map` never sees a missing value. */
+export function mapToNumber(map: (value: number | string) => number): MappingStep {
+  return {
+    output: { kind: 'number' },
+    apply({ values, ...column }) {
+      const numbers = new Float64Array(values.length);
+      let missing = column.kind === 'numbers' ? column.missing : null;
+      for (let i = 0; i < values.length; i++) {
+        const value = values[i]!;
+        if (value === null) {
+          missing ??= new Uint8Array(values.length);
+          missing[i] = 1;
+        } else {
+          numbers[i] = map(value);
+        }
+      }
+      return { kind: 'numbers', values: numbers, width: 1, missing };
+    },
+  };
+}

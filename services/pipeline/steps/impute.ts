@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { countsOf, meanOf, medianOf } from '../statistics.js';
+import { defineStep, type SettingReport, type TrainingColumn } from '../step.js';
+import { ascending, type ColumnValues, type ValueType } from '../values.js';
+
+const strategies = ['mean', 'median', 'mostFrequent', 'constant'] as const;
+
+export interface ImputeSpec {
+  kind: 'impute';
+  strategy: (typeof strategies)[number] | null;
+  number: number | null;
+  text: string | null;
+}
+
+const form = z.strictObject({ kind: z.literal('impute'), value: z.union([z.number(), z.string()]) });
+
+export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
+  kind: 'impute',
+  summary: 'fills missing values with mean, median, most frequent value or a constant',
+  takes: ['number', 'list', 'text'],
+  form,
+  gives: () => 'same',
+  check(spec, input, report) {
+    checkStrategy(spec, input, report);
+    checkFilling(spec, input, report);
+  },
+  async fit(spec, column) {
+    return { kind: 'impute', value: await fillingOf(spec, column) };
+  },
+  prepare({ value }, input) {
+    if ((typeof value === 'string') !== (input.kind === 'text')) {
+      throw new Error('an impute step needs a value of the type that it fills');
+    }
+    return {
+      output: input,
+      apply(column) {
+        fill(column, value);
+        return column;
+      },
+    };
+  },
+});
+
+function checkStrategy({ strategy }: ImputeSpec, input: ValueType | null, report: SettingReport): void {
+  if (strategy === null) {
+    const message = `Expected \`${report.field}.strategy\` to be MEAN, MEDIAN, MOST_FREQUENT or CONSTANT but it is not set.`;
+    report.add('strategy', message);
+  }
+  if ((strategy === 'mean' || strategy === 'median') && input?.kind === 'text') {
+    const column = JSON.stringify(report.column);
+    report.add('', `Expected \`${report.field}\` to follow numbers but column ${column} holds text.`);
+  }
+}
+
+function checkFilling(
+  { strategy, number, text }: ImputeSpec,
+  input: ValueType | null,
+  { field, column, check, add }: SettingReport,
+): void {
+  const wanted = strategy !== 'constant' || !input ? null : input.kind === 'text' ? 'text' : 'number';
+  if (number !== null) {
+    check(Number.isFinite(number), 'number', 'finite', number);
+  }
+  const name = JSON.stringify(column);
+  if (wanted === 'number' && (number === null || text !== null)) {
+    add('number', `Expected \`${field}\` to have a number and no text, since column ${name} holds numbers.`);
+  }
+  if (wanted === 'text' && (text === null || number !== null)) {
+    add('text', `Expected \`${field}\` to have a text and no number, since column ${name} holds text.`);
+  }
+  if (strategy !== null && strategy !== 'constant' && (number !== null || text !== null)) {
+    add(
+      number === null ? 'text' : 'number',
+      `Expected \`${field}\` to have a number or text with STRATEGY_CONSTANT only.`,
+    );
+  }
+}
+
+async function fillingOf({ strategy, number, text }: ImputeSpec, column: TrainingColumn): Promise<number | string> {
+  switch (strategy) {
+    case 'constant':
+      return (number ?? text)!;
+    case 'mean':
+      return column.usable(await meanOf(() => column.numbers()));
+    case 'median':
+      return column.usable(await medianOf(() => column.numbers()));
+    default: {
+      const counts = await countsOf(() => column.present(), Number.POSITIVE_INFINITY);
+      const [most] = [...counts].sort(([a, countA], [b, countB]) => countB - countA || ascending(a, b));
+      return column.usable(most?.[0] ?? null);
+    }
+  }
+}
+
+function fill(column: ColumnValues, filling: number | string): void {
+  if (column.kind === 'texts') {
+    for (let i = 0; i < column.values.length; i++) {
+      column.values[i] ??= filling as string;
+    }
+    return;
+  }
+  const { values, width, missing } = column;
+  if (missing) {
+    for (let row = 0; row < missing.length; row++) {
+      if (missing[row]) {
+        values.fill(filling as number, row * width, (row + 1) * width);
+      }
+    }
+    column.missing = null;
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import type { StepDefinition } from '../step.js';
+import { impute } from './impute.js';
+import { oneHot } from './one-hot.js';
+import { scale } from './scale.js';
+import { standardise } from './standardise.js';
+
+/** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
+export const stepDefinitions = [impute, scale, standardise, oneHot] as const;
+
+type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;
+
+/** A step as it was asked for; null: left to the default or to the training split, or not set. */
+export type StepSpec = SpecOf<(typeof stepDefinitions)[number]>;
+
+/** Any fitted step, in its JSON form. */
+export type FittedStep = z.infer<(typeof stepDefinitions)[number]['form']>;
+
+const forms = stepDefinitions.map(({ form }) => form);
+export const fittedStep = z.discriminatedUnion('kind', forms as never) as z.ZodType<FittedStep>;
+
+const byKind = new Map<string, unknown>(stepDefinitions.map((definition) => [definition.kind, definition]));
+
+/** What is known of a step's kind. */
+export function definitionOf({ kind }: { kind: StepSpec['kind'] }): StepDefinition<StepSpec, FittedStep> {
+  return byKind.get(kind) as StepDefinition<StepSpec, FittedStep>;
+}

@@ -1,0 +1,23 @@
+import type { z } from 'zod';
+import { meanAndDeviation } from '../statistics.js';
+import { defineStep } from '../step.js';
+import { affineForm, prepareAffine } from './affine.js';
+
+export interface StandardiseSpec {
+  kind: 'standardise';
+}
+
+const form = affineForm('standardise');
+
+export const standardise = defineStep<StandardiseSpec, z.infer<typeof form>>({
+  kind: 'standardise',
+  summary: 'brings numbers to mean 0 and standard deviation 1',
+  takes: ['number', 'list'],
+  form,
+  gives: () => 'same',
+  async fit(_, column) {
+    const { mean, deviation } = await meanAndDeviation(() => column.numbers());
+    return { kind: 'standardise', subtract: column.usable(mean), divide: column.usable(deviation) || 1 };
+  },
+  prepare: prepareAffine,
+});

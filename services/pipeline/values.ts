@@ -1,0 +1,68 @@
+import { type ColumnChunk, gatherBooleans, gatherMissing, gatherNumbers, gatherTexts } from './column-chunk.js';
+
+/** [rows, width] numbers of one column in float64, and which rows are missing (null: none). Steps may change them in place. */
+export interface NumberValues {
+  kind: 'numbers';
+  values: Float64Array;
+  width: number;
+  missing: Uint8Array | null;
+}
+
+/** Texts of one column; null: missing. */
+export interface TextValues {
+  kind: 'texts';
+  values: (string | null)[];
+}
+
+export type ColumnValues = NumberValues | TextValues;
+
+/** What a step gets: single numbers, lists of `width` numbers, or texts. */
+export type ValueType = { kind: 'number' } | { kind: 'list'; width: number } | { kind: 'text' };
+
+/** The values of some rows of a chunk, ready for the steps. @throws UnsafeIntegerError */
+export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues {
+  switch (chunk.kind) {
+    case 'text':
+    case 'dictionary':
+      return { kind: 'texts', values: gatherTexts(chunk, rows) };
+    case 'boolean':
+      return numberValues(gatherBooleans(chunk, rows), 1, gatherMissing(chunk.validity, rows));
+    case 'number':
+      return numberValues(gatherNumbers(chunk, rows), chunk.width, gatherMissing(chunk.validity, rows));
+  }
+}
+
+export function numberValues(values: Float64Array, width: number, missing: Uint8Array | null): NumberValues {
+  return { kind: 'numbers', values, width, missing };
+}
+
+export function rowCount(column: ColumnValues): number {
+  return column.kind === 'texts' ? column.values.length : column.values.length / column.width;
+}
+
+/** Index of the first missing value; -1: there is none. */
+export function firstMissing(column: ColumnValues): number {
+  return column.kind === 'texts' ? column.values.indexOf(null) : (column.missing?.indexOf(1) ?? -1);
+}
+
+/** 1 for each row whose value is missing; null: none is. */
+export function missingOf(column: ColumnValues): Uint8Array | null {
+  if (column.kind === 'numbers' || !column.values.includes(null)) {
+    return column.kind === 'numbers' ? column.missing : null;
+  }
+  return Uint8Array.from(column.values, (value) => (value === null ? 1 : 0));
+}
+
+/** Only the values that are there: numbers (all items of lists), or texts. */
+export function presentValues(column: ColumnValues): Float64Array | string[] {
+  if (column.kind === 'texts') {
+    return column.values.filter((value) => value !== null);
+  }
+  const { values, width, missing } = column;
+  return missing ? values.filter((_, i) => !missing[Math.floor(i / width)]) : values;
+}
+
+/** Numbers by size, texts by UTF-16 code unit. */
+export function ascending(a: number | string, b: number | string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
