@@ -58,32 +58,56 @@ export async function extremesOf(batches: NumberBatches): Promise<{ minimum: num
   return minimum > maximum ? { minimum: 0, maximum: 0 } : { minimum, maximum };
 }
 
-const medianValuesMax = 64 * 1024 * 1024;
+const valuesMax = 64 * 1024 * 1024;
 
-/** Of an even count the mean of the middle two. Null: there is no number. */
-export async function medianOf(batches: NumberBatches): Promise<number | null> {
+/** All numbers, in their order. */
+export async function valuesOf(batches: NumberBatches): Promise<Float64Array> {
   const parts: Float64Array[] = [];
   let count = 0;
   for await (const batch of batches()) {
     parts.push(batch);
     count += batch.length;
-    if (count > medianValuesMax) {
-      const message = `A median is found among at most ${medianValuesMax} values. Impute the mean or a constant instead.`;
+    if (count > valuesMax) {
+      const message = `A median, a quantile or a power is found among at most ${valuesMax} values. Use a mean, a constant or a range instead.`;
       throw new ServiceError('INVALID_ARGUMENT', 'TOO_MANY_VALUES', message);
     }
   }
+  const values = new Float64Array(count);
+  let at = 0;
+  for (const part of parts) {
+    values.set(part, at);
+    at += part.length;
+  }
+  return values;
+}
+
+/** All numbers, the smallest first. */
+export async function sortedOf(batches: NumberBatches): Promise<Float64Array> {
+  return (await valuesOf(batches)).sort();
+}
+
+/** Of an even count the mean of the middle two. Null: there is no number. */
+export async function medianOf(batches: NumberBatches): Promise<number | null> {
+  const sorted = await sortedOf(batches);
+  const count = sorted.length;
   if (count === 0) {
     return null;
   }
-  const sorted = new Float64Array(count);
-  let at = 0;
-  for (const part of parts) {
-    sorted.set(part, at);
-    at += part.length;
-  }
-  sorted.sort();
   const upper = sorted[count >> 1]!;
   return count % 2 === 1 ? upper : upper / 2 + sorted[(count >> 1) - 1]! / 2;
+}
+
+/**
+ * The quantile of sorted numbers, at least one, with linear interpolation (definition 7 of Hyndman and Fan 1996).
+ * @param fraction 0 to 1
+ */
+export function quantileOf(sorted: Float64Array, fraction: number): number {
+  const place = fraction * (sorted.length - 1);
+  const below = Math.floor(place);
+  const [low, high] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!];
+  const share = place - below;
+  // From the nearer end, so that the result does not pass the other.
+  return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
 }
 
 /** How often each value occurs. Once there are more than `distinctMax`, counting ends: the caller has seen enough. */

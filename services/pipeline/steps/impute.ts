@@ -10,13 +10,19 @@ export interface ImputeSpec {
   strategy: (typeof strategies)[number] | null;
   number: number | null;
   text: string | null;
+  missingFlag: boolean;
 }
 
-const form = z.strictObject({ kind: z.literal('impute'), value: z.union([z.number(), z.string()]) });
+const form = z.strictObject({
+  kind: z.literal('impute'),
+  value: z.union([z.number(), z.string()]),
+  /** Whether one more feature, the column's last, is 1 where the value was missing and else 0. */
+  missingFlag: z.boolean().optional(),
+});
 
 export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
   kind: 'impute',
-  summary: 'fills missing values with mean, median, most frequent value or a constant',
+  summary: 'fills missing values with mean, median, most frequent value or a constant; on request a flag says which',
   takes: ['number', 'list', 'text'],
   form,
   gives: () => 'same',
@@ -25,14 +31,16 @@ export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
     checkFilling(spec, input, report);
   },
   async fit(spec, column) {
-    return { kind: 'impute', value: await fillingOf(spec, column) };
+    const value = await fillingOf(spec, column);
+    return spec.missingFlag ? { kind: 'impute', value, missingFlag: true } : { kind: 'impute', value };
   },
-  prepare({ value }, input) {
+  prepare({ value, missingFlag = false }, input) {
     if ((typeof value === 'string') !== (input.kind === 'text')) {
       throw new Error('an impute step needs a value of the type that it fills');
     }
     return {
       output: input,
+      flagsMissing: missingFlag,
       apply(column) {
         fill(column, value);
         return column;

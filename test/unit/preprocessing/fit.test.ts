@@ -14,6 +14,7 @@ const impute = (strategy: 'mean' | 'median' | 'mostFrequent' | 'constant', more 
   strategy,
   number: null,
   text: null,
+  missingFlag: false,
   ...more,
 });
 const scale = (minimum: number | null = null, maximum: number | null = null): StepSpec => ({

@@ -1,0 +1,86 @@
+"""Makes pipeline-steps.json: what scikit-learn computes for each step of a pipeline on real tables.
+
+    pip install scikit-learn==1.9.1 pandas==3.1.1 vega_datasets==0.9.0
+    python make_pipeline_golden.py > pipeline-steps.json
+
+A case is a column with steps as a pipeline's specification has them, and the features of all rows. Steps are fitted on the rows
+whose `part` is train (the first three quarters). A row of features is [index, value, ...] of those that are not 0.
+"""
+import json
+import platform
+import warnings
+
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from vega_datasets import data
+
+cars = data.cars()
+warnings.simplefilter("error")
+TRAIN = len(cars) * 3 // 4
+TABLES = {
+    "cars": {
+        "label": list(range(len(cars))),
+        "part": ["train"] * TRAIN + ["test"] * (len(cars) - TRAIN),
+        "miles": cars["Miles_per_Gallon"],
+        "cylinders": cars["Cylinders"],
+        "displacement": cars["Displacement"],
+        "horsepower": cars["Horsepower"],
+        "weight": cars["Weight_in_lbs"],
+        "acceleration": cars["Acceleration"],
+        "origin": cars["Origin"],
+        "name": cars["Name"],
+        "maker": cars["Name"].str.split().str[0],
+    }
+}
+cases = []
+
+
+def plain(values):
+    return [None if value is None or value != value else value for value in pd.Series(values).tolist()]
+
+
+def sparse(row):
+    return [number for i in np.flatnonzero(row) for number in (int(i), float(row[i]))]
+
+
+def add(column, steps, features, table="cars"):
+    """Notes a case; `features` are of all rows."""
+    dense = features.toarray() if hasattr(features, "toarray") else np.asarray(features, dtype=np.float64)
+    cases.append({"table": table, "column": column, "steps": steps, "width": dense.shape[1], "rows": [sparse(row) for row in dense]})
+
+
+def fitted(column, steps, *transformers):
+    """A case whose steps are the transformers in their order."""
+    values = np.asarray(TABLES["cars"][column]).reshape(-1, 1)
+    pipeline = make_pipeline(*transformers).fit(values[:TRAIN])
+    add(column, steps, pipeline.transform(values))
+
+
+def impute(strategy, **more):
+    return {"kind": "impute", "strategy": strategy, "number": None, "text": None, "missingFlag": False, **more}
+
+
+STANDARDISE = {"kind": "standardise"}
+
+for strategy, name in [("mean", "mean"), ("median", "median"), ("most_frequent", "mostFrequent")]:
+    fitted("horsepower", [impute(name)], SimpleImputer(strategy=strategy))
+fitted("miles", [impute("constant", number=-1.0)], SimpleImputer(strategy="constant", fill_value=-1.0))
+fitted("horsepower", [impute("mean", missingFlag=True)], SimpleImputer(strategy="mean", add_indicator=True))
+fitted("weight", [{"kind": "scale", "minimum": None, "maximum": None}], MinMaxScaler())
+fitted("weight", [STANDARDISE], StandardScaler())
+fitted("miles", [impute("median"), STANDARDISE], SimpleImputer(strategy="median"), StandardScaler())
+fitted("origin", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
+fitted("cylinders", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
+fitted("maker", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
+
+versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
+tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}
+print('{"versions":' + json.dumps(versions) + ',\n"tables":{')
+print(",\n".join(json.dumps(name) + ":" + json.dumps(table, ensure_ascii=False) for name, table in tables.items()))
+print('},\n"cases":[')
+print(",\n".join(json.dumps(case, ensure_ascii=False) for case in cases))
+print("]}")
