@@ -15,7 +15,7 @@ import pandas as pd
 import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
 from vega_datasets import data
 
 cars = data.cars()
@@ -76,6 +76,14 @@ fitted("miles", [impute("median"), STANDARDISE], SimpleImputer(strategy="median"
 fitted("origin", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
 fitted("cylinders", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
 fitted("maker", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
+
+fitted("displacement", [{"kind": "robust", "lowerQuantile": None, "upperQuantile": None}], RobustScaler())
+fitted(
+    "miles",
+    [impute("mean"), {"kind": "robust", "lowerQuantile": 0.1, "upperQuantile": 0.9}],
+    SimpleImputer(),
+    RobustScaler(quantile_range=(10, 90)),
+)
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}
