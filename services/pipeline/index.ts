@@ -16,7 +16,7 @@ export {
 export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
 export { countsOf } from './statistics.js';
-export type { MappingStep, SettingReport, TrainingColumn } from './step.js';
+export { type MappingStep, type SettingReport, type TrainingColumn, UntransformableError } from './step.js';
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
 export { toNetworkInput, transformColumns } from './transform.js';
 export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';

@@ -1,5 +1,5 @@
 import type { FittedColumn } from './fitted-pipeline.js';
-import type { EncodingStep, FeatureTarget, MappingStep } from './step.js';
+import { type EncodingStep, type FeatureTarget, type MappingStep, UntransformableError } from './step.js';
 import { definitionOf } from './steps/index.js';
 import { type ColumnValues, firstMissing, missingOf, type ValueType } from './values.js';
 
@@ -10,7 +10,8 @@ export class UnusableValueError extends Error {
   constructor(
     readonly column: string,
     readonly row: number,
-    readonly problem: 'missing' | 'too large for float32' | `${bigint}, beyond 2^53`,
+    /** Completes `the value is`. */
+    readonly problem: 'missing' | 'too large for float32' | `${bigint}, beyond 2^53` | `not ${string}`,
   ) {
     super(`${column}, row ${row}: ${problem}`);
   }
@@ -106,7 +107,7 @@ export function writeFeatures(
     if (mapping.flagsMissing) {
       writeFlags(missingOf(values), matrix, flagOffset--);
     }
-    values = mapping.apply(values, trainingRows);
+    values = apply(mapping, values, trainingRows, column);
   }
   const row = firstMissing(values);
   if (row >= 0) {
@@ -116,6 +117,16 @@ export function writeFeatures(
     column.encoding.write(values, { ...matrix, offset: column.offset }, trainingRows);
   } else if (values.kind === 'numbers') {
     writeNumbers(column, values.values, values.width, matrix);
+  }
+}
+
+function apply(mapping: MappingStep, values: ColumnValues, trainingRows: Int32Array | null, { column }: FittedColumn) {
+  try {
+    return mapping.apply(values, trainingRows);
+  } catch (error) {
+    throw error instanceof UntransformableError
+      ? new UnusableValueError(column, error.row, `not ${error.expected}`)
+      : error;
   }
 }
 

@@ -269,12 +269,16 @@ function writeColumn(
     if (!(error instanceof UnusableValueError)) {
       throw error;
     }
-    const problem =
-      error.problem === 'missing'
-        ? 'given: the pipeline fills no missing value in this column'
-        : 'small enough for float32 once it is scaled';
-    problems.add(error.row, column.column, problem);
+    problems.add(error.row, column.column, expectationOf(error));
   }
+}
+
+/** Completes `Expected the field to be`. */
+function expectationOf({ problem }: UnusableValueError): string {
+  if (problem === 'missing') {
+    return 'given: the pipeline fills no missing value in this column';
+  }
+  return problem.startsWith('not ') ? problem.slice('not '.length) : 'small enough for float32 once it is scaled';
 }
 
 function describe(value: RawValue): string {

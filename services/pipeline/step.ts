@@ -16,7 +16,7 @@ export interface StepDefinition<S extends { kind: string }, F extends { kind: st
   /** The JSON form. */
   readonly form: z.ZodType<F>;
   /** What comes out: values of the same type, single numbers, texts; or features, after which no step can follow. */
-  gives(settings: S | F): 'same' | 'number' | 'text' | 'features';
+  gives(spec: S): 'same' | 'number' | 'text' | 'features';
   /** Notes settings that no data could make right. `input` null: not known. */
   check?(spec: S, input: ValueType | null, report: SettingReport): void;
   /** Learns from the training split. The same values give the same answer, however they are cut into batches. */
@@ -84,6 +84,19 @@ export interface EncodingStep {
   /** One a feature; each is appended to the name of the column. */
   names: readonly string[];
   write(column: ColumnValues, target: FeatureTarget, trainingRows: Int32Array | null): void;
+}
+
+/** A value that a step cannot transform. `row`: from 0 among the rows that were given. */
+export class UntransformableError extends Error {
+  override readonly name = 'UntransformableError';
+
+  /** @param expected completes `Expected the value to be` */
+  constructor(
+    readonly row: number,
+    readonly expected: string,
+  ) {
+    super(`row ${row}: expected a value ${expected}`);
+  }
 }
 
 /** Gives a step its types. */

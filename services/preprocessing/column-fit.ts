@@ -12,6 +12,7 @@ import {
   presentValues,
   type TrainingColumn,
   UnsafeIntegerError,
+  UntransformableError,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import type { Column } from './column.js';
@@ -152,10 +153,22 @@ export class ColumnFit {
       if (rows.length > 0) {
         let values = await this.#gather(batch, rows);
         for (const mapping of mappings) {
-          values = mapping.apply(values, numbersOf(rows, batch));
+          values = this.#apply(mapping, values, rows, batch);
         }
         yield { values, rows, batch };
       }
+    }
+  }
+
+  #apply(mapping: MappingStep, values: ColumnValues, rows: Int32Array, batch: StoredBatch): ColumnValues {
+    try {
+      return mapping.apply(values, numbersOf(rows, batch));
+    } catch (error) {
+      if (error instanceof UntransformableError) {
+        const place = where(this.#column.name, batch.firstRow + rows[error.row]!);
+        throw this.#refusal('.steps', `Expected ${place} to be ${error.expected}.`);
+      }
+      throw error;
     }
   }
 

@@ -15,7 +15,7 @@ import pandas as pd
 import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
 from vega_datasets import data
 
 cars = data.cars()
@@ -84,6 +84,9 @@ fitted(
     SimpleImputer(),
     RobustScaler(quantile_range=(10, 90)),
 )
+
+fitted("weight", [{"kind": "log", "offset": None}], FunctionTransformer(np.log1p))
+fitted("displacement", [{"kind": "log", "offset": 0.5}], FunctionTransformer(lambda x: np.log(x + 0.5)))
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

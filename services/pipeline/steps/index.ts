@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { StepDefinition } from '../step.js';
 import { impute } from './impute.js';
+import { log } from './log.js';
 import { oneHot } from './one-hot.js';
 import { robust } from './robust.js';
 import { scale } from './scale.js';
 import { standardise } from './standardise.js';
 
 /** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
-export const stepDefinitions = [impute, scale, standardise, oneHot, robust] as const;
+export const stepDefinitions = [impute, scale, standardise, oneHot, robust, log] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;
 

@@ -70,6 +70,18 @@ describe('transformRecords', () => {
     ]);
   });
 
+  it('names what a step needs of a value', async () => {
+    const steps = [{ kind: 'log' as const, offset: 1 }];
+    const pipeline = preparePipeline({
+      ...table.definition,
+      columns: [{ column: 'x', type: 'float64', width: null, shape: [], steps }],
+      features: { count: 1, type: 'float32', scale: 1, offset: 0 },
+    });
+    const [violation] = await violations(pipeline, [{ x: 0 }, { x: -1 }]);
+    expect(violation!.field).toBe('records[1].values["x"]');
+    expect(violation!.description).toContain('to be greater than -1, since its logarithm is taken');
+  });
+
   it('names all that is wrong at once', async () => {
     const found = await violations(table, [
       { ...good, age: '1', member: 'no' },

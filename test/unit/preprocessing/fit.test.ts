@@ -141,6 +141,15 @@ describe('fitPipeline refuses', () => {
     await expect(fitting).rejects.toThrow('gone');
   });
 
+  it('a value without a logarithm, whether a step learns from it or not', async () => {
+    const content: TableContent = { x: ['float64', [1, 2, 3, -1, 5, 6]] };
+    const log: StepSpec = { kind: 'log', offset: null };
+    await expect(stepsOf(content, [log, standardise])).rejects.toThrow(
+      'Expected column "x" in row 4 to be greater than -1',
+    );
+    await expect(stepsOf(content, [log])).rejects.toThrow('column "x" in row 4 is not greater than -1');
+  });
+
   it('more categories than allowed', async () => {
     const content: TableContent = { x: ['int64', [1, 2, 3, 1, 2, 3]] };
     await expect(stepsOf(content, [oneHot(2)])).rejects.toThrow('at most 2 categories');
