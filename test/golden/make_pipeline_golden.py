@@ -15,7 +15,7 @@ import pandas as pd
 import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, PowerTransformer, RobustScaler, StandardScaler
 from vega_datasets import data
 
 cars = data.cars()
@@ -87,6 +87,12 @@ fitted(
 
 fitted("weight", [{"kind": "log", "offset": None}], FunctionTransformer(np.log1p))
 fitted("displacement", [{"kind": "log", "offset": 0.5}], FunctionTransformer(lambda x: np.log(x + 0.5)))
+
+TABLES["cars"]["centred"] = cars["Displacement"] - 200
+TABLES["cars"]["below"] = -cars["Acceleration"]
+for column in ["displacement", "acceleration", "centred", "below"]:
+    fitted(column, [{"kind": "power", "lambda": None}], PowerTransformer(standardize=False))
+    fitted(column, [{"kind": "power", "lambda": None}, STANDARDISE], PowerTransformer())
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

@@ -3,12 +3,13 @@ import type { StepDefinition } from '../step.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
 import { oneHot } from './one-hot.js';
+import { power } from './power.js';
 import { robust } from './robust.js';
 import { scale } from './scale.js';
 import { standardise } from './standardise.js';
 
 /** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
-export const stepDefinitions = [impute, scale, standardise, oneHot, robust, log] as const;
+export const stepDefinitions = [impute, scale, standardise, oneHot, robust, log, power] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;
 
