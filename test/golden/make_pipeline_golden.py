@@ -15,7 +15,7 @@ import pandas as pd
 import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, PowerTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
 from vega_datasets import data
 
 cars = data.cars()
@@ -93,6 +93,34 @@ TABLES["cars"]["below"] = -cars["Acceleration"]
 for column in ["displacement", "acceleration", "centred", "below"]:
     fitted(column, [{"kind": "power", "lambda": None}], PowerTransformer(standardize=False))
     fitted(column, [{"kind": "power", "lambda": None}, STANDARDISE], PowerTransformer())
+
+for output in ["uniform", "normal"]:
+    for count in [1000, 20]:  # 1000: one for each row of the training split
+        for column in ["displacement", "cylinders"]:
+            transformer = QuantileTransformer(n_quantiles=min(count, TRAIN), output_distribution=output, subsample=None)
+            fitted(column, [{"kind": "quantile", "output": output, "quantilesMax": count}], transformer)
+
+def clip(**more):
+    return {"kind": "clip", "minimum": None, "maximum": None, "lowerQuantile": None, "upperQuantile": None, **more}
+
+
+fitted("displacement", [clip(minimum=100, maximum=300)], FunctionTransformer(lambda x: np.clip(x, 100, 300)))
+low, high = np.quantile(cars["Weight_in_lbs"][:TRAIN], [0.05, 0.9])
+fitted("weight", [clip(lowerQuantile=0.05, upperQuantile=0.9)], FunctionTransformer(lambda x: np.clip(x, low, high)))
+
+def bucket(strategy, output=None, buckets=None, edges=()):
+    return {"kind": "bucket", "strategy": strategy, "buckets": buckets, "edges": list(edges), "output": output}
+
+
+for strategy in ["uniform", "quantile"]:
+    for column in ["displacement", "cylinders"]:
+        discretizer = KBinsDiscretizer(5, strategy=strategy, quantile_method="linear", subsample=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of 8, 6 and 4 cylinders there are no five equal shares
+            fitted(column, [bucket(strategy)], discretizer)
+            fitted(column, [bucket(strategy, "index", 7)], discretizer.__class__(7, encode="ordinal", strategy=strategy, quantile_method="linear", subsample=None))
+edges = [100, 151, 300]
+fitted("displacement", [bucket("edges", "index", None, edges)], FunctionTransformer(lambda x: np.searchsorted(edges, x, side="right")))
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

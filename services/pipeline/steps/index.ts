@@ -1,15 +1,29 @@
 import { z } from 'zod';
 import type { StepDefinition } from '../step.js';
+import { bucket } from './bucket.js';
+import { clip } from './clip.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
 import { oneHot } from './one-hot.js';
 import { power } from './power.js';
+import { quantile } from './quantile.js';
 import { robust } from './robust.js';
 import { scale } from './scale.js';
 import { standardise } from './standardise.js';
 
 /** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
-export const stepDefinitions = [impute, scale, standardise, oneHot, robust, log, power] as const;
+export const stepDefinitions = [
+  impute,
+  scale,
+  standardise,
+  oneHot,
+  robust,
+  log,
+  power,
+  quantile,
+  clip,
+  bucket,
+] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;
 
