@@ -14,6 +14,7 @@ export {
   serialisePipeline,
 } from './fitted-pipeline.js';
 export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
+export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
 export { countsOf } from './statistics.js';
 export { type MappingStep, type SettingReport, type TrainingColumn, UntransformableError } from './step.js';

@@ -1,8 +1,7 @@
-import { everyRow, gatherTexts } from '../pipeline/index.js';
+import { everyRow, gatherTexts, randomKey } from '../pipeline/index.js';
 import { ServiceError, type Violations } from '../platform/errors.js';
 import { type Column, isText, typeName } from './column.js';
 import { nearest } from './nearest-name.js';
-import { randomKey } from './random-key.js';
 import type { StoredTable } from './stored-table.js';
 
 /** How rows are shared out. Exactly what was asked for. */

@@ -13,9 +13,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import sklearn
+from sklearn.feature_extraction import FeatureHasher
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
 from vega_datasets import data
 
 cars = data.cars()
@@ -73,9 +74,9 @@ fitted("horsepower", [impute("mean", missingFlag=True)], SimpleImputer(strategy=
 fitted("weight", [{"kind": "scale", "minimum": None, "maximum": None}], MinMaxScaler())
 fitted("weight", [STANDARDISE], StandardScaler())
 fitted("miles", [impute("median"), STANDARDISE], SimpleImputer(strategy="median"), StandardScaler())
-fitted("origin", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
-fitted("cylinders", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
-fitted("maker", [{"kind": "oneHot", "categoriesMax": None}], OneHotEncoder(handle_unknown="ignore"))
+fitted("origin", [{"kind": "oneHot", "categoriesMax": None, "unseenPlace": False}], OneHotEncoder(handle_unknown="ignore"))
+fitted("cylinders", [{"kind": "oneHot", "categoriesMax": None, "unseenPlace": False}], OneHotEncoder(handle_unknown="ignore"))
+fitted("maker", [{"kind": "oneHot", "categoriesMax": None, "unseenPlace": False}], OneHotEncoder(handle_unknown="ignore"))
 
 fitted("displacement", [{"kind": "robust", "lowerQuantile": None, "upperQuantile": None}], RobustScaler())
 fitted(
@@ -121,6 +122,25 @@ for strategy in ["uniform", "quantile"]:
             fitted(column, [bucket(strategy, "index", 7)], discretizer.__class__(7, encode="ordinal", strategy=strategy, quantile_method="linear", subsample=None))
 edges = [100, 151, 300]
 fitted("displacement", [bucket("edges", "index", None, edges)], FunctionTransformer(lambda x: np.searchsorted(edges, x, side="right")))
+
+for column in ["maker", "cylinders"]:
+    seen = len(set(TABLES["cars"][column][:TRAIN]))
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=seen)
+    fitted(column, [{"kind": "ordinal", "categoriesMax": None}], ordinal)
+
+# One feature more, for what the others do not know.
+one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+encoded = one_hot.fit(np.asarray(TABLES["cars"]["maker"][:TRAIN]).reshape(-1, 1)).transform(np.asarray(TABLES["cars"]["maker"]).reshape(-1, 1))
+unseen = 1 - encoded.sum(axis=1, keepdims=True)
+assert 0 < unseen.sum() < len(cars)
+add("maker", [{"kind": "oneHot", "categoriesMax": None, "unseenPlace": True}], np.hstack([encoded, unseen]))
+
+shares = TABLES["cars"]["maker"][:TRAIN].value_counts(normalize=True)
+add("maker", [{"kind": "frequency", "categoriesMax": None}], TABLES["cars"]["maker"].map(shares).fillna(0).to_numpy().reshape(-1, 1))
+
+for outputs, alternate in [(16, False), (1000, True)]:
+    hasher = FeatureHasher(outputs, input_type="string", alternate_sign=alternate)
+    add("name", [{"kind": "hash", "outputs": outputs, "alternateSign": alternate}], hasher.transform([[name] for name in cars["Name"]]))
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

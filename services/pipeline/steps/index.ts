@@ -2,9 +2,12 @@ import { z } from 'zod';
 import type { StepDefinition } from '../step.js';
 import { bucket } from './bucket.js';
 import { clip } from './clip.js';
+import { frequency } from './frequency.js';
+import { hash } from './hash.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
 import { oneHot } from './one-hot.js';
+import { ordinal } from './ordinal.js';
 import { power } from './power.js';
 import { quantile } from './quantile.js';
 import { robust } from './robust.js';
@@ -23,6 +26,9 @@ export const stepDefinitions = [
   quantile,
   clip,
   bucket,
+  ordinal,
+  frequency,
+  hash,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;

@@ -23,7 +23,11 @@ const scale = (minimum: number | null = null, maximum: number | null = null): St
   maximum,
 });
 const standardise: StepSpec = { kind: 'standardise' };
-const oneHot = (categoriesMax: number | null = null): StepSpec => ({ kind: 'oneHot', categoriesMax });
+const oneHot = (categoriesMax: number | null = null): StepSpec => ({
+  kind: 'oneHot',
+  categoriesMax,
+  unseenPlace: false,
+});
 
 const specOf = (columns: Record<string, StepSpec[]>, target: LabelSpec | null = classes): PipelineSpec => ({
   columns: Object.entries(columns).map(([column, steps]) => ({ column, steps })),

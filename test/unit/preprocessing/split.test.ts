@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { randomKey } from '../../../services/pipeline/random-key.js';
 import { Violations } from '../../../services/platform/errors.js';
-import { randomKey } from '../../../services/preprocessing/random-key.js';
 import { assignSplits, checkSplit, countSplits, type SplitSpec } from '../../../services/preprocessing/split.js';
 import { openTable } from './table.js';
 
