@@ -15,8 +15,11 @@ export interface StepDefinition<S extends { kind: string }, F extends { kind: st
   readonly takes: readonly ValueType['kind'][];
   /** The JSON form. */
   readonly form: z.ZodType<F>;
-  /** What comes out: values of the same type, single numbers, texts; or features, after which no step can follow. */
-  gives(spec: S): 'same' | 'number' | 'text' | 'features';
+  /**
+   * What comes out: values of the same type, single numbers, texts; or features, after which no step can follow.
+   * @param label its kind; null: not known
+   */
+  gives(spec: S, label: FittedLabel['kind'] | null): 'same' | 'number' | 'text' | 'features';
   /** Notes settings that no data could make right. `input` null: not known. */
   check?(spec: S, input: ValueType | null, report: SettingReport): void;
   /** Learns from the training split. The same values give the same answer, however they are cut into batches. */

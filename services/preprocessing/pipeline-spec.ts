@@ -43,7 +43,7 @@ export function checkPipelineSpec(
       const message = `Expected \`${field}.column\` to be a column that a record brings, but ${quote(column)} is the split.`;
       violations.add(`${field}.column`, message);
     }
-    checkSteps(steps, found, i, violations);
+    checkSteps(steps, found, i, spec.label?.kind ?? null, violations);
   }
   const features = new Set(spec.columns.map(({ column }) => column));
   checkLabel(spec.label, columns, features, violations);
@@ -82,7 +82,13 @@ function typeOf({ type }: Column): ValueType {
 }
 
 /** @param column null: unknown, so that only what holds for any type is checked */
-function checkSteps(steps: StepSpec[], column: Column | null, index: number, violations: Violations): void {
+function checkSteps(
+  steps: StepSpec[],
+  column: Column | null,
+  index: number,
+  label: LabelSpec['kind'],
+  violations: Violations,
+): void {
   let input = column && typeOf(column);
   let imputes = 0;
   for (const [k, step] of steps.entries()) {
@@ -105,7 +111,7 @@ function checkSteps(steps: StepSpec[], column: Column | null, index: number, vio
     if (input && !takes.includes(input.kind)) {
       violations.add(field, mismatch(field, takes, input, column!));
     }
-    const given = gives(step);
+    const given = gives(step, label);
     if (given === 'features' && k < steps.length - 1) {
       violations.add(field, `Expected \`${field}\` to be the last step.`);
     }

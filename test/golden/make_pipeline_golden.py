@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import sklearn
 from sklearn.feature_extraction import FeatureHasher
+from sklearn.model_selection import PredefinedSplit
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler, TargetEncoder
 from vega_datasets import data
 
 cars = data.cars()
@@ -33,6 +34,7 @@ TABLES = {
         "weight": cars["Weight_in_lbs"],
         "acceleration": cars["Acceleration"],
         "origin": cars["Origin"],
+        "heavy": cars["Weight_in_lbs"].gt(3000).map({True: "yes", False: "no"}),
         "name": cars["Name"],
         "maker": cars["Name"].str.split().str[0],
     }
@@ -48,10 +50,10 @@ def sparse(row):
     return [number for i in np.flatnonzero(row) for number in (int(i), float(row[i]))]
 
 
-def add(column, steps, features, table="cars"):
+def add(column, steps, features, table="cars", **more):
     """Notes a case; `features` are of all rows."""
     dense = features.toarray() if hasattr(features, "toarray") else np.asarray(features, dtype=np.float64)
-    cases.append({"table": table, "column": column, "steps": steps, "width": dense.shape[1], "rows": [sparse(row) for row in dense]})
+    cases.append({"table": table, "column": column, "steps": steps, **more, "width": dense.shape[1], "rows": [sparse(row) for row in dense]})
 
 
 def fitted(column, steps, *transformers):
@@ -141,6 +143,36 @@ add("maker", [{"kind": "frequency", "categoriesMax": None}], TABLES["cars"]["mak
 for outputs, alternate in [(16, False), (1000, True)]:
     hasher = FeatureHasher(outputs, input_type="string", alternate_sign=alternate)
     add("name", [{"kind": "hash", "outputs": outputs, "alternateSign": alternate}], hasher.transform([[name] for name in cars["Name"]]))
+
+def mix(value):
+    value = ((value ^ value >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
+    value = ((value ^ value >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
+    return value ^ value >> 16
+
+
+def fold_of(row, folds, seed=3_141_592_653_589):
+    """The fold of a row as services/pipeline/random-key.ts and steps/target.ts give it."""
+    upper = mix(mix(mix((row + 0x9E3779B9) & 0xFFFFFFFF) ^ seed & 0xFFFFFFFF) ^ seed >> 32) >> 11
+    return upper * folds >> 21
+
+
+def target(column, label, kind, smooth=None, folds=5):
+    values = np.asarray(TABLES["cars"][column]).reshape(-1, 1)
+    y = np.asarray(TABLES["cars"][label][:TRAIN])
+    splitter = PredefinedSplit([fold_of(row, folds) for row in range(TRAIN)])
+    target_type = {"number": "continuous", "binary": "binary", "classes": "multiclass"}[kind]
+    encoder = TargetEncoder(target_type=target_type, smooth="auto" if smooth is None else smooth, cv=splitter)
+    cross_fitted = encoder.fit_transform(values[:TRAIN], y)
+    steps = [{"kind": "target", "categoriesMax": None, "smooth": smooth, "folds": None if folds == 5 else folds}]
+    label = {"column": label, "kind": kind}
+    add(column, steps, encoder.transform(values), label=label)
+    add(column, steps, np.vstack([cross_fitted, encoder.transform(values[TRAIN:])]), label=label, crossFitted=True)
+
+
+target("maker", "weight", "number")
+target("maker", "weight", "number", smooth=10.0, folds=3)
+target("maker", "heavy", "binary")
+target("cylinders", "origin", "classes")
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

@@ -13,6 +13,7 @@ import { quantile } from './quantile.js';
 import { robust } from './robust.js';
 import { scale } from './scale.js';
 import { standardise } from './standardise.js';
+import { target } from './target.js';
 
 /** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
 export const stepDefinitions = [
@@ -29,6 +30,7 @@ export const stepDefinitions = [
   ordinal,
   frequency,
   hash,
+  target,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;

@@ -3,12 +3,24 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { preparePipeline, type StepSpec, transformColumns } from '../../../services/pipeline/index.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
+import type { LabelSpec } from '../../../services/preprocessing/pipeline-spec.js';
 import { root } from '../../support/mesh.js';
 import { openTable, type TableContent, type Values } from './table.js';
 
 interface Golden {
   tables: Record<string, Record<string, Values>>;
-  cases: { table: string; column: string; steps: StepSpec[]; width: number; rows: number[][] }[];
+  cases: GoldenCase[];
+}
+
+interface GoldenCase {
+  table: string;
+  column: string;
+  steps: StepSpec[];
+  label?: LabelSpec;
+  /** Whether rows of the training split are transformed as such. */
+  crossFitted?: boolean;
+  width: number;
+  rows: number[][];
 }
 
 const golden = JSON.parse(readFileSync(path.join(root, 'test/golden/pipeline-steps.json'), 'utf8')) as Golden;
@@ -23,21 +35,22 @@ function contentOf(columns: Record<string, Values>): TableContent {
   return content;
 }
 
-/** The features of all rows, as inference computes them: [rows, featureCount]. */
-async function featuresOf(columns: Record<string, Values>, column: string, steps: StepSpec[]) {
+/** The features of all rows: [rows, featureCount]. */
+async function featuresOf(columns: Record<string, Values>, { column, steps, label, crossFitted }: GoldenCase) {
   const table = await openTable(contentOf(columns), 100);
   try {
-    const spec = { columns: [{ column, steps }], label: { column: 'label', kind: 'number' as const } };
+    const spec = { columns: [{ column, steps }], label: label ?? { column: 'label', kind: 'number' as const } };
     const { definition } = await fitPipeline(spec, split, table, new AbortController().signal);
     const pipeline = preparePipeline(definition);
     const index = table.columns.findIndex(({ name }) => name === column);
     const rows: Float32Array[] = [];
     for (const batch of table.batches) {
       const chunk = await table.readColumn(batch, index);
-      const numbers = Int32Array.from({ length: chunk.length }, (_, i) => i);
-      const features = transformColumns(pipeline, [chunk], numbers) as Float32Array;
       for (let i = 0; i < chunk.length; i++) {
-        rows.push(features.subarray(i * pipeline.featureCount, (i + 1) * pipeline.featureCount));
+        const row = batch.firstRow + i;
+        const isTraining = crossFitted === true && columns.part![row] === 'train';
+        const trainingRows = isTraining ? Int32Array.of(row) : null;
+        rows.push(transformColumns(pipeline, [chunk], Int32Array.of(i), trainingRows) as Float32Array);
       }
     }
     return { rows, width: pipeline.featureCount };
@@ -55,23 +68,24 @@ function dense(row: readonly number[], width: number): Float32Array {
 }
 
 describe('every step gives what scikit-learn gives', () => {
-  it.each(golden.cases.map((one) => [`${one.column}: ${JSON.stringify(one.steps)}`, one] as const))(
-    '%s',
-    async (_, { table, column, steps, width, rows }) => {
-      const found = await featuresOf(golden.tables[table]!, column, steps);
-      expect(found.width).toBe(width);
-      expect(found.rows).toHaveLength(rows.length);
-      for (const [i, row] of found.rows.entries()) {
-        const expected = dense(rows[i]!, width);
-        for (let k = 0; k < width; k++) {
-          // Both compute in float64 and differ in the order of sums; then ours is rounded to float32.
-          const tolerance = 1e-6 * Math.max(1, Math.abs(expected[k]!));
-          expect(
-            Math.abs(row[k]! - expected[k]!),
-            `row ${i}, feature ${k}: ${row[k]}, not ${expected[k]}`,
-          ).toBeLessThan(tolerance);
-        }
+  it.each(
+    golden.cases.map(
+      (one) => [`${one.column}: ${JSON.stringify([one.steps, one.label, one.crossFitted])}`, one] as const,
+    ),
+  )('%s', async (_, one) => {
+    const { table, width, rows } = one;
+    const found = await featuresOf(golden.tables[table]!, one);
+    expect(found.width).toBe(width);
+    expect(found.rows).toHaveLength(rows.length);
+    for (const [i, row] of found.rows.entries()) {
+      const expected = dense(rows[i]!, width);
+      for (let k = 0; k < width; k++) {
+        // Both compute in float64 and differ in the order of sums; then ours is rounded to float32.
+        const tolerance = 1e-6 * Math.max(1, Math.abs(expected[k]!));
+        expect(Math.abs(row[k]! - expected[k]!), `row ${i}, feature ${k}: ${row[k]}, not ${expected[k]}`).toBeLessThan(
+          tolerance,
+        );
       }
-    },
-  );
+    }
+  });
 });
