@@ -8,6 +8,7 @@ whose `part` is train (the first three quarters). A row of features is [index, v
 """
 import json
 import platform
+import unicodedata
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import sklearn
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.model_selection import PredefinedSplit
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler, TargetEncoder
@@ -173,6 +175,50 @@ target("maker", "weight", "number")
 target("maker", "weight", "number", smooth=10.0, folds=3)
 target("maker", "heavy", "binary")
 target("cylinders", "origin", "classes")
+
+# The first articles of the Universal Declaration of Human Rights, sentence by sentence, in languages with and without spaces.
+RIGHTS = """All human beings are born free and equal in dignity and rights.
+They are endowed with reason and conscience and should act towards one another in a spirit of brotherhood.
+Everyone has the right to life, liberty and security of person.
+No one shall be held in slavery or servitude; slavery and the slave trade shall be prohibited in all their forms.
+Tous les êtres humains naissent libres et égaux en dignité et en droits.
+Ils sont doués de raison et de conscience et doivent agir les uns envers les autres dans un esprit de fraternité.
+人人生而自由，在尊严和权利上一律平等。
+他们赋有理性和良心，并应以兄弟关系的精神相对待。
+人人有权享有生命、自由和人身安全。
+すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。
+人間は、理性と良心とを授けられており、互いに同胞の精神をもって行動しなければならない。
+すべて人は、生命、自由及び身体の安全に対する権利を有する。
+Ｆｕｌｌ　ｗｉｄｔｈ letters, the ﬁrst ligature   and  Ångström.
+任何人不得使为奴隶或奴役；一切形式的奴隶制度和奴隶买卖，均应予以禁止。
+何人も、奴隷にされ、又は苦役に服することはない。
+Nul ne sera tenu en esclavage ni en servitude.""".split("\n")
+RIGHTS_TRAIN = 12
+TABLES["rights"] = {
+    "label": list(range(len(RIGHTS))),
+    "part": ["train"] * RIGHTS_TRAIN + ["test"] * (len(RIGHTS) - RIGHTS_TRAIN),
+    "text": RIGHTS,
+}
+ANALYZERS = {"word": "word", "character": "char", "characterInWord": "char_wb"}
+NORMALISE = {"kind": "normaliseText", "form": "nfkc", "lowercase": True, "stripAccents": True, "collapseSpaces": True}
+
+
+def normalise(text):
+    stripped = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn")
+    return " ".join(unicodedata.normalize("NFKC", stripped).lower().split())
+
+
+for unit, low, high in [("word", 1, 1), ("word", 1, 2), ("character", 1, 2), ("character", 2, 3), ("characterInWord", 2, 4)]:
+    ngrams = {"unit": unit, "min": low, "max": high}
+    for steps, texts in [([], RIGHTS), ([NORMALISE], [normalise(text) for text in RIGHTS])]:
+        common = {"analyzer": ANALYZERS[unit], "ngram_range": (low, high), "lowercase": False}
+        for sublinear, least in [(False, 1), (True, 2)]:
+            vectorizer = TfidfVectorizer(min_df=least, sublinear_tf=sublinear, **common).fit(texts[:RIGHTS_TRAIN])
+            asked = {"kind": "tfIdf", "ngrams": ngrams, "featuresMax": None, "documentsMin": least, "sublinear": sublinear}
+            add("text", [*steps, asked], vectorizer.transform(texts), table="rights")
+        counts = HashingVectorizer(n_features=64, alternate_sign=False, norm=None, **common).transform(texts)
+        asked = {"kind": "hashTfIdf", "ngrams": ngrams, "outputs": 64, "sublinear": False}
+        add("text", [*steps, asked], TfidfTransformer().fit(counts[:RIGHTS_TRAIN]).transform(counts), table="rights")
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

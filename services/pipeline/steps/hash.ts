@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { hashPlace, hashText } from '../murmur-hash.js';
-import { defineStep } from '../step.js';
+import { defineStep, type SettingReport } from '../step.js';
 
 const outputsDefault = 256;
-export const outputsLimit = 65_536;
+const outputsLimit = 65_536;
 
 export interface HashSpec {
   kind: 'hash';
@@ -24,11 +24,8 @@ export const hash = defineStep<HashSpec, z.infer<typeof form>>({
   takes: ['number', 'text'],
   form,
   gives: () => 'features',
-  check({ outputs }, _, report) {
-    const isAllowed = outputs === null || (Number.isInteger(outputs) && outputs >= 1 && outputs <= outputsLimit);
-    report.check(isAllowed, 'outputs', `from 1 to ${outputsLimit}`, outputs);
-  },
-  fit: ({ outputs, alternateSign }) => ({ kind: 'hash', outputs: outputs ?? outputsDefault, alternateSign }),
+  check: ({ outputs }, _, report) => checkHashOutputs(outputs, report),
+  fit: ({ outputs, alternateSign }) => ({ kind: 'hash', outputs: hashOutputs(outputs), alternateSign }),
   prepare({ outputs, alternateSign }) {
     return {
       output: null,
@@ -42,3 +39,12 @@ export const hash = defineStep<HashSpec, z.infer<typeof form>>({
     };
   },
 });
+
+export function checkHashOutputs(outputs: number | null, report: SettingReport): void {
+  const isAllowed = outputs === null || (Number.isInteger(outputs) && outputs >= 1 && outputs <= outputsLimit);
+  report.check(isAllowed, 'outputs', `from 1 to ${outputsLimit}`, outputs);
+}
+
+export function hashOutputs(outputs: number | null): number {
+  return outputs ?? outputsDefault;
+}

@@ -4,8 +4,10 @@ import { bucket } from './bucket.js';
 import { clip } from './clip.js';
 import { frequency } from './frequency.js';
 import { hash } from './hash.js';
+import { hashTfIdf } from './hash-tf-idf.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
+import { normaliseText } from './normalise-text.js';
 import { oneHot } from './one-hot.js';
 import { ordinal } from './ordinal.js';
 import { power } from './power.js';
@@ -14,6 +16,7 @@ import { robust } from './robust.js';
 import { scale } from './scale.js';
 import { standardise } from './standardise.js';
 import { target } from './target.js';
+import { tfIdf } from './tf-idf.js';
 
 /** Every kind of step there is. Whoever checks, fits, transforms or documents steps reads this list. */
 export const stepDefinitions = [
@@ -31,6 +34,9 @@ export const stepDefinitions = [
   frequency,
   hash,
   target,
+  normaliseText,
+  tfIdf,
+  hashTfIdf,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;
