@@ -1,0 +1,203 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  parseFittedPipeline,
+  type RawRecord,
+  type StepSpec,
+  serialisePipeline,
+  stepDefinitions,
+  transformColumns,
+  transformRecords,
+} from '../../../services/pipeline/index.js';
+import { fitPipeline } from '../../../services/preprocessing/fit.js';
+import type { LabelSpec, PipelineSpec } from '../../../services/preprocessing/pipeline-spec.js';
+import { openTable, type TableContent } from './table.js';
+
+type Kind = StepSpec['kind'];
+type Chains = { [K in Kind]?: fc.Arbitrary<StepSpec[]> };
+
+const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const share = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+const number = fc.double({ min: -1_000, max: 1_000, noNaN: true });
+const word = fc.constantFrom('red', 'green', '', '青い', 'ﬁne Ångström', 'a b  c', '😀');
+const text = fc.oneof(word, fc.string({ unit: 'grapheme', maxLength: 12 }));
+const ngrams = nullable(
+  fc.record({
+    unit: fc.constantFrom('word', 'character', 'characterInWord', null),
+    min: fc.constant(1),
+    max: fc.constantFrom(1, 2, 3),
+  }),
+);
+const quantiles = { lowerQuantile: nullable(share(0, 0.4)), upperQuantile: nullable(share(0.6, 1)) };
+const one = <T extends StepSpec>(settings: { [P in keyof T]: fc.Arbitrary<T[P]> }): fc.Arbitrary<StepSpec[]> =>
+  fc.record(settings).map((step) => [step as unknown as StepSpec]);
+const kindIs = <K extends Kind>(kind: K) => fc.constant(kind);
+const categoriesMax = fc.constant(null);
+
+/** Steps that turn numbers into numbers, so that any number of them may follow each other. */
+const mappings: Chains = {
+  scale: one({ kind: kindIs('scale'), minimum: fc.constant(null), maximum: fc.constant(null) }),
+  standardise: one({ kind: kindIs('standardise') }),
+  robust: one({ kind: kindIs('robust'), ...quantiles }),
+  power: one({ kind: kindIs('power'), lambda: nullable(share(-1, 3)) }),
+  quantile: one({
+    kind: kindIs('quantile'),
+    output: fc.constantFrom('uniform', 'normal', null),
+    quantilesMax: nullable(fc.integer({ min: 2, max: 50 })),
+  }),
+  clip: one({
+    kind: kindIs('clip'),
+    minimum: fc.constant(null),
+    maximum: fc.constant(null),
+    lowerQuantile: share(0, 0.4),
+    upperQuantile: nullable(share(0.6, 1)),
+  }),
+  // What is below 0 is clipped first: the logarithm refuses it.
+  log: share(0.5, 3).map((offset) => [
+    { kind: 'clip', minimum: 0, maximum: null, lowerQuantile: null, upperQuantile: null },
+    { kind: 'log', offset },
+  ]),
+};
+
+/** Steps that end a chain and take numbers or texts. */
+const encodings: Chains = {
+  oneHot: one({ kind: kindIs('oneHot'), categoriesMax, unseenPlace: fc.boolean() }),
+  ordinal: one({ kind: kindIs('ordinal'), categoriesMax }),
+  frequency: one({ kind: kindIs('frequency'), categoriesMax }),
+  hash: one({ kind: kindIs('hash'), outputs: fc.integer({ min: 1, max: 20 }), alternateSign: fc.boolean() }),
+  target: one({
+    kind: kindIs('target'),
+    categoriesMax,
+    smooth: nullable(share(0, 10)),
+    folds: nullable(fc.integer({ min: 2, max: 6 })),
+  }),
+};
+const buckets: Chains = {
+  bucket: one({
+    kind: kindIs('bucket'),
+    strategy: fc.constantFrom('uniform', 'quantile'),
+    buckets: fc.integer({ min: 2, max: 6 }),
+    edges: fc.constant<number[]>([]),
+    output: fc.constantFrom('oneHot', 'index', null),
+  }),
+};
+const normaliseText = one({
+  kind: kindIs('normaliseText'),
+  form: fc.constantFrom('nfc', 'nfd', 'nfkc', 'nfkd', null),
+  lowercase: fc.boolean(),
+  stripAccents: fc.boolean(),
+  collapseSpaces: fc.boolean(),
+});
+const terms: Chains = {
+  tfIdf: one({
+    kind: kindIs('tfIdf'),
+    ngrams: ngrams.map((spec) => ({ min: 1, max: 2, ...spec, unit: 'character' as const })),
+    featuresMax: nullable(fc.integer({ min: 1, max: 30 })),
+    documentsMin: fc.constant(null),
+    sublinear: fc.boolean(),
+  }),
+  hashTfIdf: one({
+    kind: kindIs('hashTfIdf'),
+    ngrams,
+    outputs: fc.integer({ min: 1, max: 30 }),
+    sublinear: fc.boolean(),
+  }),
+};
+const impute = (filling: { number: number | null; text: string | null }, missingFlag: boolean): StepSpec => ({
+  kind: 'impute',
+  strategy: 'constant',
+  missingFlag,
+  ...filling,
+});
+
+const oneOf = (...chains: Chains[]) => fc.oneof(...chains.flatMap((some) => Object.values(some)));
+const maybe = (chain: fc.Arbitrary<StepSpec[]>) => fc.oneof(fc.constant<StepSpec[]>([]), chain);
+const numberSteps = fc
+  .tuple(fc.array(oneOf(mappings), { maxLength: 3 }), maybe(oneOf(encodings, buckets)), fc.boolean())
+  .map(([maps, last, flag]) => [impute({ number: 1.5, text: null }, flag), ...maps.flat(), ...last]);
+const textSteps = fc
+  .tuple(maybe(normaliseText), oneOf(encodings, terms), fc.boolean())
+  .map(([normalise, last, flag]) => [impute({ number: null, text: 'none at all' }, flag), ...normalise, ...last]);
+
+const row = fc.record({
+  x: nullable(number),
+  n: nullable(fc.integer({ min: -5, max: 5 })),
+  flag: nullable(fc.boolean()),
+  word: nullable(word),
+  text: nullable(text),
+});
+const labels = fc.constantFrom<LabelSpec>(
+  { column: 'price', kind: 'number' },
+  { column: 'side', kind: 'binary' },
+  { column: 'tier', kind: 'classes' },
+);
+
+function contentOf(rows: readonly Record<string, unknown>[]): TableContent {
+  const column = (name: string) => rows.map((one) => one[name]) as (number | string | null)[];
+  return {
+    x: ['float64', column('x')],
+    n: ['int64', column('n')],
+    flag: ['boolean', column('flag')],
+    word: ['text', column('word')],
+    text: ['text', column('text')],
+    price: ['float64', rows.map((_, i) => (i * 7) % 5)],
+    side: ['text', rows.map((_, i) => (i % 2 ? 'left' : 'right'))],
+    tier: ['text', rows.map((_, i) => ['gold', 'iron', 'tin'][i % 3]!)],
+    // The last three rows are for the test, and may hold what training never saw.
+    part: ['text', rows.map((_, i) => (i < rows.length - 3 ? 'train' : 'test'))],
+  };
+}
+
+const split = { column: 'part', validationFraction: 0, testFraction: 0, seed: 0 };
+
+async function fitOn(content: TableContent, spec: PipelineSpec, batchRows: number) {
+  const table = await openTable(content, batchRows);
+  try {
+    const { definition } = await fitPipeline(spec, split, table, new AbortController().signal);
+    const bytes = serialisePipeline(definition);
+    const pipeline = parseFittedPipeline(bytes);
+    const features: Buffer[] = [];
+    for (const batch of table.batches) {
+      const chunks = await Promise.all(
+        pipeline.columns.map(({ column }) =>
+          table.readColumn(
+            batch,
+            table.columns.findIndex(({ name }) => name === column),
+          ),
+        ),
+      );
+      const all = Int32Array.from({ length: batch.header.length }, (_, i) => i);
+      features.push(Buffer.from(transformColumns(pipeline, chunks, all).buffer));
+    }
+    return { bytes, pipeline, features: Buffer.concat(features) };
+  } finally {
+    await table.close();
+  }
+}
+
+describe('random tables and pipelines', () => {
+  it('leave out no kind of step', () => {
+    const drawn = [mappings, encodings, buckets, terms].flatMap(Object.keys);
+    expect([...drawn, 'impute', 'normaliseText'].sort()).toEqual(stepDefinitions.map(({ kind }) => kind).sort());
+  });
+
+  it('give the same bits by batch and by record, and the same pipeline however the rows are cut', async () => {
+    const columns = fc.record({ x: numberSteps, n: numberSteps, flag: numberSteps, word: textSteps, text: textSteps });
+    const rows = fc.array(row, { minLength: 9, maxLength: 24 });
+    const property = fc.asyncProperty(rows, columns, labels, async (table, steps, label) => {
+      const spec = { columns: Object.entries(steps).map(([column, chain]) => ({ column, steps: chain })), label };
+      const content = contentOf(table);
+      const whole = await fitOn(content, spec, 1_000);
+      const cut = await fitOn(content, spec, 4);
+      expect(cut.bytes.equals(whole.bytes)).toBe(true);
+      expect(cut.features.equals(whole.features)).toBe(true);
+      const records = table as unknown as RawRecord[];
+      const together = await transformRecords(whole.pipeline, records);
+      expect(Buffer.from(together.buffer).equals(whole.features)).toBe(true);
+      const single = await Promise.all(records.map((record) => transformRecords(whole.pipeline, [record])));
+      expect(Buffer.concat(single.map(({ buffer }) => Buffer.from(buffer))).equals(whole.features)).toBe(true);
+      expect(whole.pipeline.featureNames).toHaveLength(whole.pipeline.featureCount);
+    });
+    await fc.assert(property, { numRuns: 40 });
+  }, 120_000);
+});
