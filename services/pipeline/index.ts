@@ -16,7 +16,7 @@ export {
 export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
-export { countsOf } from './statistics.js';
+export { countsOf, meanAndDeviation } from './statistics.js';
 export { type MappingStep, type SettingReport, type TrainingColumn, UntransformableError } from './step.js';
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
 export { toNetworkInput, transformColumns } from './transform.js';

@@ -1,12 +1,12 @@
-import { ascending, countsOf, type FittedLabel } from '../pipeline/index.js';
-import { classesMax, className, invalidLabel, readLabels, TargetEncoder } from './label.js';
+import { ascending, countsOf, type FittedLabel, meanAndDeviation } from '../pipeline/index.js';
+import { classesMax, className, invalidLabel, type LabelValues, readLabels, TargetEncoder } from './label.js';
 import type { LabelSpec } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredTable } from './stored-table.js';
 
 /** Learns the label's classes from the training split, and that every row has a label that it can be trained or tested on. */
 export async function fitLabel(
-  { column, kind }: LabelSpec,
+  { column, kind, standardise = false }: LabelSpec,
   table: StoredTable,
   assignment: SplitAssignment,
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function fitLabel(
   };
   const fitted: FittedLabel =
     kind === 'number'
-      ? { column, kind }
+      ? { column, kind, ...(standardise ? { standardise: await unitsOf(column, () => labels('train')) } : {}) }
       : { column, kind: kind!, classes: await classesOf(column, isBoolean, () => labels('train')) };
   if (fitted.kind === 'binary' && fitted.classes.length !== 2) {
     const { classes } = fitted;
@@ -57,4 +57,21 @@ async function classesOf(
     throw invalidLabel(message);
   }
   return [...counts.keys()].sort(ascending).map((value) => className(value, isBoolean));
+}
+
+/** A label that is constant is divided by 1. */
+async function unitsOf(
+  column: string,
+  labels: () => AsyncIterable<{ values: LabelValues }>,
+): Promise<{ subtract: number; divide: number }> {
+  const { mean, deviation } = await meanAndDeviation(async function* () {
+    for await (const { values } of labels()) {
+      yield values as Float64Array;
+    }
+  });
+  if (!Number.isFinite(mean) || !Number.isFinite(deviation)) {
+    const message = `Expected column ${JSON.stringify(column)} to hold labels within the range of float64, but their spread is ${deviation}.`;
+    throw invalidLabel(message);
+  }
+  return { subtract: mean, divide: deviation || 1 };
 }

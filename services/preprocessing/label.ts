@@ -65,7 +65,7 @@ export class TargetEncoder {
     const targets = kind === 'classes' ? new Int32Array(labels.length) : new Float32Array(labels.length);
     for (let i = 0; i < labels.length; i++) {
       const value = labels[i]!;
-      targets[i] = kind === 'number' ? (value as number) : this.#placeOf(value, firstRow + rows[i]!);
+      targets[i] = kind === 'number' ? this.#numberOf(value as number) : this.#placeOf(value, firstRow + rows[i]!);
     }
     if (kind === 'number') {
       const i = targets.findIndex((target) => !Number.isFinite(target));
@@ -75,6 +75,11 @@ export class TargetEncoder {
       }
     }
     return targets;
+  }
+
+  #numberOf(value: number): number {
+    const standardise = this.label.kind === 'number' ? this.label.standardise : undefined;
+    return standardise ? (value - standardise.subtract) / standardise.divide : value;
   }
 
   #placeOf(value: number | string, row: number): number {

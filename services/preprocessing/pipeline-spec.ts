@@ -14,6 +14,7 @@ export interface ColumnSpec {
 export interface LabelSpec {
   column: string;
   kind: 'classes' | 'binary' | 'number' | null;
+  standardise?: boolean;
 }
 
 export interface PipelineSpec {
@@ -145,10 +146,12 @@ function checkLabel(
     violations.add('spec.label', 'Expected `spec.label` to be set.');
     return;
   }
-  const { column, kind } = label;
+  const { column, kind, standardise = false } = label;
   if (kind === null) {
     violations.add('spec.label.kind', 'Expected `spec.label.kind` to be CLASSES, BINARY or NUMBER but it is not set.');
   }
+  const rule = 'false, since only numbers of KIND_NUMBER are standardised,';
+  violations.check(!standardise || kind === 'number', 'spec.label.standardise', rule, standardise);
   const found = findColumn(column, 'spec.label.column', columns, violations);
   if (features.has(column)) {
     const message = `Expected \`spec.label.column\` to be no feature column but ${quote(column)} is one.`;

@@ -1,6 +1,7 @@
 import type { Column as ColumnMessage } from '../../proto/gen/millrace/v1/Column.js';
 import type { Dataset as DatasetMessage } from '../../proto/gen/millrace/v1/Dataset.js';
 import type { DatasetVersion as DatasetVersionMessage } from '../../proto/gen/millrace/v1/DatasetVersion.js';
+import type { LabelSpec__Output } from '../../proto/gen/millrace/v1/LabelSpec.js';
 import type { Pipeline as PipelineMessage } from '../../proto/gen/millrace/v1/Pipeline.js';
 import type {
   PipelineSpec__Output,
@@ -116,8 +117,14 @@ function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
   const label = spec?.label;
   return {
     columns: (spec?.columns ?? []).map(({ column, steps }) => ({ column, steps: steps.map(fromStep) })),
-    label: label ? { column: label.column, kind: labelKinds[label.kind as keyof typeof labelKinds] ?? null } : null,
+    label: label ? fromLabel(label) : null,
   };
+}
+
+function fromLabel({ column, kind, standardise }: LabelSpec__Output): LabelSpec {
+  const known = labelKinds[kind as keyof typeof labelKinds] ?? null;
+  // What is not asked for is left out: a pipeline has the same name as before there was this setting.
+  return standardise ? { column, kind: known, standardise } : { column, kind: known };
 }
 
 function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
@@ -126,7 +133,8 @@ function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
 }
 
 function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineMessage {
-  const { featureCount, featureType, featureScale, featureOffset, label } = preparation.parsed(stored);
+  const { featureCount, featureNames, featureType, featureScale, featureOffset, label } = preparation.parsed(stored);
+  const labelUnits = label.kind === 'number' ? label.standardise : undefined;
   const { train, validation, test } = stored.rowCounts;
   return {
     name: pipelineName.format({ pipeline: stored.id }),
@@ -145,6 +153,9 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     validationRowCount: validation,
     testRowCount: test,
     createTime: toTimestamp(stored.createTimeMs),
+    featureNames,
+    labelScale: labelUnits?.divide ?? 1,
+    labelOffset: labelUnits?.subtract ?? 0,
   };
 }
 
@@ -155,9 +166,9 @@ function toPipelineSpec({ columns, label }: PipelineSpec): PipelineSpecMessage {
   };
 }
 
-function toLabel({ column, kind }: LabelSpec) {
+function toLabel({ column, kind, standardise = false }: LabelSpec) {
   const names = { classes: 'KIND_CLASSES', binary: 'KIND_BINARY', number: 'KIND_NUMBER' } as const;
-  return { column, kind: kind ? names[kind] : ('KIND_UNSPECIFIED' as const) };
+  return { column, kind: kind ? names[kind] : ('KIND_UNSPECIFIED' as const), standardise };
 }
 
 function fromRecord({ values }: Record__Output): RawRecord {

@@ -1,4 +1,5 @@
 import type { EpochMetrics, TestMetrics } from './job.js';
+import { inLabelUnits } from './label-units.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
 /** Files of a model version by name. Nothing in them depends on when or where the job ran, times in the report aside. */
@@ -28,7 +29,9 @@ export function createArtifacts({ spec, pipeline, weights, epochs, test }: Artif
   };
   const report = { format: 'millrace.report/1', test, epochs: epochs.map(withoutForecast) };
   return {
-    'model.safetensors': weights,
+    'model.safetensors': pipeline.labelUnits
+      ? inLabelUnits(weights, spec.layers.length - 1, pipeline.labelUnits)
+      : weights,
     'network.json': toBytes(network),
     'pipeline.json': Buffer.from(pipeline.definition),
     'signature.json': toBytes(signature),

@@ -8,6 +8,10 @@ const fitTimeoutMs = 30 * 60_000;
 
 const featureTypes = { FEATURE_TYPE_UINT8: 'uint8', FEATURE_TYPE_FLOAT32: 'float32' } as const;
 
+function labelUnitsOf({ labelScale: scale, labelOffset: offset }: { labelScale: number; labelOffset: number }) {
+  return { scale, offset };
+}
+
 /** What training asks of the preprocessing service. Failures are `RpcError`s. */
 export class PreprocessingClient {
   readonly #service;
@@ -49,6 +53,7 @@ export class PreprocessingClient {
       featureScale: fitted.featureScale,
       featureOffset: fitted.featureOffset,
       classes: fitted.classes,
+      labelUnits: fitted.labelScale === 1 && fitted.labelOffset === 0 ? null : labelUnitsOf(fitted),
       rowCounts: {
         train: fitted.trainRowCount,
         validation: fitted.validationRowCount,

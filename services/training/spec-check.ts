@@ -170,6 +170,12 @@ export function checkAgainstPipeline(
       violations.check(lastUnits === 1, field, '1, for a label that is one number,', lastUnits);
     }
   }
+  const last = layers.at(-1)?.activation ?? null;
+  if (pipeline.labelUnits && last !== null) {
+    const field = `spec.network.layers[${layers.length - 1}].activation`;
+    const rule = `${activationNames.linear}, since the label is standardised and the last layer brings answers back,`;
+    violations.check(last === 'linear', field, rule, activationNames[last]);
+  }
   const rows = pipeline.rowCounts.train;
   violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`);
   const parameters = parameterCount(pipeline.featureCount, layers);

@@ -90,6 +90,8 @@ export interface FittedPipeline {
   /** Names in the order of the network's outputs; empty unless the label is of classes. */
   classes: string[];
   rowCounts: Record<Split, number>;
+  /** Of a label that is standardised; null: targets are the labels themselves. Jobs made before there was this have none. */
+  labelUnits?: { scale: number; offset: number } | null;
 }
 
 export type Split = 'train' | 'validation' | 'test';

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors, type Tensor } from '../../native/index.js';
 import { contracts, createClient, type RpcClient } from '../../proto/index.js';
+import { parseFittedPipeline, transformRecords } from '../../services/pipeline/index.js';
 import type { RunningService } from '../../services/platform/main.js';
 import { readConfig as readPreprocessingConfig } from '../../services/preprocessing/config.js';
 import { startPreprocessing } from '../../services/preprocessing/service.js';
@@ -101,6 +103,23 @@ async function train(spec: SpecMessage) {
   return training.getTrainingJob({ name });
 }
 
+async function readArtifact(modelVersion: string, name: string): Promise<Uint8Array> {
+  const { artifacts } = await registry.getModelVersion({ name: modelVersion });
+  const { digest } = artifacts.find(({ path: file }) => file === name)!;
+  const chunks: Uint8Array[] = [];
+  for await (const { chunk } of registry.downloadBlob({ digest })) {
+    chunks.push(chunk);
+  }
+  return Uint8Array.from(Buffer.concat(chunks));
+}
+
+/** One row through a dense layer. */
+function dense(row: Float32Array, kernel: Tensor, bias: Tensor): Float32Array {
+  return bias.data.map((start, unit) =>
+    row.reduce((sum, value, i) => sum + value * kernel.data[i * bias.data.length + unit]!, start),
+  );
+}
+
 describe('training on what preprocessing prepares', () => {
   it('refuses a column, a step and a last layer that do not fit the dataset, all at once', async () => {
     const softmax = { units: 2, activation: 'ACTIVATION_SOFTMAX' as const };
@@ -158,5 +177,33 @@ describe('training on what preprocessing prepares', () => {
     // Always answering the mean would give the prices' variance, a third.
     expect(test?.loss).toBeLessThan(0.01);
     expect(test?.accuracy).toBeUndefined();
+  });
+
+  it('learns a number that is standardised, and publishes a network that answers in its own units', async () => {
+    const linear = { units: 1, activation: 'ACTIVATION_LINEAR' as const };
+    const label = { column: 'price', kind: 'KIND_NUMBER' as const, standardise: true };
+    const spec = housesSpec(label, linear, 'LOSS_MEAN_SQUARED_ERROR');
+    const job = await train(spec);
+    // Of a standardised label the variance is 1.
+    expect(job.test?.loss).toBeLessThan(0.05);
+    const pipeline = parseFittedPipeline(await readArtifact(job.modelVersion, 'pipeline.json'));
+    const { tensors } = readSafetensors(await readArtifact(job.modelVersion, 'model.safetensors'));
+    const features = await transformRecords(pipeline, [{ size: 75, garden: 'none' }]);
+    const hidden = dense(features, tensors.get('layers.0.kernel')!, tensors.get('layers.0.bias')!).map(Math.tanh);
+    const [price] = dense(hidden, tensors.get('layers.1.kernel')!, tensors.get('layers.1.bias')!);
+    expect(Math.abs(price! - 1.5)).toBeLessThan(0.1);
+  });
+
+  it('refuses a last layer that cannot bring a standardised number back', async () => {
+    const relu = { units: 1, activation: 'ACTIVATION_RELU' as const };
+    const label = { column: 'price', kind: 'KIND_NUMBER' as const, standardise: true };
+    const spec = housesSpec(label, relu, 'LOSS_MEAN_SQUARED_ERROR');
+    const { details } = await rpcFailure(training.createTrainingJob({ spec }));
+    expect(details.fieldViolations).toEqual([
+      {
+        field: 'spec.network.layers[1].activation',
+        description: expect.stringContaining('ACTIVATION_LINEAR, since the label is standardised'),
+      },
+    ]);
   });
 });

@@ -259,6 +259,30 @@ describe('fitPipeline', () => {
     expect(definition.label).toEqual({ column: 'y', kind: 'classes', classes: expected });
   });
 
+  it('learns mean and deviation of a label that is standardised, from the training split', async () => {
+    const content: TableContent = {
+      ...withGaps,
+      x: ['float64', [1, 2, 3, 4, 5, 6]],
+      y: ['int64', [2, 4, 4, 4, 6, 99]],
+    };
+    const { definition } = await fit(
+      content,
+      specOf({ x: [] }, { column: 'y', kind: 'number', standardise: true }),
+      byPart,
+    );
+    expect(definition.label).toEqual({
+      column: 'y',
+      kind: 'number',
+      standardise: { subtract: 4, divide: Math.sqrt(8 / 5) },
+    });
+  });
+
+  it('refuses to standardise classes', async () => {
+    const target: LabelSpec = { ...classes, standardise: true };
+    const content: TableContent = { x: ['float64', [1, 2, 3, 4, 5, 6]] };
+    await expect(fit(content, specOf({ x: [] }, target))).rejects.toThrow('`spec.label.standardise` to be false');
+  });
+
   it('gives the same bytes however the rows are cut into batches', async () => {
     const content: TableContent = { x: ['float64', [0.1, 0.2, null, 0.7, 1e-9, 3]] };
     const spec = specOf({ x: [impute('mean'), standardise] });
