@@ -39,17 +39,22 @@ export function readCallHead(headers: readonly Header[]): CallHead {
 }
 
 const pseudoHeaders = new Set([':method', ':scheme', ':path', ':authority']);
+/** RFC 9110's token, in lower case as RFC 9113 has it. */
+const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+/** What would end a header where it is passed on as text. */
+const endsHeader = /[\0\r\n]/;
 const connectionHeaders = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
 function parse(headers: readonly Header[]): CallHead {
   const pseudo = new Map<string, string>();
   const values = new Map<string, string>();
   for (const [name, value] of headers) {
+    check(!endsHeader.test(value), name);
     if (name.startsWith(':')) {
       check(pseudoHeaders.has(name) && !pseudo.has(name) && values.size === 0, name);
       pseudo.set(name, value);
     } else {
-      check(name === name.toLowerCase() && !connectionHeaders.has(name), name);
+      check(headerName.test(name) && !connectionHeaders.has(name), name);
       check(name !== 'te' || value === 'trailers', name);
       values.set(name, value);
     }

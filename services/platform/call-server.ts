@@ -1,13 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { type CallHead, readCallHead } from './call-head.js';
+import { clip } from './errors.js';
 import { Http2Connection } from './http2/connection.js';
 import { encodeHeaders, type Header } from './http2/hpack.js';
-import type { Http2Stream, StreamReceiver } from './http2/stream.js';
+import { deaf, type Http2Stream, type StreamReceiver } from './http2/stream.js';
+import type { Logger } from './log.js';
 import { type Route, ServerCall } from './server-call.js';
 
-/** A receiver of what nobody wants to hear any more. */
-const deaf: StreamReceiver = { onData() {}, onEnd() {}, onGone() {}, onDrained() {} };
+/** Characters of what a caller has sent, in what it is told. */
+const shownMax = 200;
 
 /** Serves gRPC calls on connections, over an HTTP/2 of its own. */
 export class CallServer {
@@ -20,6 +22,7 @@ export class CallServer {
   constructor(
     private readonly routes: ReadonlyMap<string, Route>,
     private readonly messageBytesMax: number,
+    private readonly log: Logger,
   ) {}
 
   /** @param port 0: any free port. @returns the port */
@@ -29,6 +32,9 @@ export class CallServer {
     return new Promise((resolve, reject) => {
       listener.once('error', reject);
       listener.listen(port, host, () => {
+        listener.off('error', reject);
+        // One connection could not be accepted: the next one may be.
+        listener.on('error', (error) => this.log.warn({ err: error }, 'connection not accepted'));
         const address = listener.address();
         resolve(typeof address === 'object' && address ? address.port : port);
       });
@@ -36,7 +42,7 @@ export class CallServer {
   }
 
   /** Serves a connection. */
-  serve(socket: Socket): void {
+  serve(socket: Socket): Http2Connection {
     const connection = new Http2Connection(socket, (stream, headers) => this.#accept(stream, headers));
     this.#connections.add(connection);
     socket.once('close', () => {
@@ -48,6 +54,7 @@ export class CallServer {
     if (this.#isDraining) {
       connection.drain();
     }
+    return connection;
   }
 
   /** Takes no more connections or calls; resolves once those there are have ended. */
@@ -82,10 +89,14 @@ export class CallServer {
     }
     const route = this.routes.get(head.path);
     if (!route) {
-      return reject(stream, grpc.status.UNIMPLEMENTED, `The server does not implement the method ${head.path}`);
+      return reject(
+        stream,
+        grpc.status.UNIMPLEMENTED,
+        `The server does not implement the method ${clip(head.path, shownMax)}`,
+      );
     }
     if (Number.isNaN(head.timeoutMs)) {
-      return reject(stream, grpc.status.INTERNAL, `Invalid grpc-timeout value "${timeoutOf(head)}"`);
+      return reject(stream, grpc.status.INTERNAL, `Invalid grpc-timeout value "${clip(timeoutOf(head), shownMax)}"`);
     }
     const call = new ServerCall(stream, head, route, this.messageBytesMax);
     if (route.requestStream) {

@@ -123,6 +123,7 @@ function toRoute(
     const context = new Context(call, host, span);
     let code: StatusName = 'OK';
     host.active.begin();
+    call.enter();
     try {
       const argument = requestStream ? incoming(call, context.signal) : wellFormed(call.request);
       if (responseStream) {
@@ -134,6 +135,7 @@ function toRoute(
     } catch (error) {
       code = refuse(error, call, context);
     }
+    call.leave();
     host.active.end();
     counted.ended(code, performance.now() - begin);
     span?.end(code);
@@ -191,6 +193,8 @@ export class ActiveCalls {
 }
 
 const requestIdKey = 'x-request-id';
+/** What can be sent back. */
+const legalRequestId = /^[ -~]{1,100}$/;
 
 /** What a small call never asks for is made when it is asked for: it would cost more than the answer. */
 class Context implements CallContext {
@@ -207,7 +211,7 @@ class Context implements CallContext {
   ) {
     this.stopping = host.stopping;
     const given = call.header(requestIdKey);
-    if (given !== null && given.length >= 1 && given.length <= 100) {
+    if (given !== null && legalRequestId.test(given)) {
       this.#tell(given);
     }
   }
@@ -268,7 +272,8 @@ class Context implements CallContext {
 }
 
 function goneError(call: ServerCall): ServiceError {
-  return Date.now() >= call.deadline
+  // The timer's clock may be ahead of the other.
+  return call.hasExpired || Date.now() >= call.deadline
     ? new ServiceError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'The deadline of the call has passed.')
     : new ServiceError('CANCELLED', 'CALL_CANCELLED', 'The call was cancelled.');
 }

@@ -1,15 +1,19 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { ServiceError } from './errors.js';
+import { clip, ServiceError } from './errors.js';
 import { MessageReader, messageHeadBytes } from './message-reader.js';
 
-const decompressors: Record<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>> = {
-  gzip: promisify(gunzip),
-  deflate: promisify(inflate),
-};
+type Decompress = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+
+const decompressors: ReadonlyMap<string, Decompress> = new Map([
+  ['gzip', promisify(gunzip) as Decompress],
+  ['deflate', promisify(inflate) as Decompress],
+]);
 
 interface Waiting {
-  message: Buffer | Promise<Buffer>;
+  message: Buffer;
+  /** null: it is not compressed. */
+  decompress: Decompress | null;
   /** That it came in. */
   bytes: number;
 }
@@ -64,10 +68,11 @@ export class IncomingMessages {
 
   /** The first message, of which one must be there. */
   take(): Buffer | Promise<Buffer> {
-    const { message, bytes } = this.#waiting.shift()!;
+    const { message, decompress, bytes } = this.#waiting.shift()!;
     this.#grant(bytes);
     this.#grantWhatIsNeeded();
-    return message;
+    // Not before: what waits is as small as it came.
+    return decompress ? this.#decompress(message, decompress) : message;
   }
 
   /** In order; ends when no more will come. */
@@ -101,29 +106,33 @@ export class IncomingMessages {
     }
   }
 
-  #add(sent: Buffer, isCompressed: boolean): void {
-    const message = isCompressed ? this.#decompress(sent) : sent;
-    this.#waiting.push({ message, bytes: messageHeadBytes + sent.length });
+  #add(message: Buffer, isCompressed: boolean): void {
+    const decompress = isCompressed ? this.#decompressor() : null;
+    this.#waiting.push({ message, decompress, bytes: messageHeadBytes + message.length });
   }
 
-  #decompress(bytes: Buffer): Promise<Buffer> {
-    const { encoding, bytesMax } = this.options;
-    const decompressor = decompressors[encoding];
-    if (!decompressor) {
-      const text = `Expected messages compressed with one of ${Object.keys(decompressors).join(', ')} but received ${encoding}.`;
+  #decompressor(): Decompress {
+    const { encoding } = this.options;
+    const decompress = decompressors.get(encoding);
+    if (!decompress) {
+      const known = [...decompressors.keys()].join(', ');
+      const text = `Expected messages compressed with one of ${known} but received ${clip(encoding, 100)}.`;
       throw new ServiceError('UNIMPLEMENTED', 'UNKNOWN_ENCODING', text);
     }
-    const message = decompressor(bytes, { maxOutputLength: bytesMax }).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ERR_BUFFER_TOO_LARGE'
-        ? new ServiceError(
-            'RESOURCE_EXHAUSTED',
-            'MESSAGE_TOO_LARGE',
-            `Received message that is larger than max when it is decompressed (max. ${bytesMax}).`,
-          )
-        : new ServiceError('INVALID_ARGUMENT', 'MALFORMED_MESSAGE', `Failed to decompress message: ${error.message}.`);
-    });
-    // Whoever takes it sees the failure.
-    message.catch(() => undefined);
-    return message;
+    return decompress;
+  }
+
+  async #decompress(bytes: Buffer, decompress: Decompress): Promise<Buffer> {
+    const { bytesMax } = this.options;
+    try {
+      return await decompress(bytes, { maxOutputLength: bytesMax });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+        const text = `Received message that is larger than max when it is decompressed (max. ${bytesMax}).`;
+        throw new ServiceError('RESOURCE_EXHAUSTED', 'MESSAGE_TOO_LARGE', text);
+      }
+      const text = `Failed to decompress message: ${(error as Error).message}.`;
+      throw new ServiceError('INVALID_ARGUMENT', 'MALFORMED_MESSAGE', text);
+    }
   }
 }

@@ -21,7 +21,7 @@ export class MessageReader {
     return this.#headFilled === 0;
   }
 
-  /** @throws ServiceError RESOURCE_EXHAUSTED if a message says that it is larger than allowed */
+  /** @throws ServiceError RESOURCE_EXHAUSTED if a message says that it is larger than allowed, INTERNAL if it is no message */
   push(bytes: Buffer): void {
     for (let offset = 0; offset < bytes.length; ) {
       offset = this.#message ? this.#fill(this.#message, bytes, offset) : this.#begin(bytes, offset);
@@ -34,6 +34,10 @@ export class MessageReader {
     const start = offset + copied;
     if (this.#headFilled < messageHeadBytes) {
       return start;
+    }
+    if (this.#head[0]! > 1) {
+      const message = `Expected a message to begin with 0 or, compressed, 1 but received ${this.#head[0]}.`;
+      throw new ServiceError('INTERNAL', 'MALFORMED_MESSAGE', message);
     }
     const length = this.#head.readUInt32BE(1);
     if (length > this.bytesMax) {

@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { type CallHead, transportHeaders } from './call-head.js';
 import { ServiceError } from './errors.js';
 import { encodeHeaders, type Header } from './http2/hpack.js';
+import { errorCode } from './http2/protocol.js';
 import type { Http2Stream, StreamReceiver } from './http2/stream.js';
 import { IncomingMessages } from './incoming-messages.js';
 import { messageHeadBytes } from './message-reader.js';
@@ -14,7 +15,7 @@ export interface Route {
   /** Called when the request is there; of a method that takes many, at once. */
   start(call: ServerCall): void;
   /** Called instead if what came is no request. */
-  refuse(call: ServerCall, error: ServiceError): void;
+  refuse(call: ServerCall, error: unknown): void;
 }
 
 /** A message, or the pieces of one that need not be copied together. */
@@ -45,6 +46,8 @@ export class ServerCall implements StreamReceiver {
   readonly deadline: number;
   /** The caller has gone, or its deadline has passed, before the answer was complete. */
   isCancelled = false;
+  /** The reason is the deadline. */
+  hasExpired = false;
   readonly #incoming: IncomingMessages;
   #metadata: grpc.Metadata | null = null;
   /** null: it is sent. */
@@ -66,21 +69,21 @@ export class ServerCall implements StreamReceiver {
     this.#incoming = new IncomingMessages({ bytesMax: messageBytesMax, encoding, grant });
     this.deadline = timeoutMs === null ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
     if (timeoutMs !== null) {
-      this.#deadlineTimer = setTimeout(() => this.#expire(), Math.min(timeoutMs, timerMsMax));
+      this.#waitForDeadline(timeoutMs);
     }
   }
 
   /** What the caller has sent beside its messages. */
   get metadata(): grpc.Metadata {
     if (!this.#metadata) {
-      const sent: Record<string, string[]> = {};
+      const sent = new Map<string, string[]>();
       for (const [name, value] of this.head.headers) {
         if (!name.startsWith(':') && !transportHeaders.has(name)) {
-          sent[name] ??= [];
-          sent[name].push(value);
+          const values = name.endsWith('-bin') ? value.split(',') : [value];
+          sent.set(name, [...(sent.get(name) ?? []), ...values]);
         }
       }
-      this.#metadata = grpc.Metadata.fromHttp2Headers(sent);
+      this.#metadata = grpc.Metadata.fromHttp2Headers(Object.fromEntries(sent));
     }
     return this.#metadata;
   }
@@ -88,6 +91,15 @@ export class ServerCall implements StreamReceiver {
   /** A text of the metadata, without making all of it. */
   header(name: string): string | null {
     return this.head.headers.find((header) => header[0] === name)?.[1] ?? null;
+  }
+
+  /** Its method runs, until `leave`, also when the call is over before. */
+  enter(): void {
+    this.stream.hold();
+  }
+
+  leave(): void {
+    this.stream.release();
   }
 
   onCancelled(listener: () => void): void {
@@ -166,7 +178,7 @@ export class ServerCall implements StreamReceiver {
 
   onData(bytes: Buffer): void {
     if (!this.#isEnded) {
-      this.#accept(() => this.#incoming.push(bytes));
+      this.#accept(() => this.#push(bytes));
     }
   }
 
@@ -183,19 +195,29 @@ export class ServerCall implements StreamReceiver {
   }
 
   onGone(): void {
+    this.#stopDeadline();
     if (!this.#isEnded) {
       this.#cancel();
     }
   }
 
   onDrained(): void {
+    if (this.#isEnded) {
+      this.#stopDeadline();
+    }
     this.#wakeWriter?.();
+  }
+
+  #push(bytes: Buffer): void {
+    this.#incoming.push(bytes);
+    if (!this.route.requestStream && this.#incoming.count > 1) {
+      throw messageCount(this.#incoming.count);
+    }
   }
 
   #startWithOne(): void {
     if (this.#incoming.count !== 1) {
-      const text = `Expected one message but received ${this.#incoming.count}.`;
-      throw new ServiceError('UNIMPLEMENTED', 'MESSAGE_COUNT', text);
+      throw messageCount(this.#incoming.count);
     }
     const message = this.#incoming.take();
     if (message instanceof Promise) {
@@ -209,6 +231,9 @@ export class ServerCall implements StreamReceiver {
   }
 
   #start(bytes: Buffer): void {
+    if (this.#isEnded || this.isCancelled) {
+      return;
+    }
     this.request = this.route.deserialize(bytes);
     this.route.start(this);
   }
@@ -222,14 +247,34 @@ export class ServerCall implements StreamReceiver {
   }
 
   #refuse(error: unknown): void {
-    if (!(error instanceof ServiceError)) {
-      throw error;
-    }
+    // To end the call is to forget who listens; but a method that takes what came must learn that it is not all.
+    const listeners = this.#onCancelled;
     this.route.refuse(this, error);
+    this.#onCancelled = listeners;
     this.#cancel();
   }
 
+  /** A timer that was set for a longer time than it can wait goes on. */
+  #waitForDeadline(ms: number): void {
+    const restMs = ms - timerMsMax;
+    const elapsed = restMs > 0 ? () => this.#waitForDeadline(restMs) : () => this.#expire();
+    this.#deadlineTimer = setTimeout(elapsed, Math.min(ms, timerMsMax));
+  }
+
+  #stopDeadline(): void {
+    if (this.#deadlineTimer) {
+      clearTimeout(this.#deadlineTimer);
+      this.#deadlineTimer = null;
+    }
+  }
+
   #expire(): void {
+    if (this.#isEnded) {
+      // Nobody has taken the answer in time.
+      this.stream.reset(errorCode.cancel);
+      return;
+    }
+    this.hasExpired = true;
     this.#cancel();
     this.route.refuse(
       this,
@@ -255,14 +300,18 @@ export class ServerCall implements StreamReceiver {
 
   #finish(trailers: Buffer): void {
     this.#isEnded = true;
-    if (this.#deadlineTimer) {
-      clearTimeout(this.#deadlineTimer);
-    }
     this.#onCancelled = [];
     this.stream.finish(trailers);
+    if (this.stream.isClosed) {
+      this.#stopDeadline();
+    }
     this.#incoming.stop();
     this.#wakeWriter?.();
   }
+}
+
+function messageCount(received: number): ServiceError {
+  return new ServiceError('UNIMPLEMENTED', 'MESSAGE_COUNT', `Expected one message but received ${received}.`);
 }
 
 function toHeaders(metadata: grpc.Metadata): Header[] {

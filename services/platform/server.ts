@@ -56,7 +56,7 @@ export async function startServer(options: ListeningServerOptions): Promise<Runn
 /** As `startServer`, for connections that another process accepts. */
 export function startInjectedServer(options: ServerOptions): InjectedServer {
   const { calls, server } = build(options);
-  return { inject: (connection) => calls.serve(connection), ...server };
+  return { inject: (connection) => void calls.serve(connection), ...server };
 }
 
 function build(options: ServerOptions): { calls: CallServer; server: AnyServer } {
@@ -70,7 +70,7 @@ function build(options: ServerOptions): { calls: CallServer; server: AnyServer }
   const active = new ActiveCalls();
   const host = { log, metrics, stopping: stopping.signal, active };
   const routes = new Map(served.flatMap((implemented) => routesOf(implemented, host)));
-  const calls = new CallServer(routes, messageBytesMax);
+  const calls = new CallServer(routes, messageBytesMax, log);
   const server: AnyServer = {
     setServing: (serving) => health.setServing(serving),
     async stop(graceMs) {

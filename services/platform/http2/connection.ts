@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { expectConnection, expectOtherStream, expectSize, expectStream, unpadded } from './frame-checks.js';
+import { AbandonedStreams } from './abandoned-streams.js';
+import { dependsOnItself, expectConnection, expectSize, expectStream, unpadded } from './frame-checks.js';
 import { FrameReader } from './frame-reader.js';
 import { type HeaderBlock, HeaderBlocks } from './header-blocks.js';
 import { type Header, HeaderDecoder } from './hpack.js';
@@ -36,10 +37,11 @@ const headerListBytesMax = 65_536;
 /** What may be on its way on all streams of a connection together. */
 const connectionWindowBytes = 16 * 1024 ** 2;
 const sentFrameBytesMax = 65_536;
-/** Streams that were ended before the peer had sent all of it: what is still on its way is no mistake. */
-const abandonedMax = 1_000;
-/** Time for the peer to learn that it should open no more streams. */
+/** SETTINGS in what is read at once. Each may change the windows of all streams: more of them are an attack. */
+const settingsMax = 100;
+/** Time for the peer to learn that it should open no more streams, or why it is sent away. */
 const goAwayNoticeMs = 1_000;
+const keepAliveMs = 60_000;
 /** Of the table of headers, in a header block. */
 const emptyTable = Buffer.from([0x20]);
 const drainPing = Buffer.from('draining', 'latin1');
@@ -52,7 +54,7 @@ export class Http2Connection implements StreamHost {
   readonly output: Output;
   readonly #streams = new Map<number, Http2Stream>();
   readonly #blocked = new Set<Http2Stream>();
-  readonly #abandoned = new Set<number>();
+  readonly #abandoned = new AbandonedStreams();
   readonly #headerBlocks = new HeaderBlocks();
   readonly #headerDecoder = new HeaderDecoder();
   readonly #frames = new FrameReader((type, flags, stream, payload) => this.#frame(type, flags, stream, payload));
@@ -72,6 +74,7 @@ export class Http2Connection implements StreamHost {
   };
   #prefaceRead = 0;
   #hasSettings = false;
+  #settingsCount = 0;
   #lastStream = 0;
   #headerPrefix: Buffer | null = null;
   #received = 0;
@@ -79,6 +82,8 @@ export class Http2Connection implements StreamHost {
   #drain: 'no' | 'announced' | 'final' = 'no';
   #noticeTimer: NodeJS.Timeout | null = null;
   #isOver = false;
+  /** Streams, open or not, for which somebody works. */
+  held = 0;
   sendWindow = initialWindowBytes;
   frameBytesMax = frameBytesDefault;
 
@@ -88,6 +93,8 @@ export class Http2Connection implements StreamHost {
   ) {
     this.output = new Output(socket);
     socket.setNoDelay(true);
+    // A peer whose machine is gone says nothing of it.
+    socket.setKeepAlive(true, keepAliveMs);
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('drain', () => this.#drained());
     // What goes wrong with a socket closes it.
@@ -113,6 +120,12 @@ export class Http2Connection implements StreamHost {
     this.socket.destroy();
   }
 
+  /** What is remembered: all 0 where nothing is under way. */
+  get counts(): { open: number; blocked: number; abandoned: number; held: number } {
+    const { held } = this;
+    return { open: this.#streams.size, blocked: this.#blocked.size, abandoned: this.#abandoned.size, held };
+  }
+
   takeHeaderPrefix(): Buffer | null {
     const prefix = this.#headerPrefix;
     this.#headerPrefix = null;
@@ -124,27 +137,20 @@ export class Http2Connection implements StreamHost {
   }
 
   close(stream: Http2Stream): void {
-    stream.isClosed = true;
+    stream.close();
     this.#streams.delete(stream.id);
     this.#blocked.delete(stream);
     if (!stream.isRemoteClosed) {
-      this.#abandon(stream.id);
+      this.#abandoned.add(stream.id);
     }
     this.#endIfDrained();
-  }
-
-  #abandon(id: number): void {
-    if (this.#abandoned.size >= abandonedMax) {
-      const [oldest] = this.#abandoned;
-      this.#abandoned.delete(oldest!);
-    }
-    this.#abandoned.add(id);
   }
 
   #read(chunk: Buffer): void {
     if (this.#isOver) {
       return;
     }
+    this.#settingsCount = 0;
     try {
       const rest = this.#prefaceRead < preface.length ? this.#readPreface(chunk) : chunk;
       if (rest.length > 0) {
@@ -179,8 +185,12 @@ export class Http2Connection implements StreamHost {
   }
 
   #closed(): void {
-    this.#isOver = true;
     this.#stopNotice();
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#isOver = true;
     for (const stream of [...this.#streams.values()]) {
       this.close(stream);
       stream.receiver.onGone();
@@ -189,7 +199,14 @@ export class Http2Connection implements StreamHost {
 
   #fail(error: ConnectionError): void {
     this.#writeGoAway(this.#lastStream, error.code, error.message);
-    this.#isOver = true;
+    this.#leave();
+    this.#end();
+    // For a peer that does not read it.
+    this.#stopNotice();
+    this.#noticeTimer = setTimeout(() => this.socket.destroy(), goAwayNoticeMs);
+  }
+
+  #end(): void {
     this.output.flush();
     this.socket.destroySoon();
   }
@@ -243,7 +260,9 @@ export class Http2Connection implements StreamHost {
   }
 
   #strayData(id: number, isLast: boolean): void {
-    this.#expectOpened(id, 'DATA');
+    if (!this.#expectOpened(id, 'DATA')) {
+      return;
+    }
     if (!this.#abandoned.has(id)) {
       throw new ConnectionError(errorCode.streamClosed, `Expected no DATA on stream ${id}, which is closed.`);
     }
@@ -280,17 +299,16 @@ export class Http2Connection implements StreamHost {
       return;
     }
     this.#lastStream = id;
-    if (this.#streams.size >= streamsMax) {
-      throw new StreamError(errorCode.refusedStream, `Expected at most ${streamsMax} streams.`);
-    }
     const stream = new Http2Stream(id, this, this.#streamWindow);
     stream.isRemoteClosed = isLast;
-    stream.receiver = this.accept(stream, headers);
-    if (stream.isClosed) {
+    // A method may still run whose stream was reset: whoever resets streams in haste must not make more and more of them.
+    if (this.#streams.size >= streamsMax || this.held >= streamsMax) {
+      stream.reset(errorCode.refusedStream);
       return;
     }
     this.#streams.set(id, stream);
-    if (isLast) {
+    stream.receiver = this.accept(stream, headers);
+    if (isLast && !stream.isClosed) {
       stream.endOfRequest();
     }
   }
@@ -310,7 +328,9 @@ export class Http2Connection implements StreamHost {
     if (payload.length !== 5) {
       throw new StreamError(errorCode.frameSizeError, 'Expected 5 bytes of priority.');
     }
-    expectOtherStream(id, payload);
+    if (dependsOnItself(id, payload)) {
+      throw new StreamError(errorCode.protocolError, 'Expected a stream not to depend on itself.');
+    }
   }
 
   #rstStream(id: number, payload: Buffer): void {
@@ -329,27 +349,36 @@ export class Http2Connection implements StreamHost {
   #settings(flags: number, id: number, payload: Buffer): void {
     expectConnection(id, 'SETTINGS');
     this.#hasSettings = true;
+    this.#settingsCount++;
+    if (this.#settingsCount > settingsMax) {
+      throw new ConnectionError(errorCode.enhanceYourCalm, `Expected at most ${settingsMax} SETTINGS at once.`);
+    }
     if (flags & frameFlag.ack) {
       expectSize(payload, 0, 'an acknowledgement of SETTINGS');
       return;
     }
     // Before anything that makes use of them: the peer counts from there.
     this.output.frame(frameType.settings, frameFlag.ack, 0, [], 0);
+    let streamWindow = this.#streamWindow;
     for (const [name, value] of readSettings(payload)) {
       if (name === setting.headerTableSize) {
         // Nothing is ever put into the table: to the peer its size is 0, whatever it may be.
         this.#headerPrefix = emptyTable;
       } else if (name === setting.initialWindowSize) {
-        this.#setStreamWindow(value);
+        streamWindow = value;
       } else if (name === setting.maxFrameSize) {
         this.frameBytesMax = Math.min(value, sentFrameBytesMax);
       }
     }
+    this.#setStreamWindow(streamWindow);
   }
 
   #setStreamWindow(bytes: number): void {
     const change = bytes - this.#streamWindow;
     this.#streamWindow = bytes;
+    if (change === 0) {
+      return;
+    }
     for (const stream of [...this.#streams.values()]) {
       try {
         stream.widen(change);
@@ -385,10 +414,12 @@ export class Http2Connection implements StreamHost {
       const code = bytes === 0 ? errorCode.protocolError : errorCode.flowControlError;
       throw new ConnectionError(code, `Expected WINDOW_UPDATE to a window below 2 GiB but received ${bytes}.`);
     }
-    // Those that are still blocked put themselves back, at the end.
-    const blocked = [...this.#blocked];
-    this.#blocked.clear();
-    for (const stream of blocked) {
+    for (const stream of this.#blocked) {
+      if (this.sendWindow <= 0) {
+        return;
+      }
+      // One that is still blocked puts itself back, at the end: then the window is used up.
+      this.#blocked.delete(stream);
       stream.pump();
     }
   }
@@ -409,8 +440,7 @@ export class Http2Connection implements StreamHost {
   #endIfDrained(): void {
     if (this.#drain === 'final' && this.#streams.size === 0 && !this.#isOver) {
       this.#isOver = true;
-      this.output.flush();
-      this.socket.destroySoon();
+      this.#end();
     }
   }
 
@@ -429,10 +459,14 @@ export class Http2Connection implements StreamHost {
     this.output.frame(frameType.goAway, 0, 0, [payload], payload.length);
   }
 
-  /** A stream that was never opened has nothing to be said about. */
-  #expectOpened(id: number, frame: string): void {
-    if (id > this.#lastStream) {
+  /** @returns false: it belongs to a stream that came too late to be served. @throws ConnectionError if it was never opened */
+  #expectOpened(id: number, frame: string): boolean {
+    if (id <= this.#lastStream) {
+      return true;
+    }
+    if (this.#drain !== 'final') {
       throw new ConnectionError(errorCode.protocolError, `Expected no ${frame} on stream ${id}, which is idle.`);
     }
+    return false;
   }
 }

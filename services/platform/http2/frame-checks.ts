@@ -1,6 +1,6 @@
-import { ConnectionError, errorCode, frameFlag, StreamError, windowBytesMax } from './protocol.js';
+import { ConnectionError, errorCode, frameFlag, windowBytesMax } from './protocol.js';
 
-/** What frames must be like, RFC 9113, section 6. @throws ConnectionError, StreamError as it says there */
+/** What frames must be like, RFC 9113, section 6. @throws ConnectionError as it says there */
 
 /** The payload of a frame without its padding, if it has any. */
 export function unpadded(flags: number, payload: Buffer): Buffer {
@@ -32,8 +32,7 @@ export function expectSize(payload: Buffer, bytes: number, frame: string): void 
   }
 }
 
-export function expectOtherStream(id: number, priority: Buffer): void {
-  if ((priority.readUInt32BE() & windowBytesMax) === id) {
-    throw new StreamError(errorCode.protocolError, 'Expected a stream not to depend on itself.');
-  }
+/** @param priority begins with the stream that this one depends on */
+export function dependsOnItself(id: number, priority: Buffer): boolean {
+  return (priority.readUInt32BE() & windowBytesMax) === id;
 }

@@ -1,4 +1,4 @@
-import { expectOtherStream, expectStream, unpadded } from './frame-checks.js';
+import { dependsOnItself, expectStream, unpadded } from './frame-checks.js';
 import { ConnectionError, errorCode, frameFlag, frameHeadBytes, frameType } from './protocol.js';
 
 /** The headers of a stream as they were sent. */
@@ -26,7 +26,7 @@ export class HeaderBlocks {
     }
   }
 
-  /** HEADERS. @returns null: there is more to come. @throws ConnectionError, StreamError */
+  /** HEADERS. @returns null: there is more to come. @throws ConnectionError */
   begin(flags: number, stream: number, payload: Buffer): HeaderBlock | null {
     expectStream(stream, 'HEADERS');
     let part = unpadded(flags, payload);
@@ -34,7 +34,10 @@ export class HeaderBlocks {
       if (part.length < priorityBytes) {
         throw new ConnectionError(errorCode.frameSizeError, `Expected ${priorityBytes} bytes of priority.`);
       }
-      expectOtherStream(stream, part);
+      if (dependsOnItself(stream, part)) {
+        // Not of the stream alone: its block would be missing for the headers of those after it.
+        throw new ConnectionError(errorCode.protocolError, `Expected stream ${stream} not to depend on itself.`);
+      }
       part = part.subarray(priorityBytes);
     }
     const isLast = (flags & frameFlag.endStream) !== 0;

@@ -15,12 +15,14 @@ export interface StreamReceiver {
 /** What streams of one connection share. */
 export interface StreamHost {
   readonly output: Output;
+  /** Streams, open or not, for which somebody works. */
+  held: number;
   /** Bytes of DATA that the peer still takes on all streams together. */
   sendWindow: number;
   readonly frameBytesMax: number;
   /** Blocks to come first in the next headers. */
   takeHeaderPrefix(): Buffer | null;
-  /** The stream has data that no window lets out. */
+  /** The stream has data that its own window would let out. */
   block(stream: Http2Stream): void;
   /** Both sides are done, or one has reset it. */
   close(stream: Http2Stream): void;
@@ -29,9 +31,12 @@ export interface StreamHost {
 /** How much a peer may send on a stream ahead of what was taken. */
 export const receiveWindowBytes = 1024 ** 2;
 
+/** A receiver of what nobody wants to hear any more, or not yet. */
+export const deaf: StreamReceiver = { onData() {}, onEnd() {}, onGone() {}, onDrained() {} };
+
 /** One request and its answer, as the server sees it. */
 export class Http2Stream {
-  receiver!: StreamReceiver;
+  receiver = deaf;
   isRemoteClosed = false;
   isClosed = false;
   /** Of the request's body, where it was announced. */
@@ -51,6 +56,15 @@ export class Http2Stream {
     private sendWindow: number,
   ) {}
 
+  /** Somebody works for the stream, until `release`, whether or not it is open so long. */
+  hold(): void {
+    this.host.held++;
+  }
+
+  release(): void {
+    this.host.held--;
+  }
+
   /** @throws StreamError if the peer sends what it may not */
   receive(payload: Buffer, frameBytes: number, isLast: boolean): void {
     this.#receiveWindow -= frameBytes;
@@ -61,6 +75,8 @@ export class Http2Stream {
     if (frameBytes > payload.length) {
       this.grant(frameBytes - payload.length);
     }
+    // First: who takes the data may end the stream.
+    this.isRemoteClosed = isLast;
     if (payload.length > 0) {
       this.receiver.onData(payload);
     }
@@ -142,6 +158,16 @@ export class Http2Stream {
     }
   }
 
+  /** Of the host: nothing more is sent. */
+  close(): void {
+    this.isClosed = true;
+    if (this.#pendingBytes > 0) {
+      this.#pending = [];
+      this.#pendingBytes = 0;
+      this.#end = null;
+    }
+  }
+
   /** @throws StreamError if the window would grow over what the protocol allows */
   widen(bytes: number): void {
     this.sendWindow += bytes;
@@ -157,14 +183,18 @@ export class Http2Stream {
     while (this.#pendingBytes > 0) {
       const length = Math.min(this.#pendingBytes, host.frameBytesMax, host.sendWindow, this.sendWindow);
       if (length <= 0) {
-        host.block(this);
+        // Where its own window is used up, that one's update comes here.
+        if (this.sendWindow > 0) {
+          host.block(this);
+        }
         return;
       }
       this.#data(this.#take(length), length);
     }
     if (this.#end) {
       this.finish(this.#end.trailers);
-    } else if (this.isDrained) {
+    }
+    if (this.isClosed || this.isDrained) {
       this.receiver.onDrained();
     }
   }
