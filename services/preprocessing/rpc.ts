@@ -10,8 +10,9 @@ import type {
 import type { Record__Output } from '../../proto/gen/millrace/v1/Record.js';
 import type { SplitSpec__Output } from '../../proto/gen/millrace/v1/SplitSpec.js';
 import type { Value__Output } from '../../proto/gen/millrace/v1/Value.js';
-import { contracts, toTimestamp } from '../../proto/index.js';
+import { contracts, toStatusMessage, toTimestamp } from '../../proto/index.js';
 import { checkRecordCount, type RawRecord, type RawValue } from '../pipeline/index.js';
+import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
 import { typeName } from './column.js';
@@ -30,6 +31,12 @@ const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', F
 /** `millrace.v1.PreprocessingService`. */
 export function preprocessingService(preparation: Preparation): ImplementedContract {
   const { datasets, pipelines } = preparation;
+  const transform = async (pipeline: string, records: Record__Output[]) => {
+    checkRecordCount(records.length, recordsMax);
+    const { pipeline: id } = pipelineName.parse(pipeline, 'pipeline');
+    const { features, featureCount } = await preparation.transform(id, records.map(fromRecord));
+    return { features: Buffer.from(features.buffer, features.byteOffset, features.byteLength), featureCount };
+  };
   return implement(contracts.preprocessing, {
     async *ImportDataset({ dataset, paths, format }, { signal }) {
       const request = {
@@ -80,11 +87,23 @@ export function preprocessingService(preparation: Preparation): ImplementedContr
       const [page, nextPageToken] = toPage(rows, size, ({ createTimeMs }) => createTimeMs);
       return { pipelines: page.map((pipeline) => toPipeline(pipeline, preparation)), nextPageToken };
     },
-    async TransformRecords({ pipeline, records }) {
-      checkRecordCount(records.length, recordsMax);
-      const { pipeline: id } = pipelineName.parse(pipeline, 'pipeline');
-      const { features, featureCount } = await preparation.transform(id, records.map(fromRecord));
-      return { features: Buffer.from(features.buffer, features.byteOffset, features.byteLength), featureCount };
+    TransformRecords: ({ pipeline, records }) => transform(pipeline, records),
+    async *TransformRecordsStream(requests, caller) {
+      let pipelineBefore = '';
+      for await (const { id, pipeline, records } of requests) {
+        caller.throwIfGone();
+        pipelineBefore = pipeline || pipelineBefore;
+        try {
+          yield { id, ...(await transform(pipelineBefore, records)) };
+        } catch (error) {
+          if (!(error instanceof ServiceError)) {
+            throw error;
+          }
+          // The other messages of the stream go on, unless nobody waits for them any more.
+          caller.throwIfGone();
+          yield { id, error: toStatusMessage(error.code, error.message, error) };
+        }
+      }
     },
   });
 }

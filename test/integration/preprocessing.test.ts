@@ -391,6 +391,49 @@ describe('a pipeline', () => {
       'records[0].values["color"]',
       'records[0].values["age"]',
     ]);
+    const good = { values: { age: { number: 10 }, color: { text: 'red' } } };
+    const answers = [];
+    const requests = [
+      { id: 'a', pipeline: pipeline.name, records: [good] },
+      { id: 'b', records: [{ values: { age: { text: 'x' } } }] },
+      { id: 'c', records: [good, good] },
+      { id: 'd', pipeline: 'pipelines/none', records: [good] },
+    ];
+    for await (const answer of client.transformRecordsStream(requests)) {
+      answers.push(answer);
+    }
+    const row = Buffer.from(features.buffer, features.byteOffset, 16);
+    expect(answers.map(({ id, features: streamed }) => [id, streamed])).toEqual([
+      ['a', row],
+      ['b', Buffer.alloc(0)],
+      ['c', Buffer.concat([row, row])],
+      ['d', Buffer.alloc(0)],
+    ]);
+    expect(answers.map(({ error }) => error?.code ?? 0)).toEqual([0, 3, 0, 5]);
+  });
+
+  it('answers a pipeline with the steps that it was asked for, and names of its features', async () => {
+    await importFiles('numbers', write('n.csv', 'x,word,y\n1,a,1\n2,b,2\n3,,3\n4,a b,5\n'));
+    const columns = [
+      {
+        column: 'x',
+        steps: [{ bucket: { strategy: 'STRATEGY_EDGES' as const, edges: [2.5], output: 'OUTPUT_INDEX' as const } }],
+      },
+      {
+        column: 'word',
+        steps: [
+          { impute: { strategy: 'STRATEGY_CONSTANT' as const, text: 'none', missingFlag: true } },
+          { tfIdf: { ngrams: { unit: 'UNIT_CHARACTER' as const, max: 1 }, documentsMin: 2 } },
+        ],
+      },
+    ];
+    const label = { column: 'y', kind: 'KIND_NUMBER' as const, standardise: true };
+    const fitted = await client.fitPipeline({ dataset: 'datasets/numbers', spec: { columns, label }, split: {} });
+    expect(fitted.spec?.label).toMatchObject(label);
+    expect(fitted.spec?.columns.map(({ steps }) => steps)).toMatchObject(columns.map(({ steps }) => steps));
+    expect(fitted.featureNames).toEqual(['x', 'word:a', 'word:b', 'word.missing']);
+    expect([fitted.labelOffset, fitted.labelScale]).toEqual([2.75, Math.sqrt(2.1875)]);
+    expect(await client.getPipeline({ name: fitted.name })).toEqual(fitted);
   });
 });
 
