@@ -139,7 +139,7 @@ export function messageType(name: keyof typeof messageFiles): MessageTypeDefinit
 }
 
 const describedFiles = {
-  'millrace.v1.PipelineSpec': 'millrace/v1/pipeline.proto',
+  'millrace.v1.FitPipelineRequest': 'millrace/v1/preprocessing_service.proto',
   'millrace.v1.Step': 'millrace/v1/pipeline.proto',
   'millrace.v1.TrainingSpec': 'millrace/v1/training_spec.proto',
   'inference.ModelConfig': 'inference/model_config.proto',
@@ -150,5 +150,5 @@ const describedFiles = {
 export function describeMessage(name: keyof typeof describedFiles): protobuf.Type {
   const root = new protobuf.Root();
   root.resolvePath = (_, file) => path.join(protoFolder, file);
-  return root.loadSync(describedFiles[name], { keepCase: true }).lookupType(name);
+  return root.loadSync(describedFiles[name], { keepCase: true, alternateCommentMode: true }).lookupType(name);
 }

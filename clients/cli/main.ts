@@ -34,6 +34,7 @@ const commands = {
   deploy: () => import('./deploy-command.js'),
   jobs: () => import('./jobs-command.js'),
   models: () => import('./models-command.js'),
+  pipeline: () => import('./pipeline-command.js'),
   predict: () => import('./predict-command.js'),
   predictLines: () => import('./predict-lines-command.js'),
   predictions: () => import('./predictions-command.js'),
@@ -160,6 +161,23 @@ connected(data, 'list', 'list datasets').action((options) =>
 connected(data, 'describe <name>', 'columns and rows of the latest version').action((name, options) =>
   withMillrace(commands.data, options, ({ dataDescribe }, millrace) => dataDescribe(millrace, name, options)),
 );
+
+const pipeline = program.command('pipeline').description('fitted pipelines');
+connected(pipeline, 'fit', 'fit a pipeline on the training split of a dataset')
+  .requiredOption('-f, --file <path>', 'dataset, spec and split as YAML or JSON')
+  .action((options) => withMillrace(commands.pipeline, options, ({ fit }, millrace) => fit(millrace, options)));
+connected(pipeline, 'list', 'list fitted pipelines').action((options) =>
+  withMillrace(commands.pipeline, options, ({ list }, millrace) => list(millrace, options)),
+);
+connected(pipeline, 'describe <pipeline>', 'show what a pipeline reads, its steps and its features').action(
+  (name, options) =>
+    withMillrace(commands.pipeline, options, ({ describe }, millrace) => describe(millrace, name, options)),
+);
+
+program
+  .command('schema <name>')
+  .description('print the JSON Schema of a specification, for editors: training-spec or pipeline-fit')
+  .action((name, options) => guarded(options, async () => (await commands.pipeline()).printSchema(name)));
 
 connected(program, 'train', 'train a network')
   .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')

@@ -5,4 +5,5 @@ export { Millrace, type MillraceOptions } from './millrace.js';
 export { InvalidModelError } from './model-import.js';
 export { pages } from './pages.js';
 export type { RecordAnswer } from './record-stream.js';
-export { InvalidSpecError, readTrainingSpec } from './training-spec.js';
+export { type SpecName, specMessages, specSchema } from './spec-schema.js';
+export { InvalidSpecError, readPipelineFit, readTrainingSpec } from './training-spec.js';

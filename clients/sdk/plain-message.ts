@@ -69,14 +69,12 @@ export class PlainMessageReader {
   }
 
   #readEnum(value: unknown, type: protobuf.Enum, path: string): string | undefined {
-    const [unspecified, ...full] = Object.keys(type.values);
-    const prefixLength = unspecified!.length - 'UNSPECIFIED'.length;
-    const short = full.map((name) => name.slice(prefixLength).toLowerCase());
-    const i = typeof value === 'string' ? short.indexOf(value) : -1;
-    if (i < 0) {
-      this.#refuse(path, `one of ${short.join(', ')}`, value);
+    const names = plainEnumNames(type);
+    const found = names.find(({ short }) => short === value);
+    if (!found) {
+      this.#refuse(path, `one of ${names.map(({ short }) => short).join(', ')}`, value);
     }
-    return full[i];
+    return found?.full;
   }
 
   #refuse(path: string, expected: string, value: unknown): void {
@@ -86,6 +84,13 @@ export class PlainMessageReader {
       description: `Expected \`${path || 'the file'}\` to be ${expected} but received ${shown}.`,
     });
   }
+}
+
+/** The values of an enum but for the unspecified one: in full, and as they are written in plain data. */
+export function plainEnumNames({ values }: protobuf.Enum): { full: string; short: string }[] {
+  const [unspecified, ...full] = Object.keys(values);
+  const prefixLength = unspecified!.length - 'UNSPECIFIED'.length;
+  return full.map((name) => ({ full: name, short: name.slice(prefixLength).toLowerCase() }));
 }
 
 function unknownKey(path: string, key: string, known: string[]): string {

@@ -1,0 +1,90 @@
+import protobuf from 'protobufjs';
+import { describeMessage } from '../../proto/index.js';
+import { plainEnumNames } from './plain-message.js';
+
+/** Specifications that are written as YAML or JSON, by the name of their schema. */
+export const specMessages = {
+  'training-spec': 'millrace.v1.TrainingSpec',
+  'pipeline-fit': 'millrace.v1.FitPipelineRequest',
+} as const;
+export type SpecName = keyof typeof specMessages;
+
+type Schema = Record<string, unknown>;
+
+/**
+ * The JSON Schema (2020-12) of a specification, for editors: keys, types, values of enums and the contract's own comments. What it
+ * lets through may still be refused: ranges and what depends on data are checked by the service.
+ */
+export function specSchema(name: SpecName): Schema {
+  const definitions: Record<string, Schema> = {};
+  const root = describeMessage(specMessages[name]);
+  const { type: _, ...schema } = messageSchema(root, definitions);
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `Millrace ${root.name}`,
+    type: 'object',
+    ...schema,
+    $defs: Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+}
+
+function messageSchema(type: protobuf.Type, definitions: Record<string, Schema>): Schema {
+  const properties: Record<string, Schema> = {};
+  for (const field of type.fieldsArray) {
+    const { repeated, comment } = field.resolve();
+    const value = valueSchema(field, definitions);
+    properties[field.name] = {
+      ...(comment ? { description: inOneLine(comment) } : {}),
+      ...(repeated ? { type: 'array', items: value } : value),
+    };
+  }
+  return {
+    ...(type.comment ? { description: inOneLine(type.comment) } : {}),
+    // `standardise:` without settings is an empty value in YAML.
+    type: ['object', 'null'],
+    properties,
+    additionalProperties: false,
+    ...(isChoice(type) ? { minProperties: 1, maxProperties: 1 } : {}),
+  };
+}
+
+/** Whether a message holds exactly one of its fields. */
+function isChoice({ oneofsArray, fieldsArray }: protobuf.Type): boolean {
+  const [only, ...others] = oneofsArray;
+  return (
+    only !== undefined && others.length === 0 && fieldsArray.length > 1 && fieldsArray.every((f) => f.partOf === only)
+  );
+}
+
+function valueSchema({ type, resolvedType }: protobuf.Field, definitions: Record<string, Schema>): Schema {
+  if (resolvedType instanceof protobuf.Type) {
+    if (!definitions[resolvedType.name]) {
+      // Noted before it is filled: a message may hold itself.
+      definitions[resolvedType.name] = {};
+      Object.assign(definitions[resolvedType.name]!, messageSchema(resolvedType, definitions));
+    }
+    return { $ref: `#/$defs/${resolvedType.name}` };
+  }
+  if (resolvedType instanceof protobuf.Enum) {
+    const { comments } = resolvedType;
+    const names = plainEnumNames(resolvedType);
+    return {
+      anyOf: names.map(({ full, short }) => ({ const: short, description: inOneLine(comments[full] ?? short) })),
+    };
+  }
+  switch (type) {
+    case 'double':
+      return { type: 'number' };
+    case 'int32':
+    case 'int64':
+      return { type: 'integer' };
+    case 'bool':
+      return { type: 'boolean' };
+    case 'string':
+      return { type: 'string' };
+    default:
+      throw new Error(`no JSON form for protobuf type ${type}`);
+  }
+}
+
+const inOneLine = (comment: string) => comment.replace(/\s*\n\s*/g, ' ');

@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import {
+  InvalidSpecError,
+  readPipelineFit,
+  readTrainingSpec,
+  type SpecName,
+  specMessages,
+  specSchema,
+} from '../../../clients/sdk/index.js';
+import { root } from '../../support/mesh.js';
+
+const readers = { 'training-spec': readTrainingSpec, 'pipeline-fit': readPipelineFit };
+const names = Object.keys(specMessages) as SpecName[];
+const compile = (name: SpecName) => new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(specSchema(name));
+
+const examples = readdirSync(path.join(root, 'clients/examples')).map((file) => {
+  const text = readFileSync(path.join(root, 'clients/examples', file), 'utf8');
+  const [, name] = /\$schema=\.\.\/schemas\/(.*)\.schema\.json/.exec(text)!;
+  return [file, name as SpecName, text] as const;
+});
+
+describe('the schemas of specifications', () => {
+  it.each(names)('%s is published as the contract has it (else: millrace schema NAME > FILE)', (name) => {
+    const file = path.join(root, 'clients/schemas', `${name}.schema.json`);
+    expect(readFileSync(file, 'utf8')).toBe(`${JSON.stringify(specSchema(name), null, 2)}\n`);
+  });
+
+  it.each(examples)('take the example %s, as the reader does', (_, name, text) => {
+    const validate = compile(name);
+    expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
+    expect(readers[name](text)).toBeDefined();
+  });
+
+  it.each<[string, SpecName, string]>([
+    ['a misspelled key', 'pipeline-fit', 'spec: { columns: [{ colum: x }] }'],
+    ['a step that there is not', 'pipeline-fit', 'spec: { columns: [{ column: x, steps: [{ standardize: }] }] }'],
+    [
+      'a setting that there is not',
+      'pipeline-fit',
+      'spec: { columns: [{ column: x, steps: [{ log: { base: 2 } }] }] }',
+    ],
+    ['another value of an enum', 'pipeline-fit', 'spec: { label: { column: x, kind: many } }'],
+    ['a text for a number', 'training-spec', 'epochs: five'],
+    ['a fraction for an integer', 'training-spec', 'epochs: 1.5'],
+  ])('refuse %s, as the reader does', (_, name, text) => {
+    expect(compile(name)(parse(text))).toBe(false);
+    expect(() => readers[name](text)).toThrow(InvalidSpecError);
+  });
+
+  it('refuse two kinds in one step, which the reader leaves to the service', () => {
+    const text = 'spec: { columns: [{ column: x, steps: [{ scale: {}, standardise: {} }] }] }';
+    expect(compile('pipeline-fit')(parse(text))).toBe(false);
+  });
+});
