@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { parseArgs } from 'node:util';
 import * as grpc from '@grpc/grpc-js';
 import { contracts, createClient } from '../../proto/index.js';
@@ -25,6 +26,7 @@ const memoryMinutesMin = 5;
 
 const ledger = new Ledger();
 const ending = new AbortController();
+setMaxListeners(0, ending.signal);
 const session: Session = { ledger, answers: new KnownAnswers(), ending: ending.signal };
 const onLine = (line: string) => {
   if (/internal error|uncaught|unhandled/i.test(line)) {
