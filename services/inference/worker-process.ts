@@ -50,7 +50,7 @@ export class WorkerProcess implements ConnectionTaker {
         this.#taken();
       }
     });
-    this.ended = once(child, 'close').then(([status, signal]) => String(signal ?? `status ${status}`));
+    this.ended = endOf(child);
     this.ended.then(() => this.#link.break());
     // Sending to a process that is about to end fails; its end is what counts.
     child.on('error', () => undefined);
@@ -140,4 +140,13 @@ export class WorkerProcess implements ConnectionTaker {
   kill(): void {
     this.child.kill('SIGKILL');
   }
+}
+
+/** Node's `close` would not come where it was this side that has disconnected. */
+async function endOf(child: ChildProcess): Promise<string> {
+  const [status, signal] = await once(child, 'exit');
+  if (child.connected) {
+    await once(child, 'disconnect');
+  }
+  return String(signal ?? `status ${status}`);
 }

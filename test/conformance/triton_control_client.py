@@ -144,12 +144,15 @@ def loads_and_unloads():
 
 @report
 def overrides_a_configuration():
-    config = '{"dynamic_batching": {"preferred_batch_size": [4], "max_queue_delay_microseconds": 70}}'
+    config = '{"max_batch_size": 5, "dynamic_batching": {"preferred_batch_size": [4], "max_queue_delay_microseconds": 70}}'
     upload("set", passing(TensorProto.FLOAT), config=config)
 
     def told(client):
         batching = client.get_model_config("set").config.dynamic_batching
-        return [list(batching.preferred_batch_size), batching.max_queue_delay_microseconds]
+        rows = numpy.ones((6, 3), numpy.float32)
+        fits = asked(client, "set", rows[:5]).shape[0]
+        too_many = refusal(asked, client, "set", rows)["status"]
+        return [list(batching.preferred_batch_size), batching.max_queue_delay_microseconds, fits, too_many]
 
     return everywhere(told)
 

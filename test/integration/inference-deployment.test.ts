@@ -1,6 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Deployment } from '../../proto/gen/millrace/v1/Deployment.js';
+import { contracts, createClient } from '../../proto/index.js';
+import { messageBytesDefault } from '../../services/platform/config.js';
 import { expectedOutput, inputWidth, modelFiles, publish } from '../support/published-model.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 import { Serving } from '../support/serving.js';
@@ -31,12 +33,12 @@ interface Asking {
 }
 
 /** Asks once; the answer must be that of the version it names. @returns the number of that version */
-async function ask({ key, header, version = '' }: Asking = {}): Promise<number> {
+async function ask({ key, header, version = '' }: Asking = {}, client = serving.inference): Promise<number> {
   const metadata = new grpc.Metadata();
   if (header !== undefined) {
     metadata.set('x-routing-key', header);
   }
-  const answer = await serving.inference.modelInfer(
+  const answer = await client.modelInfer(
     {
       modelName: 'animals',
       modelVersion: version,
@@ -73,7 +75,7 @@ async function predict(header?: string): Promise<string> {
   return modelVersion.split('/').at(-1)!;
 }
 
-const askAll = (askings: Asking[]) => Promise.all(askings.map(ask));
+const askAll = (askings: Asking[]) => Promise.all(askings.map((asking) => ask(asking)));
 
 function count(versions: readonly (number | string)[]): Record<string, number> {
   const counts: Record<string, number> = {};
@@ -124,6 +126,29 @@ describe('traffic', () => {
     expect(await askAll(keys.map((key) => ({ key, header: 'other' })))).toEqual(first);
     const records = await Promise.all(keys.slice(0, 100).map(predict));
     expect(records.map(Number)).toEqual(first.slice(0, 100));
+  });
+
+  it('with keys is the same in every worker', async () => {
+    await start('--workers=2');
+    await deploy({ traffic: split({ champion: 80, candidate: 20 }) }, answering(1, 2));
+    const asking = keys.slice(0, 100).map((key) => ({ key }));
+    const connections = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => {
+        // grpc-js has one connection for all that differ in nothing.
+        const options = { messageBytesMax: messageBytesDefault - i };
+        const client = createClient(contracts.inference, `127.0.0.1:${serving.service.port}`, options);
+        try {
+          return await Promise.all(asking.map((one) => ask(one, client)));
+        } finally {
+          client.close();
+        }
+      }),
+    );
+    expect(serving.service.workerPids()).toHaveLength(2);
+    expect(Object.keys(count(connections[0]!))).toEqual(['1', '2']);
+    for (const answered of connections) {
+      expect(answered).toEqual(connections[0]);
+    }
   });
 
   it('follows a promote while it is split: no request fails, and no key of the candidate moves', async () => {
