@@ -152,6 +152,23 @@ describe('a stream that the client resets', () => {
   });
 });
 
+it('an answer leaves by single bytes where the client grants no more at once', async () => {
+  const { peer, counts } = await start([[setting.initialWindowSize, 1]]);
+  peer.send(frameType.windowUpdate, 0, 0, uint32(1_000_000));
+  peer.call(1, `${service}/CreateModelVersion`);
+  const update = frameBytes(frameType.windowUpdate, 0, 1, uint32(1));
+  for (let i = 0; i < 101; i++) {
+    peer.socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => update)));
+  }
+  expect((await peer.trailers(1))['grpc-status']).toBe('0');
+  const parts = peer.frames.filter(({ type }) => type === frameType.data).map(({ payload }) => payload);
+  expect(parts.length).toBeGreaterThan(90_000);
+  const bytes = Buffer.concat(parts);
+  const { responseDeserialize } = contracts.registry.definition.CreateModelVersion!;
+  expect(responseDeserialize(bytes.subarray(5))).toMatchObject({ digest: 'x'.repeat(100_000) });
+  expect(counts()).toEqual(nothing);
+});
+
 describe('what is on its way to a stream that the server has ended', () => {
   it('is taken, and its window given back to the connection', async () => {
     const { peer, counts } = await start();

@@ -39,6 +39,8 @@ const connectionWindowBytes = 16 * 1024 ** 2;
 const sentFrameBytesMax = 65_536;
 /** SETTINGS in what is read at once. Each may change the windows of all streams: more of them are an attack. */
 const settingsMax = 100;
+/** Mistakes that end a stream: to tell each of them takes longer than to make it. */
+const mistakesMax = 1_000;
 /** Time for the peer to learn that it should open no more streams, or why it is sent away. */
 const goAwayNoticeMs = 1_000;
 const keepAliveMs = 60_000;
@@ -75,6 +77,7 @@ export class Http2Connection implements StreamHost {
   #prefaceRead = 0;
   #hasSettings = false;
   #settingsCount = 0;
+  #mistakes = 0;
   #lastStream = 0;
   #headerPrefix: Buffer | null = null;
   #received = 0;
@@ -227,6 +230,10 @@ export class Http2Connection implements StreamHost {
         throw error;
       }
       this.#resetStream(id, error.code);
+      this.#mistakes++;
+      if (this.#mistakes > mistakesMax) {
+        throw new ConnectionError(errorCode.enhanceYourCalm, `Expected at most ${mistakesMax} mistakes.`);
+      }
     }
   }
 
