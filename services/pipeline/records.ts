@@ -38,7 +38,9 @@ export async function transformRecords(
   }
   const matrix = { values: new Float32Array(records.length * pipeline.featureCount), rowWidth: pipeline.featureCount };
   for (const column of pipeline.columns) {
-    const values = await readColumn(column, records, problems);
+    const read = readColumn(column, records, problems);
+    // Only images take time; a wait for each column would cost a single record more than its steps do.
+    const values = read instanceof Promise ? await read : read;
     if (problems.count === 0) {
       writeColumn(column, values, matrix, problems);
     }
@@ -138,12 +140,15 @@ function readTexts(
   });
 }
 
+const single = new Float64Array(1);
+
 function readNumbers(
   { column, type }: PreparedColumn,
   records: readonly RawRecord[],
   problems: Problems,
 ): ColumnValues {
-  const values = new Float64Array(records.length);
+  // A single record's number is read, changed by the steps and written before anything else can happen.
+  const values = records.length === 1 ? single : new Float64Array(records.length);
   let missing: Uint8Array | null = null;
   for (let i = 0; i < records.length; i++) {
     const value = records[i]![column];
