@@ -31,10 +31,11 @@ const kinds: [kind: string, files: RegExp][] = [
   ['codec', /protobufjs|@grpc\/proto-loader|^proto\//],
   ['batching', /^services\/inference\/(batch|work-queue|request-queue)/],
   ['metrics and statistics', /prom-client|^services\/platform\/metrics|^services\/inference\/.*(metrics|statistic)/],
-  ['handler adapter', /^services\/platform\//],
+  ['HTTP/2', /^services\/platform\/http2\//],
+  ['gRPC: calls and messages', /^services\/platform\//],
   ['inference', /^services\/inference\//],
   ['engine', /^native\//],
-  ['Node: http2 and net', /^node:(internal\/)?(http2|net|stream|js_stream)/],
+  ['Node: sockets and streams', /^node:(internal\/)?(http2|net|stream|js_stream)/],
   ['Node: others', /^node:/],
 ];
 
