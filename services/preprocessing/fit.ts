@@ -10,7 +10,8 @@ import { Violations } from '../platform/errors.js';
 import { ColumnFit } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
 import { checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
-import { assignSplits, checkSplit, countSplits, type SplitName, type SplitSpec } from './split.js';
+import { checkSplit, countSplits, type SplitName, type SplitSpec } from './split.js';
+import { assignSplits } from './split-assignment.js';
 import type { StoredTable } from './stored-table.js';
 import { checkTransformable } from './tensors.js';
 

@@ -4,7 +4,7 @@ import { syncFolder, writeDurably } from '../platform/durable-file.js';
 import { ServiceError } from '../platform/errors.js';
 import { ResourceName } from '../platform/resource-name.js';
 import type { PipelineSpec } from './pipeline-spec.js';
-import type { SplitName, SplitSpec } from './split.js';
+import { type SplitName, type SplitSpec, wholeSplit } from './split.js';
 
 export const pipelineName = new ResourceName('pipelines/{pipeline}');
 
@@ -101,7 +101,8 @@ async function readPipeline(file: string): Promise<StoredPipeline> {
     if (found !== format) {
       throw new Error(`expected format ${format} but it is ${found}`);
     }
-    return pipeline;
+    // Pipelines of before there were other ways to split name none of them.
+    return { ...pipeline, split: { ...wholeSplit, ...pipeline.split } };
   } catch (error) {
     const message = `The file ${file} is damaged: ${(error as Error).message}. Restore it, or remove it and fit again.`;
     throw new ServiceError('DATA_LOSS', 'PIPELINE_DAMAGED', message, { cause: error });

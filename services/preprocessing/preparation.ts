@@ -14,7 +14,8 @@ import type { DatasetStore } from './dataset-store.js';
 import { fitPipeline } from './fit.js';
 import type { PipelineSpec } from './pipeline-spec.js';
 import { type PipelineStore, pipelineName, type StoredPipeline } from './pipeline-store.js';
-import { assignSplits, type SplitName, type SplitSpec } from './split.js';
+import type { SplitName, SplitSpec } from './split.js';
+import { assignSplits } from './split-assignment.js';
 import { encodeTensors } from './tensors.js';
 
 /** Fits pipelines on stored datasets, and prepares rows with them. */

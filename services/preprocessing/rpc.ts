@@ -22,7 +22,7 @@ import type { ImportFormat } from './import-file.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
-import type { SplitSpec } from './split.js';
+import { type SplitSpec, wholeSplit } from './split.js';
 import { fromStep, toStep } from './step-rpc.js';
 
 const recordsMax = 10_000;
@@ -147,8 +147,9 @@ function fromLabel({ column, kind, standardise }: LabelSpec__Output): LabelSpec 
 }
 
 function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
-  const { column = '', validationFraction = 0, testFraction = 0, seed = 0 } = split ?? {};
-  return { column, validationFraction, testFraction, seed };
+  const { column, stratifyColumn, groupColumn, timeColumn, validationFraction, testFraction, seed } =
+    split ?? wholeSplit;
+  return { column, stratifyColumn, groupColumn, timeColumn, validationFraction, testFraction, seed };
 }
 
 function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineMessage {

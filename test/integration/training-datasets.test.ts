@@ -31,15 +31,37 @@ let preprocessing: PreprocessingClient;
 let registry: RegistryClient;
 let training: TrainingClient;
 
-/** Houses: the price grows with the size; large ones are expensive; the garden decides their kind. */
-function houses(): string {
-  const rows = ['size,garden,kind,expensive,price'];
-  for (let i = 0; i < 600; i++) {
+const houseCount = 600;
+
+/**
+ * Houses: the price grows with the size; large ones are expensive; the garden decides their kind.
+ * @param lastGood the number of the last house that is as the others are; those after it are castles, and cheap
+ */
+function houses(lastGood = houseCount): string {
+  const rows = ['number,size,garden,kind,expensive,price'];
+  for (let i = 0; i < houseCount; i++) {
     const size = (i * 37) % 100;
     const garden = ['none', 'small', 'large'][i % 3]!;
-    rows.push([size, garden, `${garden}-house`, size > 50 ? 'yes' : 'no', size / 50].join());
+    const house = [i, size, garden, `${garden}-house`, size > 50 ? 'yes' : 'no', size / 50];
+    rows.push(
+      (i > lastGood
+        ? house
+            .with(1, 5_000 + i)
+            .with(2, 'park')
+            .with(5, -7 * i)
+        : house
+      ).join(),
+    );
   }
   return `${rows.join('\n')}\n`;
+}
+
+async function importHouses(dataset: string, content: string): Promise<void> {
+  const file = path.join(folder, `${dataset}.csv`);
+  writeFileSync(file, content);
+  for await (const _ of preprocessing.importDataset({ dataset: `datasets/${dataset}`, paths: [file] })) {
+    // The last message says that it is done.
+  }
 }
 
 const columns = [
@@ -80,11 +102,7 @@ beforeAll(async () => {
   preprocessing = createClient(contracts.preprocessing, `127.0.0.1:${preprocessingService.port}`);
   registry = registryClientAt(registryService.port);
   training = trainingClientAt(trainingService.port);
-  const file = path.join(folder, 'houses.csv');
-  writeFileSync(file, houses());
-  for await (const _ of preprocessing.importDataset({ dataset: 'datasets/houses', paths: [file] })) {
-    // The last message says that it is done.
-  }
+  await importHouses('houses', houses());
 });
 
 afterAll(async () => {
@@ -168,6 +186,29 @@ describe('training on what preprocessing prepares', () => {
     const label = { column: 'expensive', kind: 'KIND_BINARY' as const };
     const job = await train(housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY'));
     expect(job.test?.accuracy).toBeGreaterThan(0.95);
+  });
+
+  it('learns nothing from the rows of the test split, whatever they hold', async () => {
+    const testRows = 120;
+    await importHouses('castles', houses(houseCount - testRows - 1));
+    const linear = { units: 1, activation: 'ACTIVATION_LINEAR' as const };
+    const spec = {
+      ...housesSpec({ column: 'price', kind: 'KIND_NUMBER' }, linear, 'LOSS_MEAN_SQUARED_ERROR'),
+      split: { timeColumn: 'number', validationFraction: 0.1, testFraction: 0.2 },
+      epochs: 3,
+    };
+    const artifacts = [];
+    const tests = [];
+    for (const dataset of ['datasets/houses', 'datasets/castles']) {
+      const job = await train({ ...spec, dataset });
+      const version = await registry.getModelVersion({ name: job.modelVersion });
+      artifacts.push(version.artifacts.filter(({ path }) => /safetensors|pipeline|network/.test(path)));
+      tests.push(job.test);
+    }
+    expect(artifacts[0]!.length).toBe(3);
+    expect(artifacts[1]).toEqual(artifacts[0]);
+    expect(tests).toMatchObject([{ rowCount: testRows }, { rowCount: testRows }]);
+    expect(tests[1]!.loss).toBeGreaterThan(tests[0]!.loss + 1_000);
   });
 
   it('learns a number', async () => {

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { serialisePipeline } from '../../../services/pipeline/index.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec, PipelineSpec, StepSpec } from '../../../services/preprocessing/pipeline-spec.js';
-import { openTable, type TableContent } from './table.js';
+import { wholeSplit } from '../../../services/preprocessing/split.js';
+import { assignSplits } from '../../../services/preprocessing/split-assignment.js';
+import { openTable, type TableContent, type Values } from './table.js';
 
 const label: TableContent = { y: ['text', ['no', 'yes', 'no', 'yes', 'no', 'yes']] };
 const classes: LabelSpec = { column: 'y', kind: 'classes' };
-const split = { column: '', validationFraction: 0, testFraction: 0, seed: 1 };
+const split = { ...wholeSplit, seed: 1 };
 const byPart = { ...split, column: 'part' };
 
 const impute = (strategy: 'mean' | 'median' | 'mostFrequent' | 'constant', more = {}): StepSpec => ({
@@ -289,5 +291,43 @@ describe('fitPipeline', () => {
     const [first, second] = [await fit(content, spec, split, 1), await fit(content, spec, split, 6)];
     expect(serialisePipeline(first!.definition)).toEqual(serialisePipeline(second!.definition));
     expect(first!.rowCounts).toEqual({ train: 6, validation: 0, test: 0 });
+  });
+});
+
+describe('the test split', () => {
+  const rows = Array.from({ length: 60 }, (_, i) => i);
+  const content: TableContent = {
+    x: ['float64', rows.map((i) => (i % 7 === 0 ? null : (i * 31) % 53))],
+    word: ['text', rows.map((i) => 'abc'[i % 3]!)],
+    y: ['text', rows.map((i) => (i % 2 ? 'yes' : 'no'))],
+    part: ['text', rows.map((i) => (i % 4 === 3 ? 'test' : 'train'))],
+    class: ['text', rows.map((i) => 'rst'[(i * i) % 3]!)],
+    user: ['int64', rows.map((i) => i % 13)],
+    day: ['int64', rows.map((i) => (i * 17) % 60)],
+  };
+  const steps = specOf({ x: [impute('median'), standardise], word: [oneHot()] });
+
+  it.each<[string, Partial<typeof split>]>([
+    ['drawn at random', { testFraction: 0.25 }],
+    ['that a column names', { column: 'part', validationFraction: 0.1 }],
+    ['that is stratified', { stratifyColumn: 'class', testFraction: 0.25 }],
+    ['of groups', { groupColumn: 'user', testFraction: 0.25 }],
+    ['of the latest rows', { timeColumn: 'day', testFraction: 0.25 }],
+  ])('%s is not fitted on, whatever it holds', async (_, changes) => {
+    const spec = { ...split, ...changes };
+    const table = await openTable(content);
+    const assignment = await assignSplits(spec, table);
+    await table.close();
+    const poison = (values: Values, value: string | number): Values =>
+      values.map((old, row) => (assignment[row] === 2 ? value : old));
+    const poisoned: TableContent = {
+      ...content,
+      x: ['float64', poison(content.x![1], -1e6)],
+      word: ['text', poison(content.word![1], 'poison')],
+      y: ['text', poison(content.y![1], 'yes')],
+    };
+    const fitted = await fit(content, steps, spec, 25);
+    expect(fitted.rowCounts.test).toBeGreaterThan(5);
+    expect(await fit(poisoned, steps, spec, 25)).toEqual(fitted);
   });
 });

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PipelineStore, type StoredPipeline } from '../../../services/preprocessing/pipeline-store.js';
+import { wholeSplit } from '../../../services/preprocessing/split.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
 const now = () => 1_000;
@@ -13,7 +14,7 @@ const pipelineOf = (id: string): Omit<StoredPipeline, 'createTimeMs'> => ({
   version: 1,
   datasetDigest: 'sha256:1',
   spec: { columns: [], label: null },
-  split: { column: '', validationFraction: 0, testFraction: 0, seed: 0 },
+  split: wholeSplit,
   definition: '{}',
   rowCounts: { train: 1, validation: 0, test: 0 },
 });

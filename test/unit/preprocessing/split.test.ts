@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { randomKey } from '../../../services/pipeline/random-key.js';
 import { Violations } from '../../../services/platform/errors.js';
-import { assignSplits, checkSplit, countSplits, type SplitSpec } from '../../../services/preprocessing/split.js';
+import { checkSplit, countSplits, type SplitSpec, wholeSplit } from '../../../services/preprocessing/split.js';
+import { assignSplits } from '../../../services/preprocessing/split-assignment.js';
 import { openTable } from './table.js';
 
-const random: SplitSpec = { column: '', validationFraction: 0, testFraction: 0, seed: 1 };
+const random: SplitSpec = { ...wholeSplit, seed: 1 };
 const columns = [
   { name: 'part', type: { kind: 'text', large: false }, shape: [] },
   { name: 'x', type: { kind: 'boolean' }, shape: [] },
+  { name: 'pixels', type: { kind: 'list', type: 'uint8', width: 4 }, shape: [2, 2] },
 ] as const;
 
 function violations(spec: Partial<SplitSpec>): string[] {
@@ -32,6 +34,15 @@ describe('checkSplit', () => {
     ['a negative seed', { seed: -1 }, '`split.seed` to be an integer from 0'],
     ['an unknown column', { column: 'prat' }, 'did you mean "part"?'],
     ['a column that is no text', { column: 'x' }, 'to be a column of text but "x" is Bool'],
+    ['an unknown column of groups', { groupColumn: 'prat' }, '`split.group_column` to be a column of the dataset'],
+    [
+      'a time of text',
+      { timeColumn: 'part' },
+      '`split.time_column` to be a column of numbers or times but "part" is Utf8',
+    ],
+    ['strata of lists', { stratifyColumn: 'pixels' }, 'of single values but "pixels" is FixedSizeList[4]<Uint8>'],
+    ['two ways at once', { stratifyColumn: 'x', groupColumn: 'part' }, 'at most one of `split.stratify_column`'],
+    ['groups that are the split', { column: 'part', groupColumn: 'part' }, 'another column than `split.column`'],
     ['a test fraction beside a column', { column: 'part', testFraction: 0.1 }, '0 when `split.column` is set'],
   ])('refuses %s', (_, spec, message) => {
     expect(violations(spec)).toEqual([expect.stringContaining(message)]);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { preparePipeline, type StepSpec, transformColumns } from '../../../services/pipeline/index.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec } from '../../../services/preprocessing/pipeline-spec.js';
+import { wholeSplit } from '../../../services/preprocessing/split.js';
 import { root } from '../../support/mesh.js';
 import { openTable, type TableContent, type Values } from './table.js';
 
@@ -24,7 +25,7 @@ interface GoldenCase {
 }
 
 const golden = JSON.parse(readFileSync(path.join(root, 'test/golden/pipeline-steps.json'), 'utf8')) as Golden;
-const split = { column: 'part', validationFraction: 0, testFraction: 0, seed: 0 };
+const split = { ...wholeSplit, column: 'part' };
 
 /** Texts, or numbers in float64. A label is added, for those cases that have none. */
 function contentOf(columns: Record<string, Values>): TableContent {

@@ -11,6 +11,7 @@ import {
 } from '../../../services/pipeline/index.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec, PipelineSpec } from '../../../services/preprocessing/pipeline-spec.js';
+import { wholeSplit } from '../../../services/preprocessing/split.js';
 import { openTable, type TableContent } from './table.js';
 
 type Kind = StepSpec['kind'];
@@ -148,7 +149,7 @@ function contentOf(rows: readonly Record<string, unknown>[]): TableContent {
   };
 }
 
-const split = { column: 'part', validationFraction: 0, testFraction: 0, seed: 0 };
+const split = { ...wholeSplit, column: 'part' };
 
 async function fitOn(content: TableContent, spec: PipelineSpec, batchRows: number) {
   const table = await openTable(content, batchRows);
