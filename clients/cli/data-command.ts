@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
-import { type Millrace, pages } from '../sdk/index.js';
+import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
+import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { columnLines, findingLines } from './dataset-report.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
-import { fullName, idOf } from './resource-name.js';
+import { datasetName, fullName, idOf } from './resource-name.js';
 
 const formats = { idx: 'FORMAT_IDX', csv: 'FORMAT_CSV' } as const;
 export type FormatName = keyof typeof formats;
@@ -61,16 +64,58 @@ export async function dataList(millrace: Millrace, options: CommonOptions): Prom
   show(options, datasets, table([['DATASET', 'LATEST VERSION'], ...rows]), 'millrace data describe NAME');
 }
 
-export async function dataDescribe(millrace: Millrace, name: string, options: CommonOptions): Promise<void> {
-  const version = await millrace.preprocessing.getDatasetVersion({ name: fullName('datasets', name) });
-  show(options, version, describeVersion(version));
+interface DescribeOptions extends CommonOptions {
+  label?: string;
+  file?: string;
+}
+
+/** Figures of every column, and what is likely to spoil a model. */
+export async function dataDescribe(millrace: Millrace, text: string, options: DescribeOptions): Promise<void> {
+  const spec = options.file === undefined ? null : readTrainingSpec(await readFile(options.file, 'utf8'));
+  const version = await millrace.preprocessing.getDatasetVersion({ name: datasetName(text) });
+  const description = await millrace.preprocessing.describeDatasetVersion({
+    name: version.name,
+    labelColumn: options.label ?? spec?.pipeline?.label?.column ?? '',
+    split: spec?.split,
+  });
+  const lines = [summary(version), ...columnLines(description.columns), '', ...reportLines(description.findings)];
+  show(options, { ...version, ...description }, lines, `millrace data preview ${text}`);
+}
+
+function reportLines(findings: readonly Finding[]): string[] {
+  return findings.length > 0 ? findingLines(findings) : ['Nothing was found that is likely to spoil a model.'];
+}
+
+interface PreviewOptions extends CommonOptions {
+  rows?: number;
+  from?: number;
+  sample?: number;
+  columns?: string[];
+}
+
+/** Rows as they are, a JSON object a line. */
+export async function dataPreview(millrace: Millrace, text: string, options: PreviewOptions): Promise<void> {
+  const { rows: rowCount, from: firstRow, sample: sampleSeed, columns } = options;
+  const rows = await millrace.previewDataset(datasetName(text), { rowCount, firstRow, sampleSeed, columns });
+  const lines = rows.map(({ number, json }) => `${number}  ${json}`);
+  if (options.json) {
+    // The text of each row as it came: parsed, it would lose digits of large integers.
+    process.stdout.write(`[${rows.map(({ number, json }) => `{"number":${number},"values":${json}}`).join(',')}]\n`);
+    return;
+  }
+  show(options, rows, lines);
 }
 
 function describeVersion(version: DatasetVersion): string[] {
-  const { name, digest, rowCount, sizeBytes, columns } = version;
-  const rows = columns.map((column) => [column.name, column.type, column.shape.join(' x '), String(column.nullCount)]);
-  return [
-    `${name}  ${rowCount.toLocaleString('en-US')} rows  ${(sizeBytes / 1e6).toFixed(1)} MB  ${digest}`,
-    ...table([['COLUMN', 'TYPE', 'SHAPE', 'MISSING'], ...rows]),
-  ];
+  const rows = version.columns.map((column) => [
+    column.name,
+    column.type,
+    column.shape.join(' x '),
+    String(column.nullCount),
+  ]);
+  return [summary(version), ...table([['COLUMN', 'TYPE', 'SHAPE', 'MISSING'], ...rows])];
+}
+
+function summary({ name, digest, rowCount, sizeBytes }: DatasetVersion): string {
+  return `${name}  ${rowCount.toLocaleString('en-US')} rows  ${(sizeBytes / 1e6).toFixed(1)} MB  ${digest}`;
 }

@@ -158,9 +158,24 @@ connected(data, 'import <name> <path...>', 'read files into a new dataset versio
 connected(data, 'list', 'list datasets').action((options) =>
   withMillrace(commands.data, options, ({ dataList }, millrace) => dataList(millrace, options)),
 );
-connected(data, 'describe <name>', 'columns and rows of the latest version').action((name, options) =>
-  withMillrace(commands.data, options, ({ dataDescribe }, millrace) => dataDescribe(millrace, name, options)),
-);
+connected(data, 'describe <name>', 'figures of every column, and what may spoil a model; NAME or NAME:VERSION')
+  .option('--label <column>', 'the column to be predicted: look for columns that tell it, and for rare classes')
+  .option('-f, --file <spec>', 'take label and split from a training spec: look for rows that stand in several splits')
+  .action((name, options) =>
+    withMillrace(commands.data, options, ({ dataDescribe }, millrace) => dataDescribe(millrace, name, options)),
+  );
+connected(data, 'preview <name>', 'rows as JSON; NAME or NAME:VERSION')
+  .option('--rows <n>', 'how many, 1 to 1000 (default: 10)', (text) => parseInteger(text, 1, 1_000))
+  .addOption(
+    new Option('--from <row>', 'the first of them, from 1')
+      .argParser((text) => parseInteger(text, 1, Number.MAX_SAFE_INTEGER))
+      .conflicts('sample'),
+  )
+  .option('--sample <seed>', 'draw them at random', (text) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER))
+  .option('--columns <columns...>', 'columns to show (default: all)')
+  .action((name, options) =>
+    withMillrace(commands.data, options, ({ dataPreview }, millrace) => dataPreview(millrace, name, options)),
+  );
 
 const pipeline = program.command('pipeline').description('fitted pipelines');
 connected(pipeline, 'fit', 'fit a pipeline on the training split of a dataset')

@@ -4,7 +4,7 @@ import { type Millrace, pages } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { versionedName } from './predict-command.js';
 import { stateWord } from './progress-bar.js';
-import { fullName, idOf } from './resource-name.js';
+import { datasetName, fullName, idOf } from './resource-name.js';
 
 export interface PredictDatasetOptions extends CommonOptions {
   dataset: string;
@@ -22,12 +22,10 @@ export async function predictDataset(millrace: Millrace, model: string, options:
   if (options.output === undefined) {
     throw new CommandError('--dataset needs --output NAME, the dataset that it is predicted into.');
   }
-  const [dataset, version] = options.dataset.split(':');
-  const name = fullName('datasets', dataset!);
   const job = await millrace.prediction.createBatchPrediction({
     batchPrediction: {
       model: versionedName(model),
-      dataset: version === undefined ? name : `${name}/versions/${version}`,
+      dataset: datasetName(options.dataset),
       outputDataset: fullName('datasets', options.output),
       carriedColumns: options.carry ?? [],
       includeProbability: options.probability ?? false,

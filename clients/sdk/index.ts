@@ -1,5 +1,6 @@
 /** Millrace for TypeScript programs. */
 export { RpcError } from '../../proto/index.js';
+export type { PreviewedRow, PreviewOptions } from './dataset.js';
 export type { DeploymentChange } from './deployment.js';
 export { Millrace, type MillraceOptions } from './millrace.js';
 export { InvalidModelError } from './model-import.js';

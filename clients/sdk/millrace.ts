@@ -4,6 +4,7 @@ import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millr
 import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { contracts, createClient, RpcError } from '../../proto/index.js';
+import { type PreviewedRow, type PreviewOptions, previewDataset } from './dataset.js';
 import { type DeploymentChange, deploymentUpdate } from './deployment.js';
 import { importModel } from './model-import.js';
 import { predictRecords, type RecordAnswer } from './record-stream.js';
@@ -92,6 +93,14 @@ export class Millrace {
       }
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));
     }
+  }
+
+  /**
+   * Some rows of a dataset.
+   * @param name `datasets/NAME` for its latest version, or `datasets/NAME/versions/N`
+   */
+  previewDataset(name: string, options: PreviewOptions = {}): Promise<PreviewedRow[]> {
+    return previewDataset(this.preprocessing, name, options);
   }
 
   /**

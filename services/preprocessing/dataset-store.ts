@@ -10,6 +10,7 @@ import { isId } from '../platform/resource-name.js';
 import type { Column } from './column.js';
 import { type Dataset, type DatasetVersion, datasetName, datasetVersionName, versionNameOf } from './dataset.js';
 import { DatasetDraft, type DraftContent, dataFile, metadataFile } from './dataset-draft.js';
+import { DerivedFiles } from './derived-files.js';
 import { StoredTable } from './stored-table.js';
 
 const numberType = z.enum(numberTypes);
@@ -170,6 +171,22 @@ export class DatasetStore {
       await syncFolder(this.folder);
       await rm(grave, { recursive: true });
     });
+  }
+
+  /** What is kept of a version beside its rows. */
+  derivedFiles({ dataset, version, digest }: DatasetVersion): DerivedFiles {
+    return new DerivedFiles(path.join(this.folder, dataset, String(version)), digest);
+  }
+
+  /** A new folder for what is only needed while `work` runs; it is removed after it. */
+  async withScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+    const folder = path.join(this.draftFolder, randomUUID());
+    await mkdir(folder);
+    try {
+      return await work(folder);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   /** Opens a version's rows; they stay readable until closed, even when the dataset is deleted. */

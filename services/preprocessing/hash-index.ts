@@ -35,6 +35,12 @@ export class HashIndex {
     return [this.#low[number]!, this.#high[number]!];
   }
 
+  /** Forgets all keys and keeps its room. */
+  clear(): void {
+    this.#slots.fill(0);
+    this.size = 0;
+  }
+
   #find(low: number, high: number): number {
     const mask = this.#slots.length - 1;
     // The keys may be numbers as they lie, whose low bits are often all zero.

@@ -9,11 +9,18 @@ export interface OrderedKeys {
 /** Numbers as keys: of two numbers, the smaller has the smaller key; zero and minus zero have one. */
 export function orderedKeys(values: NumberArray): OrderedKeys {
   if (values instanceof BigUint64Array || values instanceof BigInt64Array) {
-    const { low, high } = halves(values);
-    return { low, high: values instanceof BigInt64Array ? high.map((half) => half ^ 0x80000000) : high };
+    const keys = halves(values);
+    for (let i = 0; values instanceof BigInt64Array && i < values.length; i++) {
+      keys.high[i]! ^= 0x80000000;
+    }
+    return keys;
   }
-  // Minus zero and zero make zero.
-  const { low, high } = halves(Float64Array.from(values, (value) => value + 0));
+  const numbers = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    // Minus zero and zero make zero.
+    numbers[i] = values[i]! + 0;
+  }
+  const { low, high } = halves(numbers);
   for (let i = 0; i < high.length; i++) {
     const isNegative = high[i]! >>> 31 === 1;
     high[i] = isNegative ? ~high[i]! : high[i]! ^ 0x80000000;
@@ -37,4 +44,10 @@ function halves(values: Float64Array | BigInt64Array | BigUint64Array): OrderedK
     high[i] = words[2 * i + 1]!;
   }
   return { low, high };
+}
+
+/** The integer that a key of 64-bit integers stands for. */
+export function integerOfKey(low: number, high: number, isSigned: boolean): bigint {
+  const bits = (BigInt(isSigned ? (high ^ 0x80000000) >>> 0 : high) << 32n) | BigInt(low);
+  return isSigned ? BigInt.asIntN(64, bits) : bits;
 }

@@ -19,11 +19,20 @@ const gatheredMax = 1 << 20;
  * a radix selection that counts 16 bits in each pass, and sorts what is left once that is at most 2^20 keys.
  *
  * @param ranks below the number of keys
+ * @param firstDigits counts of the keys' first digits, where they are known: it takes a pass less
  */
-export async function selectRanks(batches: KeyBatches, ranks: readonly number[]): Promise<RankedKey[]> {
-  let ranges = ranks.length > 0 ? [new Range(0, 0, [...new Set(ranks)])] : [];
+export async function selectRanks(
+  batches: KeyBatches,
+  ranks: readonly number[],
+  firstDigits: Uint32Array | null = null,
+): Promise<RankedKey[]> {
   const found = new Map<number, RankedKey>();
-  for (let digit = 0; ranges.length > 0; digit++) {
+  let ranges = ranks.length > 0 ? [new Range(0, 0, [...new Set(ranks)])] : [];
+  if (firstDigits) {
+    ranges[0]!.counts = firstDigits;
+    ranges = ranges[0]!.narrow(0, found);
+  }
+  for (let digit = firstDigits ? 1 : 0; ranges.length > 0; digit++) {
     const isLast = digit > 0 && ranges.reduce((sum, { size }) => sum + size, 0) <= gatheredMax;
     const search = new RangeSearch(ranges, digit);
     for await (const keys of batches()) {
@@ -34,9 +43,16 @@ export async function selectRanks(batches: KeyBatches, ranks: readonly number[])
   return ranks.map((rank) => found.get(rank)!);
 }
 
+/** Adds to the counts of the first 16 bits. */
+export function countFirstDigits({ high }: OrderedKeys, counts: Uint32Array): void {
+  for (const half of high) {
+    counts[half >>> 16]!++;
+  }
+}
+
 /** Keys that begin with the same digits, some of whose ranks are wanted. */
 class Range {
-  counts = new Uint32Array(0);
+  counts: Uint32Array = new Uint32Array(0);
   /** Once they are few: the keys themselves, lower half first. */
   gathered = new Uint32Array(0);
   gatheredCount = 0;
@@ -100,10 +116,7 @@ class RangeSearch {
 
   push({ low, high }: OrderedKeys, gather: boolean): void {
     if (this.digit === 0) {
-      const counts = this.#countsOf(this.#ranges.get(0)!);
-      for (const half of high) {
-        counts[half >>> 16]!++;
-      }
+      countFirstDigits({ low, high }, this.#countsOf(this.#ranges.get(0)!));
       return;
     }
     for (let i = 0; i < high.length; i++) {

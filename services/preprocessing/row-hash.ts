@@ -42,7 +42,7 @@ export class RowHashes {
 }
 
 /** MurmurHash3's 32-bit finalizer. */
-function mix(value: number): number {
+export function mix(value: number): number {
   let h = value;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -122,12 +122,20 @@ function addBytes(hashes: RowHashes, row: number, bytes: Uint8Array, from: numbe
   hashes.add(row, rest);
 }
 
+/** The batches of a table share their dictionaries. */
+const hashedDictionaries = new WeakMap<DictionaryChunk['dictionary'], RowHashes>();
+
 /** What an entry says counts, not where it stands. */
 function entryAdder(hashes: RowHashes, { dictionary, indices }: DictionaryChunk): (row: number) => void {
-  const entries = new RowHashes(dictionary.length);
-  for (const [i, text] of dictionary.entries()) {
-    const bytes = Buffer.from(text ?? '');
-    addBytes(entries, i, bytes, 0, bytes.length);
+  let entries = hashedDictionaries.get(dictionary);
+  if (!entries) {
+    entries = new RowHashes(dictionary.length);
+    for (const [i, text] of dictionary.entries()) {
+      const bytes = Buffer.from(text ?? '');
+      addBytes(entries, i, bytes, 0, bytes.length);
+    }
+    hashedDictionaries.set(dictionary, entries);
   }
-  return (row) => hashes.addHash(row, entries, Number(indices[row]));
+  const known = entries;
+  return (row) => hashes.addHash(row, known, Number(indices[row]));
 }

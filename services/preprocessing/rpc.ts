@@ -17,6 +17,9 @@ import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
 import { typeName } from './column.js';
 import { type Dataset, type DatasetVersion, datasetName, versionNameOf } from './dataset.js';
+import { Descriptions } from './description/description.js';
+import { previewRows } from './description/preview.js';
+import { fromPreviewRequest, toDescription } from './description-rpc.js';
 import { importDataset } from './import-dataset.js';
 import type { ImportFormat } from './import-file.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
@@ -31,6 +34,7 @@ const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', F
 /** `millrace.v1.PreprocessingService`. */
 export function preprocessingService(preparation: Preparation): ImplementedContract {
   const { datasets, pipelines } = preparation;
+  const descriptions = new Descriptions(datasets);
   const transform = async (pipeline: string, records: Record__Output[]) => {
     checkRecordCount(records.length, recordsMax);
     const { pipeline: id } = pipelineName.parse(pipeline, 'pipeline');
@@ -72,6 +76,14 @@ export function preprocessingService(preparation: Preparation): ImplementedContr
       const rows = versions.filter(({ version }) => version < before).reverse();
       const [page, nextPageToken] = toPage(rows, size, ({ version }) => version);
       return { datasetVersions: page.map(toDatasetVersion), nextPageToken };
+    },
+    async DescribeDatasetVersion({ name, labelColumn, split }, { signal }) {
+      const spec = { labelColumn, split: split && fromSplitSpec(split) };
+      return toDescription(await descriptions.describe(name, spec, signal));
+    },
+    async PreviewDatasetVersion(request, { signal }) {
+      const { version, rows } = await previewRows(datasets, request.name, fromPreviewRequest(request), signal);
+      return { datasetVersion: versionNameOf(version), rows };
     },
     async FitPipeline({ dataset, spec, split }, { signal }) {
       const fitted = await preparation.fit(dataset, fromPipelineSpec(spec), fromSplitSpec(split), signal);

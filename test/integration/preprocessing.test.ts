@@ -572,3 +572,67 @@ describe('Flight', () => {
     }
   });
 });
+
+describe('DescribeDatasetVersion and PreviewDatasetVersion', () => {
+  const people = 'age,city,adult\n30,Bern,yes\n17,Bern,no\n45,Chur,yes\n12,,no\n30,Bern,yes\n';
+
+  it('give figures, findings and rows of a dataset', async () => {
+    const version = await importFiles('people', write('people.csv', people));
+    const split = { groupColumn: 'city', testFraction: 0.4 };
+    const named = { name: 'datasets/people', labelColumn: 'adult' };
+    const refused = await failure(client.describeDatasetVersion({ ...named, split }));
+    expect(refused.message).toContain('to have a value in column "city" but row 4 has none');
+    const { columns, findings, ...rest } = await client.describeDatasetVersion(named);
+    expect(rest).toEqual({ datasetVersion: version.name, digest: version.digest, rowCount: 5 });
+    expect(columns).toMatchObject([
+      {
+        name: 'age',
+        type: 'Int64',
+        valueCount: 5,
+        distinctCount: 4,
+        distinctExact: true,
+        numbers: { minimum: 12, maximum: 45, mean: 26.8, histogram: { counts: { length: 20 } } },
+        lengths: null,
+      },
+      {
+        name: 'city',
+        type: 'Utf8',
+        nullCount: 1,
+        numbers: null,
+        lengths: { minimum: 4, maximum: 4, mean: 4 },
+        topValues: [
+          { value: 'Bern', count: 3 },
+          { value: 'Chur', count: 1 },
+        ],
+      },
+      { name: 'adult', distinctCount: 2 },
+    ]);
+    expect(columns[0]!.numbers!.quantiles[3]).toEqual({ fraction: 0.5, value: 30 });
+    expect(findings).toMatchObject([
+      { kind: 'KIND_DUPLICATED_ROWS', severity: 'SEVERITY_WARNING', rowCount: 1, firstRows: [5], measure: 0.2 },
+    ]);
+    expect(await client.describeDatasetVersion({ name: version.name, labelColumn: 'adult' })).toEqual({
+      ...rest,
+      columns,
+      findings,
+    });
+  });
+
+  it('answer the first rows, rows from one on, and a sample', async () => {
+    const { name } = await importFiles('people', write('people.csv', people));
+    const first = await client.previewDatasetVersion({ name: 'datasets/people', rowCount: 1 });
+    expect(first).toEqual({
+      datasetVersion: name,
+      rows: [{ number: 1, json: '{"age":30,"city":"Bern","adult":"yes"}' }],
+    });
+    const last = await client.previewDatasetVersion({ name, firstRow: 4, columns: ['city'] });
+    expect(last.rows).toEqual([
+      { number: 4, json: '{"city":null}' },
+      { number: 5, json: '{"city":"Bern"}' },
+    ]);
+    const sample = { name, rowCount: 2, sampleSeed: 0 };
+    expect((await client.previewDatasetVersion(sample)).rows).toHaveLength(2);
+    const refused = await failure(client.previewDatasetVersion({ name, firstRow: 0, columns: ['town'] }));
+    expect(refused.details.fieldViolations.map(({ field }) => field)).toEqual(['first_row', 'columns[0]']);
+  });
+});

@@ -1,0 +1,30 @@
+import { type ColumnChunk, isValid, type NumberArray } from '../../pipeline/index.js';
+import type { ColumnType } from '../column.js';
+
+/** One value as JSON. Not by way of JSON.stringify of a whole row: it knows no integers beyond 2^53. */
+export function valueJson(chunk: ColumnChunk, type: ColumnType, row: number): string {
+  if (!isValid(chunk.validity, row)) {
+    return 'null';
+  }
+  switch (chunk.kind) {
+    case 'number':
+      return type.kind === 'list'
+        ? listOfNumbers(chunk.values, row * chunk.width, chunk.width)
+        : String(chunk.values[row]);
+    case 'boolean':
+      return String((chunk.bits[row >> 3]! & (1 << (row & 7))) !== 0);
+    case 'text':
+      return JSON.stringify(bytesAt(chunk, row).toString('utf8'));
+    case 'dictionary':
+      return JSON.stringify(chunk.dictionary[Number(chunk.indices[row])]);
+  }
+}
+
+function listOfNumbers(values: NumberArray, from: number, length: number): string {
+  return `[${values.subarray(from, from + length).join(',')}]`;
+}
+
+function bytesAt({ offsets, bytes }: { offsets: Int32Array | BigInt64Array; bytes: Uint8Array }, row: number): Buffer {
+  const from = Number(offsets[row]);
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, Number(offsets[row + 1]) - from);
+}
