@@ -75,8 +75,75 @@ export interface DictionaryChunk {
   validity: Validity;
 }
 
+/** Bytes; value i is bytes[offsets[i] .. offsets[i + 1]]. */
+export interface BinaryChunk {
+  kind: 'binary';
+  length: number;
+  offsets: Int32Array | BigInt64Array;
+  bytes: Uint8Array;
+  validity: Validity;
+}
+
+/** Points in time: whole units since 1970-01-01 00:00, days in 32 bits and all others in 64. */
+export interface TimeChunk {
+  kind: 'time';
+  length: number;
+  unit: 'day' | 'second' | 'millisecond' | 'microsecond' | 'nanosecond';
+  values: Int32Array | BigInt64Array;
+  validity: Validity;
+}
+
+/** Values of `width` bytes each that are kept and not read: decimals. */
+export interface OpaqueChunk {
+  kind: 'opaque';
+  length: number;
+  width: number;
+  bytes: Uint8Array;
+  validity: Validity;
+}
+
+/** Rows without a value; `validity` says so of each. */
+export interface NullChunk {
+  kind: 'null';
+  length: number;
+  validity: Uint8Array;
+}
+
+/** Lists; list i is items offsets[i] to offsets[i + 1], or i * width to (i + 1) * width where there are no offsets. */
+export interface ListChunk {
+  kind: 'list';
+  length: number;
+  offsets: Int32Array | BigInt64Array | null;
+  width: number;
+  items: ColumnChunk;
+  validity: Validity;
+}
+
+/** Where list `row` begins among the items; `row` may be the length. */
+export function listStart({ offsets, width }: ListChunk, row: number): number {
+  return offsets ? Number(offsets[row]) : row * width;
+}
+
+/** Records: one chunk a field, all of this length. */
+export interface StructChunk {
+  kind: 'struct';
+  length: number;
+  fields: ColumnChunk[];
+  validity: Validity;
+}
+
 /** Consecutive rows of one column, as Arrow lays them out. */
-export type ColumnChunk = NumberChunk | BooleanChunk | TextChunk | DictionaryChunk;
+export type ColumnChunk =
+  | NumberChunk
+  | BooleanChunk
+  | TextChunk
+  | DictionaryChunk
+  | BinaryChunk
+  | TimeChunk
+  | OpaqueChunk
+  | NullChunk
+  | ListChunk
+  | StructChunk;
 
 export function isValid(validity: Validity, row: number): boolean {
   return validity === null || (validity[row >> 3]! & (1 << (row & 7))) !== 0;

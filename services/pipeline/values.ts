@@ -29,6 +29,8 @@ export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues
       return numberValues(gatherBooleans(chunk, rows), 1, gatherMissing(chunk.validity, rows));
     case 'number':
       return numberValues(gatherNumbers(chunk, rows), chunk.width, gatherMissing(chunk.validity, rows));
+    default:
+      throw new Error(`a pipeline is checked not to read a column of kind ${chunk.kind}`);
   }
 }
 

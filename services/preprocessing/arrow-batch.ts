@@ -5,6 +5,7 @@ import {
   everyRow,
   gatherTexts,
   isValid,
+  type ListChunk,
   type NumberArray,
   type NumberChunk,
   type NumberType,
@@ -13,8 +14,9 @@ import {
   type Validity,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
-import { type BatchHeader, malformedArrow, type Region } from './arrow-message.js';
+import type { BatchHeader, Region } from './arrow-message.js';
 import type { Column, ColumnType } from './column.js';
+import { malformedArrow } from './malformed-arrow.js';
 
 /** Values of dictionaries by id. */
 export type Dictionaries = ReadonlyMap<number, readonly (string | null)[]>;
@@ -22,27 +24,55 @@ export type Dictionaries = ReadonlyMap<number, readonly (string | null)[]>;
 /** Where a column's nodes and buffers stand in a batch. */
 export interface ColumnPlace {
   node: number;
+  nodeCount: number;
   buffer: number;
   bufferCount: number;
 }
 
-/** Places of all columns, in order. */
-export function layOut(columns: readonly Column[]): ColumnPlace[] {
+/** Places of all columns, in order: each has its own, then those of its items or fields, depth first. */
+export function layOut(columns: readonly { type: ColumnType }[]): ColumnPlace[] {
   let node = 0;
   let buffer = 0;
   return columns.map(({ type }) => {
-    const bufferCount = type.kind === 'text' || type.kind === 'list' ? 3 : 2;
-    const place = { node, buffer, bufferCount };
-    node += type.kind === 'list' ? 2 : 1;
-    buffer += bufferCount;
+    const { nodes, buffers } = sizeOf(type);
+    const place = { node, nodeCount: nodes, buffer, bufferCount: buffers };
+    node += nodes;
+    buffer += buffers;
     return place;
   });
 }
 
+function sizeOf(type: ColumnType): { nodes: number; buffers: number } {
+  switch (type.kind) {
+    case 'null':
+      return { nodes: 1, buffers: 0 };
+    case 'text':
+      return { nodes: 1, buffers: 3 };
+    case 'binary':
+      return { nodes: 1, buffers: type.width === null ? 3 : 2 };
+    case 'list':
+      return { nodes: 2, buffers: 3 };
+    case 'nested': {
+      const item = sizeOf(type.item);
+      return { nodes: item.nodes + 1, buffers: item.buffers + (type.width === null ? 2 : 1) };
+    }
+    case 'struct': {
+      const fields = type.fields.map((field) => sizeOf(field.type));
+      return fields.reduce(
+        (sum, { nodes, buffers }) => ({ nodes: sum.nodes + nodes, buffers: sum.buffers + buffers }),
+        { nodes: 1, buffers: 1 },
+      );
+    }
+    default:
+      return { nodes: 1, buffers: 2 };
+  }
+}
+
 /** Refuses a batch whose header does not fit the schema or its body. */
 export function checkBatch(columns: readonly Column[], batch: BatchHeader, bodyBytes: number): void {
-  const nodes = columns.reduce((sum, { type }) => sum + (type.kind === 'list' ? 2 : 1), 0);
-  const buffers = layOut(columns).reduce((sum, { bufferCount }) => sum + bufferCount, 0);
+  const layout = layOut(columns);
+  const nodes = layout.reduce((sum, { nodeCount }) => sum + nodeCount, 0);
+  const buffers = layout.reduce((sum, { bufferCount }) => sum + bufferCount, 0);
   if (batch.nodes.length !== nodes || batch.buffers.length !== buffers) {
     const received = `${batch.nodes.length} nodes and ${batch.buffers.length} buffers`;
     throw malformedArrow(`a batch has ${received} where its schema needs ${nodes} and ${buffers}`);
@@ -52,6 +82,23 @@ export function checkBatch(columns: readonly Column[], batch: BatchHeader, bodyB
       throw malformedArrow(`a buffer reaches from byte ${offset} to ${offset + length} of a body of ${bodyBytes}`);
     }
   }
+  const values = batch.nodes.reduce((sum, { length }) => sum + length, 0);
+  if (values > 8 * bodyBytes + freeValuesMax) {
+    throw malformedArrow(`a batch claims ${values} values in ${bodyBytes} bytes. Send smaller batches`);
+  }
+}
+
+/** Nulls and structs take no bytes: a forged header alone could name any number of them. */
+const freeValuesMax = 2 ** 24;
+let zeros = new Uint8Array(0);
+
+/** One bit for each value; all share the same bytes. */
+function allMissing(length: number): Uint8Array {
+  const bytes = Math.ceil(length / 8);
+  if (zeros.length < bytes) {
+    zeros = new Uint8Array(bytes);
+  }
+  return zeros.subarray(0, bytes);
 }
 
 /** Bytes of a region of the body. */
@@ -65,39 +112,144 @@ export function decodeColumn(
   read: ReadRegion,
   dictionaries: Dictionaries,
 ): ColumnChunk {
-  const { length } = batch;
+  const nodes = batch.nodes.slice(place.node, place.node + place.nodeCount);
   const buffers = batch.buffers.slice(place.buffer, place.buffer + place.bufferCount);
-  const node = batch.nodes[place.node]!;
-  if (node.length !== length) {
-    throw malformedArrow(`column ${JSON.stringify(name)} has ${node.length} rows of ${length}`);
-  }
-  const validity = decodeValidity(name, read(buffers[0]!), node);
-  const last = read(buffers.at(-1)!);
-  switch (type.kind) {
-    case 'number':
-      return { kind: 'number', length, width: 1, values: numbers(name, last, type.type, length), validity };
-    case 'boolean':
-      return { kind: 'boolean', length, bits: expectBytes(name, last, Math.ceil(length / 8)), validity };
-    case 'text':
-      return decodeText(name, type, length, read(buffers[1]!), last, validity);
-    case 'dictionary':
-      return decodeIndices(name, type, length, last, validity, dictionaries);
-    case 'list': {
-      const child = batch.nodes[place.node + 1]!;
-      if (child.length !== length * type.width) {
-        throw malformedArrow(
-          `column ${JSON.stringify(name)} has ${child.length} items in ${length} lists of ${type.width}`,
-        );
-      }
-      refuseMissingItems(name, decodeValidity(name, read(buffers[1]!), child), child.length, type.width, validity);
-      return {
-        kind: 'number',
-        length,
-        width: type.width,
-        values: numbers(name, last, type.type, child.length),
-        validity,
-      };
+  return new ColumnDecoder(name, nodes, buffers, read, dictionaries).decode(type, batch.length);
+}
+
+/** Takes nodes and buffers of one column in their order. */
+class ColumnDecoder {
+  #node = 0;
+  #buffer = 0;
+
+  constructor(
+    private readonly name: string,
+    private readonly nodes: BatchHeader['nodes'],
+    private readonly buffers: readonly Region[],
+    private readonly read: ReadRegion,
+    private readonly dictionaries: Dictionaries,
+  ) {}
+
+  decode(type: ColumnType, length: number): ColumnChunk {
+    const { name } = this;
+    const node = this.#takeNode(length);
+    if (type.kind === 'null') {
+      return { kind: 'null', length, validity: allMissing(length) };
     }
+    const validity = decodeValidity(name, this.#takeBuffer(), node);
+    switch (type.kind) {
+      case 'number':
+        return { kind: 'number', length, width: 1, values: this.#numbers(type.type, length), validity };
+      case 'boolean':
+        return {
+          kind: 'boolean',
+          length,
+          bits: expectBytes(name, this.#takeBuffer(), Math.ceil(length / 8)),
+          validity,
+        };
+      case 'text':
+        return this.#text(type, length, validity);
+      case 'dictionary':
+        return decodeIndices(name, type, this.#numbers(type.index, length), validity, this.dictionaries);
+      case 'list':
+        return this.#fixedList(type, length, validity);
+      case 'binary':
+        return { kind: 'binary', length, ...this.#bytes(type, length), validity };
+      case 'date':
+      case 'timestamp': {
+        const { unit } = type;
+        const values = this.#numbers(unit === 'day' ? 'int32' : 'int64', length) as Int32Array | BigInt64Array;
+        return { kind: 'time', length, unit, values, validity };
+      }
+      case 'decimal':
+        return {
+          kind: 'opaque',
+          length,
+          width: 16,
+          bytes: expectBytes(name, this.#takeBuffer(), length * 16),
+          validity,
+        };
+      case 'nested':
+        return this.#nested(type, length, validity);
+      case 'struct': {
+        const fields = type.fields.map((field) => this.decode(field.type, length));
+        return { kind: 'struct', length, fields, validity };
+      }
+    }
+  }
+
+  /** @param length that it must have */
+  #takeNode(length: number): BatchHeader['nodes'][number] {
+    const node = this.nodes[this.#node++]!;
+    if (node.length !== length) {
+      throw malformedArrow(`column ${JSON.stringify(this.name)} has ${node.length} values where it needs ${length}`);
+    }
+    return node;
+  }
+
+  #takeBuffer(): Uint8Array {
+    return this.read(this.buffers[this.#buffer++]!);
+  }
+
+  #numbers(type: NumberType, count: number): NumberArray {
+    return numbers(this.name, this.#takeBuffer(), type, count);
+  }
+
+  #offsets(large: boolean, length: number): Int32Array | BigInt64Array {
+    const bytes = this.#takeBuffer();
+    // An empty column may come without its single offset.
+    const isEmpty = length === 0 && bytes.length === 0;
+    const offsets = isEmpty ? new Int32Array(1) : numbers(this.name, bytes, large ? 'int64' : 'int32', length + 1);
+    return offsets as Int32Array | BigInt64Array;
+  }
+
+  #text({ large }: ColumnType & { kind: 'text' }, length: number, validity: Validity): TextChunk {
+    const chunk: TextChunk = { kind: 'text', length, ...this.#bytes({ large, width: null }, length), validity };
+    refuseBrokenText(this.name, chunk);
+    return chunk;
+  }
+
+  #bytes({ large, width }: { large: boolean; width: number | null }, length: number) {
+    if (width !== null) {
+      const offsets = Int32Array.from({ length: length + 1 }, (_, i) => i * width);
+      return { offsets, bytes: expectBytes(this.name, this.#takeBuffer(), length * width) };
+    }
+    const offsets = this.#offsets(large, length);
+    const bytes = this.#takeBuffer();
+    checkOffsets(this.name, offsets, bytes.length, 'bytes');
+    return { offsets, bytes };
+  }
+
+  #fixedList({ type, width }: ColumnType & { kind: 'list' }, length: number, validity: Validity): NumberChunk {
+    const count = length * width;
+    const item = this.#takeNode(count);
+    refuseMissingItems(this.name, decodeValidity(this.name, this.#takeBuffer(), item), count, width, validity);
+    return { kind: 'number', length, width, values: this.#numbers(type, count), validity };
+  }
+
+  #nested({ form, width, item }: ColumnType & { kind: 'nested' }, length: number, validity: Validity): ListChunk {
+    if (width !== null) {
+      const items = this.decode(item, length * width);
+      return { kind: 'list', length, offsets: null, width, items, validity };
+    }
+    const offsets = this.#offsets(form === 'LargeList', length);
+    const count = this.nodes[this.#node]!.length;
+    checkOffsets(this.name, offsets, count, 'items');
+    return { kind: 'list', length, offsets, width: 0, items: this.decode(item, count), validity };
+  }
+}
+
+function checkOffsets(name: string, offsets: Int32Array | BigInt64Array, limit: number, of: 'bytes' | 'items'): void {
+  let previous = Number(offsets[0]);
+  if (previous < 0) {
+    throw malformedArrow(`column ${JSON.stringify(name)} has a negative offset`);
+  }
+  for (let i = 0; i < offsets.length; i++) {
+    const offset = Number(offsets[i]);
+    if (offset < previous || offset > limit) {
+      throw malformedArrow(`column ${JSON.stringify(name)} has offsets that do not rise within its ${limit} ${of}`);
+    }
+    previous = offset;
   }
 }
 
@@ -170,36 +322,6 @@ function numbers(name: string, bytes: Uint8Array, type: NumberType, count: numbe
   return new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, count);
 }
 
-function decodeText(
-  name: string,
-  { large }: ColumnType & { kind: 'text' },
-  length: number,
-  offsetBytes: Uint8Array,
-  bytes: Uint8Array,
-  validity: Validity,
-): TextChunk {
-  const type = large ? 'int64' : 'int32';
-  // An empty column may come without its single offset.
-  const isEmpty = length === 0 && offsetBytes.length === 0;
-  const offsets = isEmpty ? new Int32Array(1) : numbers(name, offsetBytes, type, length + 1);
-  let previous = Number(offsets[0]);
-  if (previous < 0) {
-    throw malformedArrow(`column ${JSON.stringify(name)} has a negative offset`);
-  }
-  for (let i = 1; i <= length; i++) {
-    const offset = Number(offsets[i]);
-    if (offset < previous || offset > bytes.length) {
-      throw malformedArrow(
-        `column ${JSON.stringify(name)} has offsets that do not rise within its ${bytes.length} bytes`,
-      );
-    }
-    previous = offset;
-  }
-  const chunk: TextChunk = { kind: 'text', length, offsets: offsets as Int32Array | BigInt64Array, bytes, validity };
-  refuseBrokenText(name, chunk);
-  return chunk;
-}
-
 /** The bytes must be UTF-8, and no text may begin within a character. */
 function refuseBrokenText(name: string, { length, offsets, bytes }: TextChunk): void {
   const used = bytes.subarray(Number(offsets[0]), Number(offsets[length]));
@@ -216,12 +338,11 @@ function refuseBrokenText(name: string, { length, offsets, bytes }: TextChunk): 
 function decodeIndices(
   name: string,
   type: ColumnType & { kind: 'dictionary' },
-  length: number,
-  bytes: Uint8Array,
+  indices: NumberArray,
   validity: Validity,
   dictionaries: Dictionaries,
 ): DictionaryChunk {
-  const indices = numbers(name, bytes, type.index, length);
+  const { length } = indices;
   const dictionary = dictionaries.get(type.id) ?? [];
   for (let row = 0; row < length; row++) {
     if (isValid(validity, row) && !(indices[row]! >= 0 && indices[row]! < dictionary.length)) {
@@ -230,19 +351,4 @@ function decodeIndices(
     }
   }
   return { kind: 'dictionary', length, indices, dictionary, validity };
-}
-
-/** Refuses NaN and infinities, naming the row. @param firstRow rows of the table before this chunk */
-export function refuseNonFinite(name: string, chunk: ColumnChunk, firstRow: number): void {
-  if (chunk.kind !== 'number' || !(chunk.values instanceof Float32Array || chunk.values instanceof Float64Array)) {
-    return;
-  }
-  const { values, width, validity } = chunk as NumberChunk & { values: Float64Array };
-  for (let i = 0; i < values.length; i++) {
-    const row = Math.floor(i / width);
-    if (!Number.isFinite(values[i]) && isValid(validity, row)) {
-      const message = `Expected column ${JSON.stringify(name)} to hold finite numbers but received ${values[i]} in row ${firstRow + row + 1}.`;
-      throw new ServiceError('INVALID_ARGUMENT', 'NOT_FINITE', message);
-    }
-  }
 }

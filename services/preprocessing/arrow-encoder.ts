@@ -56,6 +56,35 @@ export class ArrowEncoder {
     switch (chunk.kind) {
       case 'boolean':
         return make({ type, length, nullBitmap, data: chunk.bits });
+      case 'null':
+        return make({ type, length });
+      case 'time':
+        return make({ type, length, nullBitmap, data: chunk.values });
+      case 'opaque':
+        // The library holds a decimal in 32-bit words.
+        return make({ type, length, nullBitmap, data: new Uint32Array(chunk.bytes.slice().buffer) });
+      case 'binary': {
+        const { offsets, bytes } = chunk;
+        const from = Number(offsets[0]);
+        return arrow.DataType.isFixedSizeBinary(type)
+          ? make({ type, length, nullBitmap, data: bytes.subarray(from, Number(offsets[length])) })
+          : make({ type, length, nullBitmap, valueOffsets: offsets, data: bytes });
+      }
+      case 'list': {
+        const child = this.#toData(chunk.items, childTypes(type)[0]!);
+        return chunk.offsets
+          ? make({ type, length, nullBitmap, valueOffsets: chunk.offsets, child })
+          : make({ type, length, nullBitmap, child });
+      }
+      case 'struct': {
+        const types = childTypes(type);
+        return make({
+          type,
+          length,
+          nullBitmap,
+          children: chunk.fields.map((field, i) => this.#toData(field, types[i]!)),
+        });
+      }
       case 'text':
         return make({ type, length, nullBitmap, valueOffsets: chunk.offsets, data: chunk.bytes });
       case 'dictionary':
@@ -70,8 +99,7 @@ export class ArrowEncoder {
         if (chunk.width === 1 && !arrow.DataType.isFixedSizeList(type)) {
           return make({ type, length, nullBitmap, data: chunk.values });
         }
-        const item = (type as { children: { type: DataType }[] } & DataType).children[0]!.type;
-        const child = make({ type: item, length: length * chunk.width, data: chunk.values });
+        const child = make({ type: childTypes(type)[0]!, length: length * chunk.width, data: chunk.values });
         return make({ type, length, nullBitmap, child });
       }
     }
@@ -89,6 +117,10 @@ export class ArrowEncoder {
   }
 }
 
+function childTypes(type: DataType): DataType[] {
+  return (type as DataType & { children: { type: DataType }[] }).children.map((child) => child.type);
+}
+
 function toArrowType(arrow: Arrow, type: ColumnType): DataType {
   switch (type.kind) {
     case 'number':
@@ -101,8 +133,37 @@ function toArrowType(arrow: Arrow, type: ColumnType): DataType {
       return new arrow.Dictionary(new arrow.Utf8(), new arrow[numberNames[type.index as 'int32']](), type.id);
     case 'list':
       return new arrow.FixedSizeList(type.width, new arrow.Field('item', new arrow[numberNames[type.type]](), true));
+    case 'binary':
+      return type.width === null
+        ? type.large
+          ? new arrow.LargeBinary()
+          : new arrow.Binary()
+        : new arrow.FixedSizeBinary(type.width);
+    case 'date':
+      return type.unit === 'day' ? new arrow.DateDay() : new arrow.DateMillisecond();
+    case 'timestamp':
+      return new arrow.Timestamp(arrow.TimeUnit[timeUnits[type.unit]], type.timezone || null);
+    case 'decimal':
+      return new arrow.Decimal(type.scale, type.precision, 128);
+    case 'null':
+      return new arrow.Null();
+    case 'nested': {
+      const item = new arrow.Field('item', toArrowType(arrow, type.item), true);
+      return type.width === null ? new arrow[type.form as 'List'](item) : new arrow.FixedSizeList(type.width, item);
+    }
+    case 'struct':
+      return new arrow.Struct(
+        type.fields.map((field) => new arrow.Field(field.name, toArrowType(arrow, field.type), true)),
+      );
   }
 }
+
+const timeUnits = {
+  second: 'SECOND',
+  millisecond: 'MILLISECOND',
+  microsecond: 'MICROSECOND',
+  nanosecond: 'NANOSECOND',
+} as const;
 
 const numberNames = {
   int8: 'Int8',

@@ -1,48 +1,89 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
+  type BinaryChunk,
   type ColumnChunk,
   canonicalJson,
   type DictionaryChunk,
   everyRow,
   gatherBooleans,
   isValid,
+  type ListChunk,
+  listStart,
   type TextChunk,
+  type Validity,
 } from '../pipeline/index.js';
-import { type Column, typeName } from './column.js';
+import { sliceChunk } from './chunk-slice.js';
+import { type Column, type ColumnType, typeName } from './column.js';
 
 /**
  * SHA-256 of a column's values, the same however the rows are cut into batches and whatever lies where a value is missing:
  * the values one after the other (0 or empty where missing), and the numbers of the rows that are missing.
  */
 export class ColumnDigest {
+  readonly #values: ValueDigest;
+
+  constructor(private readonly column: Column) {
+    this.#values = new ValueDigest(column.type);
+  }
+
+  get nullCount(): number {
+    return this.#values.nullCount;
+  }
+
+  update(chunk: ColumnChunk): void {
+    this.#values.update(chunk);
+  }
+
+  finish(): string {
+    const { name, type, shape } = this.column;
+    return canonicalJson([name, typeName(type), shape, ...this.#values.finish()]);
+  }
+}
+
+class ValueDigest {
   readonly #values = createHash('sha256');
-  /** Of texts: where one ends and the next begins. */
+  /** Of texts, bytes and lists: how long each is. */
   readonly #lengths = createHash('sha256');
   readonly #missing = createHash('sha256');
+  /** Of a list's items, or a struct's fields. */
+  readonly #children: ValueDigest[];
   #rows = 0;
   nullCount = 0;
 
-  constructor(private readonly column: Column) {}
+  constructor(type: ColumnType) {
+    const children = type.kind === 'nested' ? [type.item] : type.kind === 'struct' ? fieldTypes(type) : [];
+    this.#children = children.map((child) => new ValueDigest(child));
+  }
 
   update(chunk: ColumnChunk): void {
     this.#updateMissing(chunk);
     switch (chunk.kind) {
-      case 'number': {
-        const { values, width } = chunk;
-        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-        this.#values.update(withoutMissing(chunk, bytes, width * values.BYTES_PER_ELEMENT));
+      case 'number':
+      case 'time':
+        this.#values.update(withoutMissing(chunk, bytesOf(chunk.values)));
         break;
-      }
       case 'boolean': {
         const bytes = Uint8Array.from(gatherBooleans(chunk, everyRow(chunk.length)));
-        this.#values.update(withoutMissing(chunk, bytes, 1));
+        this.#values.update(withoutMissing(chunk, bytes));
         break;
       }
+      case 'opaque':
+        this.#values.update(withoutMissing(chunk, chunk.bytes));
+        break;
       case 'text':
-        updateTexts(this.#values, this.#lengths, chunk);
+      case 'binary':
+        updateBytes(this.#values, this.#lengths, chunk);
         break;
       case 'dictionary':
         updateDictionary(this.#values, this.#lengths, chunk);
+        break;
+      case 'list':
+        this.#updateLists(chunk);
+        break;
+      case 'struct':
+        for (const [i, field] of chunk.fields.entries()) {
+          this.#children[i]!.update(missingWith(field, chunk.validity));
+        }
     }
     this.#rows += chunk.length;
   }
@@ -61,17 +102,58 @@ export class ColumnDigest {
     this.#missing.update(Float64Array.from(rows));
   }
 
-  finish(): string {
-    const { name, type, shape } = this.column;
-    const digests = [this.#values, this.#lengths, this.#missing].map((hash) => hash.digest('hex'));
-    return canonicalJson([name, typeName(type), shape, ...digests]);
+  /** Items count where their list is there; neighbouring lists are taken in one go. */
+  #updateLists(chunk: ListChunk): void {
+    const sizes = new Float64Array(chunk.length);
+    let [from, to] = [0, 0];
+    for (let row = 0; row < chunk.length; row++) {
+      if (isValid(chunk.validity, row)) {
+        const [start, end] = [listStart(chunk, row), listStart(chunk, row + 1)];
+        sizes[row] = end - start;
+        if (start !== to) {
+          this.#updateItems(chunk, from, to);
+          from = start;
+        }
+        to = end;
+      }
+    }
+    this.#updateItems(chunk, from, to);
+    this.#lengths.update(sizes);
+  }
+
+  #updateItems({ items }: ListChunk, from: number, to: number): void {
+    if (to > from) {
+      this.#children[0]!.update(sliceChunk(items, from, to));
+    }
+  }
+
+  finish(): string[] {
+    const own = [this.#values, this.#lengths, this.#missing].map((hash) => hash.digest('hex'));
+    return [...own, ...this.#children.flatMap((child) => child.finish())];
   }
 }
 
-function withoutMissing({ validity, length }: ColumnChunk, bytes: Uint8Array, rowBytes: number): Uint8Array {
+const fieldTypes = ({ fields }: ColumnType & { kind: 'struct' }) => fields.map(({ type }) => type);
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** A field is missing where its struct is. */
+function missingWith(field: ColumnChunk, validity: Validity): ColumnChunk {
+  if (validity === null) {
+    return field;
+  }
+  const own = field.validity;
+  return { ...field, validity: own ? validity.map((bits, i) => bits & own[i]!) : validity };
+}
+
+/** The same number of bytes a row, with zeros where a value is missing. */
+function withoutMissing({ validity, length }: ColumnChunk, bytes: Uint8Array): Uint8Array {
   if (validity === null) {
     return bytes;
   }
+  const rowBytes = bytes.length / length;
   const clean = bytes.slice();
   for (let row = 0; row < length; row++) {
     if (!isValid(validity, row)) {
@@ -81,7 +163,7 @@ function withoutMissing({ validity, length }: ColumnChunk, bytes: Uint8Array, ro
   return clean;
 }
 
-function updateTexts(values: Hash, lengths: Hash, { length, offsets, bytes, validity }: TextChunk): void {
+function updateBytes(values: Hash, lengths: Hash, { length, offsets, bytes, validity }: TextChunk | BinaryChunk): void {
   const sizes = new Float64Array(length);
   if (validity === null) {
     values.update(bytes.subarray(Number(offsets[0]), Number(offsets[length])));

@@ -15,7 +15,7 @@ import {
   UntransformableError,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
-import type { Column } from './column.js';
+import type { Column, ColumnType } from './column.js';
 import { readLabels, TargetEncoder, where } from './label.js';
 import { type ColumnSpec, stepField } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
@@ -61,10 +61,9 @@ export class ColumnFit {
 
   #fitted(): FittedColumn {
     const { name, type, shape } = this.#column;
-    const isText = type.kind === 'text' || type.kind === 'dictionary';
     return {
       column: name,
-      type: isText ? 'text' : type.kind === 'boolean' ? 'boolean' : type.type,
+      type: fittedType(type),
       width: type.kind === 'list' ? type.width : null,
       shape,
       steps: this.#steps,
@@ -188,4 +187,19 @@ export class ColumnFit {
 /** Numbers in the table of rows of a batch. */
 export function numbersOf(rows: Int32Array, { firstRow }: { firstRow: number }): Int32Array {
   return rows.map((row) => firstRow + row);
+}
+
+function fittedType(type: ColumnType): FittedColumn['type'] {
+  switch (type.kind) {
+    case 'text':
+    case 'dictionary':
+      return 'text';
+    case 'boolean':
+      return 'boolean';
+    case 'number':
+    case 'list':
+      return type.type;
+    default:
+      throw new Error(`a column of kind ${type.kind} passed the check`);
+  }
 }

@@ -2,31 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { numberTypes } from '../pipeline/index.js';
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
 import { ServiceError } from '../platform/errors.js';
 import { isId } from '../platform/resource-name.js';
 import type { Column } from './column.js';
+import { columnTypeSchema } from './column-type-schema.js';
 import { type Dataset, type DatasetVersion, datasetName, datasetVersionName, versionNameOf } from './dataset.js';
 import { DatasetDraft, type DraftContent, dataFile, metadataFile } from './dataset-draft.js';
 import { DerivedFiles } from './derived-files.js';
 import { StoredTable } from './stored-table.js';
 
-const numberType = z.enum(numberTypes);
 const metadata = z.strictObject({
   format: z.literal('millrace.dataset/1'),
   digest: z.string(),
   columns: z.array(
     z.strictObject({
       name: z.string(),
-      type: z.discriminatedUnion('kind', [
-        z.strictObject({ kind: z.literal('number'), type: numberType }),
-        z.strictObject({ kind: z.literal('boolean') }),
-        z.strictObject({ kind: z.literal('text'), large: z.boolean() }),
-        z.strictObject({ kind: z.literal('dictionary'), index: numberType, large: z.boolean(), id: z.number() }),
-        z.strictObject({ kind: z.literal('list'), type: numberType, width: z.number() }),
-      ]),
+      type: columnTypeSchema,
       shape: z.array(z.number()),
     }),
   ),

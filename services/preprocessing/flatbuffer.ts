@@ -62,14 +62,15 @@ export class FlatTable {
     return at === null ? 0 : this.view.getUint8(this.#check(at, 1));
   }
 
-  int16(index: number): number {
+  /** `absent`: what a field that is left out stands for. */
+  int16(index: number, absent = 0): number {
     const at = this.#field(index);
-    return at === null ? 0 : this.view.getInt16(this.#check(at, 2), true);
+    return at === null ? absent : this.view.getInt16(this.#check(at, 2), true);
   }
 
-  int32(index: number): number {
+  int32(index: number, absent = 0): number {
     const at = this.#field(index);
-    return at === null ? 0 : this.#int32(at);
+    return at === null ? absent : this.#int32(at);
   }
 
   int64(index: number): number {

@@ -1,10 +1,12 @@
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
-import { checkBatch, type Dictionaries, decodeColumn, layOut, refuseNonFinite } from './arrow-batch.js';
-import { type ArrowMessage, decodeMessage, malformedArrow } from './arrow-message.js';
+import { checkBatch, type Dictionaries, decodeColumn, layOut } from './arrow-batch.js';
+import { type ArrowMessage, decodeMessage } from './arrow-message.js';
 import { datasetName, versionNameOf } from './dataset.js';
 import type { DatasetDraft } from './dataset-draft.js';
 import type { DatasetStore } from './dataset-store.js';
+import { refuseNonFinite } from './finite.js';
+import { malformedArrow } from './malformed-arrow.js';
 import { updateDictionaries } from './stored-table.js';
 
 /** One message of a put. */

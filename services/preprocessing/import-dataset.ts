@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { refuseNonFinite } from './arrow-batch.js';
 import { createArrowEncoder } from './arrow-encoder.js';
 import type { DatasetVersion } from './dataset.js';
 import type { DatasetStore } from './dataset-store.js';
+import { refuseNonFinite } from './finite.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFormat, type ImportProgress, listFiles, recogniseFormat } from './import-file.js';
 

@@ -1,6 +1,6 @@
 import { definitionOf, type StepSpec as KnownStep, stepDefinitions, type ValueType } from '../pipeline/index.js';
 import { quote, type Violations } from '../platform/errors.js';
-import { type Column, typeName } from './column.js';
+import { type Column, isTransformable, transformableTypes, typeName } from './column.js';
 import { unknownColumn } from './split.js';
 
 /** A step as it was asked for; its kind is null when none is set. */
@@ -44,6 +44,10 @@ export function checkPipelineSpec(
       const message = `Expected \`${field}.column\` to be a column that a record brings, but ${quote(column)} is the split.`;
       violations.add(`${field}.column`, message);
     }
+    if (found && !isTransformable(found)) {
+      const message = `Expected \`${field}.column\` to be of type ${transformableTypes} but ${quote(column)} is ${typeName(found.type)}.`;
+      violations.add(`${field}.column`, message);
+    }
     checkSteps(steps, found, i, spec.label?.kind ?? null, violations);
   }
   const features = new Set(spec.columns.map(({ column }) => column));
@@ -68,8 +72,8 @@ export function inSnakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** What a column gives to its first step. */
-function typeOf({ type }: Column): ValueType {
+/** What a column gives to its first step; null: nothing that a pipeline reads. */
+function typeOf({ type }: Column): ValueType | null {
   switch (type.kind) {
     case 'text':
     case 'dictionary':
@@ -79,6 +83,8 @@ function typeOf({ type }: Column): ValueType {
     case 'number':
     case 'boolean':
       return { kind: 'number' };
+    default:
+      return null;
   }
 }
 
@@ -157,7 +163,10 @@ function checkLabel(
     const message = `Expected \`spec.label.column\` to be no feature column but ${quote(column)} is one.`;
     violations.add('spec.label.column', message);
   }
-  if (found?.type.kind === 'list' || (found && kind === 'number' && found.type.kind !== 'number')) {
+  if (
+    found &&
+    (!isTransformable(found) || found.type.kind === 'list' || (kind === 'number' && found.type.kind !== 'number'))
+  ) {
     const expected = kind === 'number' ? 'a column of numbers' : 'a column of single values';
     const message = `Expected \`spec.label.column\` to be ${expected} but ${quote(column)} is ${typeName(found.type)}.`;
     violations.add('spec.label.column', message);

@@ -95,8 +95,9 @@ export class StoredTable {
   async readColumn(batch: StoredBatch, column: number): Promise<ColumnChunk> {
     const place = this.#layout[column]!;
     const regions = batch.header.buffers.slice(place.buffer, place.buffer + place.bufferCount);
-    const from = Math.min(...regions.map(({ offset }) => offset));
-    const to = Math.max(...regions.map(({ offset, length }) => offset + length));
+    // A column of nulls has no regions.
+    const from = regions.length > 0 ? Math.min(...regions.map(({ offset }) => offset)) : 0;
+    const to = Math.max(from, ...regions.map(({ offset, length }) => offset + length));
     const bytes = await this.#read(batch.bodyOffset + from, to - from);
     const read = ({ offset, length }: { offset: number; length: number }) =>
       bytes.subarray(offset - from, offset - from + length);

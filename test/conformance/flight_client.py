@@ -3,6 +3,7 @@
 Arguments: host:port of preprocessing, name of a pipeline fitted on MNIST.
 """
 
+import decimal
 import hashlib
 import sys
 
@@ -22,6 +23,35 @@ def with_gaps(values, every):
     return [None if i % every == 0 else value for i, value in enumerate(values)]
 
 
+def make_other_columns(random):
+    """Types that datasets keep and pipelines do not read."""
+    numbers = random.integers(0, 2**40, row_count).tolist()
+    times = with_gaps(numbers, 9)
+    words = with_gaps([f"{number:x}" for number in numbers], 4)
+    binaries = [word and word.encode() for word in words]
+    decimals = with_gaps([decimal.Decimal(number) / 1000 for number in numbers], 6)
+    lists = with_gaps([[None, number, 1.5][: number % 4] for number in numbers], 5)
+    structs = with_gaps([{"x": number, "words": words[: number % 3]} for number in numbers], 8)
+    matrices = with_gaps([[[number % 7, 1], [2, 3], [4, 5]] for number in numbers], 7)
+    return {
+        "null": pyarrow.nulls(row_count),
+        "binary": pyarrow.array(binaries),
+        "large_binary": pyarrow.array(binaries, pyarrow.large_binary()),
+        "large_text": pyarrow.array(words, pyarrow.large_string()),
+        "fixed_binary": pyarrow.array([word and word.ljust(12, b".") for word in binaries], pyarrow.binary(12)),
+        "date32": pyarrow.array(with_gaps([number % 20_000 for number in numbers], 3), pyarrow.date32()),
+        "date64": pyarrow.array([86_400_000 * (number % 20_000) for number in numbers], pyarrow.date64()),
+        **{f"timestamp_{unit}": pyarrow.array(times, pyarrow.timestamp(unit)) for unit in ("s", "ms", "us", "ns")},
+        "timestamp_tz": pyarrow.array(times, pyarrow.timestamp("us", "Asia/Tokyo")),
+        "decimal": pyarrow.array(decimals, pyarrow.decimal128(38, 6)),
+        "list": pyarrow.array(lists, pyarrow.list_(pyarrow.float64())),
+        "large_list": pyarrow.array(lists, pyarrow.large_list(pyarrow.float64())),
+        "list_of_lists": pyarrow.array([row and [row, None, row] for row in lists]),
+        "matrix": pyarrow.array(matrices, pyarrow.list_(pyarrow.list_(pyarrow.int16(), 2), 3)),
+        "struct": pyarrow.array(structs),
+    }
+
+
 def make_table():
     random = numpy.random.default_rng(1)
     whole = random.integers(-(2**53), 2**53, row_count)
@@ -39,6 +69,7 @@ def make_table():
         "category": pyarrow.array(with_gaps(words.tolist(), 13)).dictionary_encode(),
         "pixels": lists,
         "all_missing": pyarrow.nulls(row_count, pyarrow.float64()),
+        **make_other_columns(random),
     }
     return pyarrow.table(columns)
 
@@ -191,8 +222,8 @@ def refuses_infinity():
 
 @report
 def refuses_type():
-    times = pyarrow.array([1, 2], pyarrow.timestamp("us"))
-    return failure(lambda: put("datasets/times", pyarrow.table({"when": times})))
+    times = pyarrow.array([1, 2], pyarrow.duration("us"))
+    return failure(lambda: put("datasets/times", pyarrow.table({"how long": times})))
 
 
 @report

@@ -39,6 +39,7 @@ export class RowReader {
   ) {
     this.#columns = pipeline.inputs.map(({ column, type }) => {
       const vector = batch.getChild(column)!;
+      refuseUnreadable(arrow, column, vector.type);
       return [column, valueReader(arrow, vector, type === 'uint8')];
     });
   }
@@ -56,6 +57,22 @@ export class RowReader {
       record[name] = value;
     }
     return record;
+  }
+}
+
+/** Of a point in time or a decimal Arrow would give some number, which is not what the model was trained on. */
+function refuseUnreadable({ DataType }: Arrow, column: string, type: DataType): void {
+  const item: DataType = DataType.isFixedSizeList(type) ? type.children[0]!.type : type;
+  const isRead =
+    DataType.isInt(item) ||
+    DataType.isFloat(item) ||
+    DataType.isBool(item) ||
+    DataType.isUtf8(item) ||
+    DataType.isLargeUtf8(item) ||
+    DataType.isDictionary(item);
+  if (!isRead) {
+    const message = `Expected column ${JSON.stringify(column)} to hold numbers, truth values, texts or lists of a fixed number of numbers, which a model reads, but it is ${type}.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'UNSUPPORTED_TYPE', message);
   }
 }
 

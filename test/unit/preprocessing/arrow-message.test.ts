@@ -1,15 +1,29 @@
 import {
+  Binary,
   Bool,
+  type DataType,
+  DateDay,
+  DateMillisecond,
+  Decimal,
   Dictionary,
+  DurationSecond,
   Field,
+  FixedSizeBinary,
   FixedSizeList,
   Float16,
   Int32,
+  IntervalYearMonth,
+  LargeBinary,
+  LargeList,
   List,
   Message,
+  Null,
   RecordBatchStreamWriter,
   Schema,
+  Struct,
   Table,
+  TimeSecond,
+  TimestampNanosecond,
   TimestampSecond,
   tableFromArrays,
   Uint8,
@@ -40,15 +54,62 @@ describe('decodeMessage', () => {
   });
 
   it.each([
-    ['a timestamp', field(new TimestampSecond()), 'Timestamp'],
-    ['a float16', field(new Float16()), 'FloatingPoint'],
-    ['a list', field(new List(field(new Int32()))), 'List'],
-    ['a list of lists', field(new FixedSizeList(2, field(new FixedSizeList(2, field(new Uint8()))))), 'FixedSizeList'],
+    ['a duration', field(new DurationSecond()), 'Duration'],
+    ['a time of day', field(new TimeSecond()), 'Time'],
+    ['a float16', field(new Float16()), 'FloatingPoint of 16 bits'],
+    ['a decimal of 256 bits', field(new Decimal(2, 40, 256)), 'Decimal256 of 40 digits'],
+    ['an interval', field(new IntervalYearMonth()), 'Interval'],
     ['a dictionary of numbers', field(new Dictionary(new Int32(), new Int32())), 'a dictionary of Int'],
+    [
+      'a list of a dictionary',
+      field(new List(field(new Dictionary(new Utf8(), new Int32())))),
+      'a dictionary of Utf8 within another type',
+    ],
   ])('refuses %s in words', (_, column, type) => {
     const decode = () => decodeMessage(schemaMessage([column]));
     expect(decode).toThrow(expect.objectContaining({ reason: 'UNSUPPORTED_TYPE' }));
     expect(decode).toThrow(type);
+  });
+
+  it.each([
+    [new Null(), 'Null'],
+    [new TimestampSecond(), 'Timestamp[s]'],
+    [new TimestampNanosecond('Europe/Berlin'), 'Timestamp[ns, Europe/Berlin]'],
+    [new DateDay(), 'Date32'],
+    [new DateMillisecond(), 'Date64'],
+    [new Decimal(2, 10), 'Decimal128[10, 2]'],
+    [new Binary(), 'Binary'],
+    [new LargeBinary(), 'LargeBinary'],
+    [new FixedSizeBinary(16), 'FixedSizeBinary[16]'],
+    [new List(field(new Int32())), 'List<Int32>'],
+    [new LargeList(field(new List(field(new Utf8())))), 'LargeList<List<Utf8>>'],
+    [
+      new FixedSizeList(2, field(new FixedSizeList(3, field(new Uint8())))),
+      'FixedSizeList[2]<FixedSizeList[3]<Uint8>>',
+    ],
+    [
+      new Struct([new Field('x', new Bool(), true), new Field('y', new List(field(new DateDay())), true)]),
+      'Struct<"x": Bool, "y": List<Date32>>',
+    ],
+  ])('reads the type %s', (type, name) => {
+    const message = decodeMessage(schemaMessage([field(type)]));
+    expect(message.kind === 'schema' && message.columns.map((column) => typeName(column.type))).toEqual([name]);
+  });
+
+  it('refuses fields that are too deep', () => {
+    const deep = Array.from({ length: 40 }).reduce((type: DataType) => new List(field(type)), new Bool());
+    expect(() => decodeMessage(schemaMessage([field(deep)]))).toThrow('fields more than 32 deep');
+  });
+
+  it('refuses a struct that shares its fields to stand for more than there may be', () => {
+    // Structs of twelve fields each, one in the other: a forger needs not write them all out.
+    const wide = Array.from({ length: 4 }).reduce(
+      (type: DataType) => new Struct(Array.from({ length: 12 }, (_, i) => new Field(`${i}`, type, true))),
+      new Bool(),
+    );
+    const narrow = new Struct([field(new Bool())]);
+    expect(() => decodeMessage(schemaMessage([field(narrow)]))).not.toThrow();
+    expect(() => decodeMessage(schemaMessage([field(wide)]))).toThrow('more than 10000 fields');
   });
 
   it('refuses columns without names of their own', () => {
