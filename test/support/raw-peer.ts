@@ -126,8 +126,9 @@ export class RawPeer {
   }
 
   async closed(): Promise<void> {
-    if (!this.socket.destroyed) {
-      await once(this.socket, 'close');
+    // Not with `once`, which an error ends: the server may be gone while this still writes.
+    while (!this.socket.closed) {
+      await new Promise<void>((resolve) => this.socket.once('close', resolve));
     }
   }
 
