@@ -3,7 +3,10 @@ import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
+import { type FlightMessage, writeFlightData } from './flight-data-codec.js';
+import type { FlightData__Output } from './gen/arrow/flight/protocol/FlightData.js';
 import type { FlightServiceClient, FlightServiceHandlers } from './gen/arrow/flight/protocol/FlightService.js';
+import type { Ticket__Output } from './gen/arrow/flight/protocol/Ticket.js';
 import type { HealthClient, HealthHandlers } from './gen/grpc/health/v1/Health.js';
 import type {
   ServerReflectionClient as ReflectionClient,
@@ -38,7 +41,8 @@ function load(file: string): PackageDefinition {
   });
 }
 
-type ServerCodec = Pick<grpc.MethodDefinition<unknown, unknown>, 'requestDeserialize' | 'responseSerialize'>;
+type Method = grpc.MethodDefinition<unknown, unknown>;
+type ServerCodec = Pick<Method, 'responseSerialize'> & Partial<Pick<Method, 'requestDeserialize'>>;
 
 /** One gRPC service, with the types of its client and of its handlers. Loaded when first used. */
 export class Contract<Client, Handlers> {
@@ -70,6 +74,14 @@ export class Contract<Client, Handlers> {
     return Object.fromEntries(methods);
   }
 }
+
+type Named<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
+
+/** As generated, but for what `writeFlightData` takes. */
+type FlightHandlers = Omit<Named<FlightServiceHandlers>, 'DoGet' | 'DoExchange'> & {
+  DoGet: grpc.handleServerStreamingCall<Ticket__Output, FlightMessage>;
+  DoExchange: grpc.handleBidiStreamingCall<FlightData__Output, FlightMessage>;
+};
 
 export const contracts = {
   preprocessing: new Contract<PreprocessingServiceClient, PreprocessingServiceHandlers>(
@@ -106,9 +118,13 @@ export const contracts = {
       },
     },
   ),
-  flight: new Contract<FlightServiceClient, FlightServiceHandlers>(
+  flight: new Contract<FlightServiceClient, FlightHandlers>(
     'arrow.flight.protocol.FlightService',
     'arrow/flight.proto',
+    {
+      DoGet: { responseSerialize: writeFlightData as unknown as ServerCodec['responseSerialize'] },
+      DoExchange: { responseSerialize: writeFlightData as unknown as ServerCodec['responseSerialize'] },
+    },
   ),
   health: new Contract<HealthClient, HealthHandlers>('grpc.health.v1.Health', 'grpc/health.proto'),
   reflection: new Contract<ReflectionClient, ReflectionHandlers>(

@@ -2,6 +2,7 @@
 export { type CallOptions, createClient, type RpcClient } from './client.js';
 export { Contract, contracts, describeMessage } from './contracts.js';
 export { DescribedFiles } from './described-files.js';
+export type { FlightMessage } from './flight-data-codec.js';
 export type { InferResponse, StreamResponse } from './infer-response-codec.js';
 export {
   decodeOnnxModel,

@@ -1,4 +1,5 @@
 import type { InferParameter } from './gen/inference/InferParameter.js';
+import { MessagePieces } from './message-pieces.js';
 
 /** `ModelInferResponse` as a server makes it: tensors are raw, one entry of `rawOutputContents` for each output. */
 export interface InferResponse {
@@ -15,19 +16,6 @@ export interface InferOutput {
   datatype: string;
   shape: number[];
   parameters?: Record<string, InferParameter>;
-}
-
-/** A message in pieces, so that tensors are not copied into it. */
-export class MessagePieces {
-  readonly byteLength: number;
-
-  constructor(readonly pieces: readonly Uint8Array[]) {
-    let byteLength = 0;
-    for (const { length } of pieces) {
-      byteLength += length;
-    }
-    this.byteLength = byteLength;
-  }
 }
 
 export function writeInferResponse(response: InferResponse): MessagePieces {

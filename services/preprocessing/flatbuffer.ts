@@ -96,6 +96,11 @@ export class FlatTable {
     }
   }
 
+  /** Where a vector of tables begins, and how many it has. */
+  vector(index: number): { start: number; length: number } | null {
+    return this.#vector(index, 4);
+  }
+
   #vector(index: number, itemBytes: number): { start: number; length: number } | null {
     const at = this.#reference(index);
     if (at === null) {

@@ -2,31 +2,37 @@ import type { FlightData__Output } from '../../proto/gen/arrow/flight/protocol/F
 import type { FlightDescriptor__Output } from '../../proto/gen/arrow/flight/protocol/FlightDescriptor.js';
 import type { FlightInfo } from '../../proto/gen/arrow/flight/protocol/FlightInfo.js';
 import { contracts } from '../../proto/index.js';
-import { encapsulate, joinBody } from '../platform/arrow-messages.js';
+import { encapsulate } from '../platform/arrow-messages.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { type PutMessage, putDataset } from './flight-put.js';
-import { describeFlight, type Flight, flightMessages, listFlights, resolveFlight } from './flights.js';
+import { formatFlightRequest, parseFlightRequest } from './flight-request.js';
+import { describeFlight, type FlightDescription, flightMessages, listFlights } from './flights.js';
 import type { Preparation } from './preparation.js';
+import { wholeTable } from './row-range.js';
 
 /** `arrow.flight.protocol.FlightService`: rows of datasets and of prepared splits, in Arrow's interprocess format. */
 export function flightService(preparation: Preparation): ImplementedContract {
+  const describe = (descriptor: FlightDescriptor__Output) =>
+    describeFlight(parseFlightRequest(nameOf(descriptor), 'descriptor'), preparation, 'descriptor');
   return implement(contracts.flight, {
     async *ListFlights() {
       for (const flight of listFlights(preparation)) {
-        yield await toFlightInfo(flight, preparation);
+        yield toFlightInfo(
+          await describeFlight({ flight, columns: null, rows: wholeTable }, preparation, 'descriptor'),
+        );
       }
     },
     async GetFlightInfo(descriptor) {
-      return toFlightInfo(resolveFlight(nameOf(descriptor), 'descriptor'), preparation);
+      return toFlightInfo(await describe(descriptor));
     },
     async GetSchema(descriptor) {
-      const { schema } = await describeFlight(resolveFlight(nameOf(descriptor), 'descriptor'), preparation);
+      const { schema } = await describe(descriptor);
       return { schema: encapsulate(schema) };
     },
     async *DoGet({ ticket }) {
-      const flight = resolveFlight(ticket.toString('utf8'), 'ticket');
-      for await (const message of flightMessages(flight, preparation)) {
-        yield { dataHeader: message.header, dataBody: joinBody(message) };
+      const request = parseFlightRequest(ticket.toString('utf8'), 'ticket');
+      for await (const { header, body } of flightMessages(request, preparation)) {
+        yield { dataHeader: header, dataBody: body };
       }
     },
     async *DoPut(requests, { signal }) {
@@ -50,13 +56,14 @@ async function* fromFlightData(requests: AsyncIterable<FlightData__Output>): Asy
   }
 }
 
-async function toFlightInfo(flight: Flight, preparation: Preparation): Promise<FlightInfo> {
-  const { name, schema, rowCount, sizeBytes } = await describeFlight(flight, preparation);
+function toFlightInfo({ request, schema, rowCount, sizeBytes }: FlightDescription): FlightInfo {
+  const name = Buffer.from(formatFlightRequest(request));
+  const isWhole = name.toString() === request.flight.name;
   return {
     schema: encapsulate(schema),
-    flightDescriptor: { type: 'PATH', path: name.split('/') },
+    flightDescriptor: isWhole ? { type: 'PATH', path: request.flight.name.split('/') } : { type: 'CMD', cmd: name },
     // No location: the rows are where this answer came from.
-    endpoint: [{ ticket: { ticket: Buffer.from(name) } }],
+    endpoint: [{ ticket: { ticket: name } }],
     totalRecords: rowCount,
     totalBytes: sizeBytes,
     ordered: true,

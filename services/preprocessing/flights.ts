@@ -3,8 +3,11 @@ import { invalidField } from '../platform/errors.js';
 import { ResourceName } from '../platform/resource-name.js';
 import { createArrowEncoder } from './arrow-encoder.js';
 import { datasetName, datasetVersionName, versionNameOf } from './dataset.js';
+import type { FlightRequest } from './flight-request.js';
 import type { Preparation } from './preparation.js';
+import { rowsWithin } from './row-range.js';
 import { type SplitName, splitNames } from './split.js';
+import { findColumns, selectedSchema, selectTable } from './table-selection.js';
 import { tensorColumns } from './tensors.js';
 
 /** Something whose rows can be fetched. */
@@ -43,47 +46,66 @@ export function* listFlights({ datasets, pipelines }: Preparation): Generator<Fl
 }
 
 export interface FlightDescription {
-  /** Of the very rows: a dataset's latest version is named. */
-  name: string;
+  /** What was asked for; a dataset's latest version is named. */
+  request: FlightRequest;
   /** Bare flatbuffer. */
   schema: Uint8Array;
   rowCount: number;
-  /** -1: not known before they are prepared. */
+  /** -1: not known before they are read or prepared. */
   sizeBytes: number;
 }
 
-export async function describeFlight(flight: Flight, preparation: Preparation): Promise<FlightDescription> {
+/** @param field where the request stood */
+export async function describeFlight(
+  request: FlightRequest,
+  preparation: Preparation,
+  field: string,
+): Promise<FlightDescription> {
+  const { flight, columns: names, rows } = request;
   if (flight.kind === 'split') {
     const stored = preparation.pipelines.get(flight.pipeline);
-    const encoder = await createArrowEncoder(tensorColumns(preparation.parsed(stored)));
-    return {
-      name: flight.name,
-      schema: encoder.schema().header,
-      rowCount: stored.rowCounts[flight.split],
-      sizeBytes: -1,
-    };
+    const columns = tensorColumns(preparation.parsed(stored));
+    const chosen = findColumns(names, columns, `${field}.columns`).map((index) => columns[index]!);
+    const encoder = await createArrowEncoder(chosen);
+    const rowCount = rowsWithin(stored.rowCounts[flight.split], rows);
+    return { request, schema: encoder.schema().header, rowCount, sizeBytes: -1 };
   }
-  const version = preparation.datasets.resolve(flight.name, 'name');
+  const version = preparation.datasets.resolve(flight.name, field);
   const table = await preparation.datasets.openTable(version);
   try {
-    const schema = await table.schemaHeader();
-    return { name: versionNameOf(version), schema, rowCount: version.rowCount, sizeBytes: version.sizeBytes };
+    const schema = await selectedSchema(table, findColumns(names, version.columns, `${field}.columns`));
+    const rowCount = rowsWithin(version.rowCount, rows);
+    const isWhole = names === null && rowCount === version.rowCount;
+    return {
+      request: { ...request, flight: { kind: 'dataset', name: versionNameOf(version) } },
+      schema,
+      rowCount,
+      sizeBytes: isWhole ? version.sizeBytes : -1,
+    };
   } finally {
     await table.close();
   }
 }
 
 /** The rows: schema first, then dictionaries and record batches. */
-export async function* flightMessages(flight: Flight, preparation: Preparation): AsyncGenerator<EncodedMessage> {
+export async function* flightMessages(
+  { flight, columns: names, rows }: FlightRequest,
+  preparation: Preparation,
+): AsyncGenerator<EncodedMessage> {
+  const field = 'ticket';
   if (flight.kind === 'split') {
-    yield* preparation.tensors(flight.pipeline, flight.split);
+    const columns = tensorColumns(preparation.parsed(preparation.pipelines.get(flight.pipeline)));
+    yield* preparation.tensors(flight.pipeline, flight.split, {
+      columns: findColumns(names, columns, `${field}.columns`),
+      rows,
+    });
     return;
   }
-  const table = await preparation.datasets.openTable(preparation.datasets.resolve(flight.name, 'ticket'));
+  const version = preparation.datasets.resolve(flight.name, field);
+  const columns = findColumns(names, version.columns, `${field}.columns`);
+  const table = await preparation.datasets.openTable(version);
   try {
-    for await (const { header, body } of table.messages()) {
-      yield { header, body: [body], bodyBytes: body.length };
-    }
+    yield* selectTable(table, columns, rows);
   } finally {
     await table.close();
   }

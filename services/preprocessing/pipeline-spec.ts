@@ -138,7 +138,8 @@ function mismatch(field: string, takes: readonly ValueType['kind'][], input: Val
   const isSingle = !takes.includes('list');
   const names = takes.filter((kind) => kind !== 'list').map((kind) => valueNames[kind]);
   const expected = isSingle && input.kind === 'list' ? 'single values' : names.join(' or ');
-  const received = typeOf(column).kind === input.kind ? typeName(column.type) : `turned into ${valueNames[input.kind]}`;
+  const received =
+    typeOf(column)?.kind === input.kind ? typeName(column.type) : `turned into ${valueNames[input.kind]}`;
   return `Expected \`${field}\` to follow ${expected} but column ${quote(column.name)} is ${received}.`;
 }
 

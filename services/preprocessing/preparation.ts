@@ -16,7 +16,7 @@ import type { PipelineSpec } from './pipeline-spec.js';
 import { type PipelineStore, pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { SplitName, SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
-import { encodeTensors } from './tensors.js';
+import { encodeTensors, type TensorPart } from './tensors.js';
 
 /** Fits pipelines on stored datasets, and prepares rows with them. */
 export class Preparation {
@@ -69,13 +69,13 @@ export class Preparation {
     return { features: await transformRecords(pipeline, records), featureCount: pipeline.featureCount };
   }
 
-  /** The tensors of one split of a pipeline's dataset version, as Arrow messages. */
-  async *tensors(id: string, split: SplitName): AsyncGenerator<EncodedMessage> {
+  /** Tensors of one split of a pipeline's dataset version, as Arrow messages. */
+  async *tensors(id: string, split: SplitName, part: TensorPart): AsyncGenerator<EncodedMessage> {
     const stored = this.pipelines.get(id);
     const version = this.#versionOf(stored);
     const table = await this.datasets.openTable(version);
     try {
-      yield* encodeTensors(this.parsed(stored), table, await assignSplits(stored.split, table), split);
+      yield* encodeTensors(this.parsed(stored), table, await assignSplits(stored.split, table), split, part);
     } finally {
       await table.close();
     }

@@ -1,4 +1,11 @@
-import { type ColumnChunk, type DictionaryChunk, isValid, type NumberChunk } from '../pipeline/index.js';
+import {
+  type ColumnChunk,
+  type DictionaryChunk,
+  isValid,
+  type ListChunk,
+  listStart,
+  type NumberChunk,
+} from '../pipeline/index.js';
 
 /** 64 bits a row, in two halves. Rows that hold the same have the same; others almost surely not (not against an attacker). */
 export class RowHashes {
@@ -74,13 +81,44 @@ function valueAdder(hashes: RowHashes, chunk: ColumnChunk): (row: number) => voi
       return numberAdder(hashes, chunk);
     case 'boolean':
       return (row) => hashes.add(row, (chunk.bits[row >> 3]! >> (row & 7)) & 1);
-    case 'text': {
+    case 'text':
+    case 'binary': {
       const { offsets, bytes } = chunk;
       return (row) => addBytes(hashes, row, bytes, Number(offsets[row]), Number(offsets[row + 1]));
     }
     case 'dictionary':
       return entryAdder(hashes, chunk);
+    case 'time':
+      return numberAdder(hashes, { ...chunk, kind: 'number', width: 1 });
+    case 'opaque': {
+      const { bytes, width } = chunk;
+      return (row) => addBytes(hashes, row, bytes, row * width, (row + 1) * width);
+    }
+    case 'list':
+      return listAdder(hashes, chunk);
+    case 'struct': {
+      const fields = chunk.fields.map(hashColumn);
+      return (row) => {
+        for (const field of fields) {
+          hashes.addHash(row, field, row);
+        }
+      };
+    }
+    case 'null':
+      return () => undefined;
   }
+}
+
+/** How many items there are, and each of them. */
+function listAdder(hashes: RowHashes, list: ListChunk): (row: number) => void {
+  const items = hashColumn(list.items);
+  return (row) => {
+    const [from, to] = [listStart(list, row), listStart(list, row + 1)];
+    hashes.add(row, to - from);
+    for (let item = from; item < to; item++) {
+      hashes.addHash(row, items, item);
+    }
+  };
 }
 
 function numberAdder(hashes: RowHashes, { values, width }: NumberChunk): (row: number) => void {

@@ -1,8 +1,16 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { ColumnChunk } from '../pipeline/index.js';
+import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
-import { type ColumnPlace, type Dictionaries, decodeColumn, decodeDictionary, layOut } from './arrow-batch.js';
-import { type BatchHeader, decodeMessage } from './arrow-message.js';
+import {
+  type ColumnPlace,
+  type Dictionaries,
+  decodeColumn,
+  decodeDictionary,
+  layOut,
+  type ReadRegion,
+} from './arrow-batch.js';
+import { type BatchHeader, decodeMessage, type Region } from './arrow-message.js';
 import type { Column } from './column.js';
 
 /** Where a message stands in the file. */
@@ -13,8 +21,12 @@ interface Place {
   bodyBytes: number;
 }
 
+/** A message of the file. */
+export type StoredMessage = Place & ({ kind: 'schema' } | { kind: 'dictionary'; id: number } | StoredBatch);
+
 /** A record batch that can be read, whole or by columns. */
 export interface StoredBatch extends Place {
+  kind: 'batch';
   header: BatchHeader;
   /** Rows of the table before this batch. */
   firstRow: number;
@@ -24,7 +36,7 @@ export interface StoredBatch extends Place {
 /** The rows of a dataset version. Only what is asked for is read. */
 export class StoredTable {
   readonly batches: StoredBatch[] = [];
-  readonly #messages: Place[] = [];
+  readonly messages: StoredMessage[] = [];
   readonly #layout: ColumnPlace[];
   rowCount = 0;
 
@@ -65,11 +77,16 @@ export class StoredTable {
       const message = decodeMessage(header);
       const bodyBytes = message.kind === 'schema' ? 0 : message.bodyBytes;
       const place = { headerOffset: offset + 8, headerBytes, bodyOffset: offset + 8 + headerBytes, bodyBytes };
-      this.#messages.push(place);
       if (message.kind === 'batch') {
-        this.batches.push({ ...place, header: message.batch, firstRow: this.rowCount, dictionaries });
-        this.rowCount += message.batch.length;
-      } else if (message.kind === 'dictionary') {
+        const { batch: batchHeader } = message;
+        const batch = { kind: 'batch', ...place, header: batchHeader, firstRow: this.rowCount, dictionaries } as const;
+        this.messages.push(batch);
+        this.batches.push(batch);
+        this.rowCount += batchHeader.length;
+      } else if (message.kind === 'schema') {
+        this.messages.push({ kind: 'schema', ...place });
+      } else {
+        this.messages.push({ kind: 'dictionary', id: message.id, ...place });
         const body = await this.#read(place.bodyOffset, bodyBytes);
         dictionaries = updateDictionaries(dictionaries, this.columns, message, body);
       }
@@ -93,27 +110,41 @@ export class StoredTable {
 
   /** One column of one batch; only its own buffers are read. */
   async readColumn(batch: StoredBatch, column: number): Promise<ColumnChunk> {
-    const place = this.#layout[column]!;
-    const regions = batch.header.buffers.slice(place.buffer, place.buffer + place.bufferCount);
+    const read = await this.#readBuffers(batch, column);
+    return decodeColumn(this.columns[column]!, this.#layout[column]!, batch.header, read, batch.dictionaries);
+  }
+
+  /** One column's nodes and buffers as they are stored. */
+  async readParts(batch: StoredBatch, column: number): Promise<{ nodes: BatchHeader['nodes']; buffers: Uint8Array[] }> {
+    const { node, nodeCount } = this.#layout[column]!;
+    const read = await this.#readBuffers(batch, column);
+    return { nodes: batch.header.nodes.slice(node, node + nodeCount), buffers: this.#regions(batch, column).map(read) };
+  }
+
+  #regions({ header }: StoredBatch, column: number): Region[] {
+    const { buffer, bufferCount } = this.#layout[column]!;
+    return header.buffers.slice(buffer, buffer + bufferCount);
+  }
+
+  /** The buffers of a column lie side by side. */
+  async #readBuffers(batch: StoredBatch, column: number): Promise<ReadRegion> {
+    const regions = this.#regions(batch, column);
     // A column of nulls has no regions.
     const from = regions.length > 0 ? Math.min(...regions.map(({ offset }) => offset)) : 0;
     const to = Math.max(from, ...regions.map(({ offset, length }) => offset + length));
     const bytes = await this.#read(batch.bodyOffset + from, to - from);
-    const read = ({ offset, length }: { offset: number; length: number }) =>
-      bytes.subarray(offset - from, offset - from + length);
-    return decodeColumn(this.columns[column]!, place, batch.header, read, batch.dictionaries);
+    return ({ offset, length }) => bytes.subarray(offset - from, offset - from + length);
   }
 
-  /** The bare flatbuffer of the schema, and the rows, as they were written. */
-  async *messages(): AsyncGenerator<{ header: Uint8Array; body: Uint8Array }> {
-    for (const { headerOffset, headerBytes, bodyOffset, bodyBytes } of this.#messages) {
-      yield { header: await this.#read(headerOffset, headerBytes), body: await this.#read(bodyOffset, bodyBytes) };
-    }
+  /** A message as it was written. */
+  async readMessage({ headerOffset, headerBytes, bodyOffset, bodyBytes }: StoredMessage): Promise<EncodedMessage> {
+    const header = await this.#read(headerOffset, headerBytes);
+    return { header, body: [await this.#read(bodyOffset, bodyBytes)], bodyBytes };
   }
 
   /** The bare flatbuffer of the schema. */
   async schemaHeader(): Promise<Uint8Array> {
-    const { headerOffset, headerBytes } = this.#messages[0]!;
+    const { headerOffset, headerBytes } = this.messages[0]!;
     return this.#read(headerOffset, headerBytes);
   }
 }

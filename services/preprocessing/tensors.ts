@@ -11,6 +11,7 @@ import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { readLabels, TargetEncoder, where } from './label.js';
+import { overlap, type RowRange, wholeTable } from './row-range.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 
@@ -25,23 +26,36 @@ export function tensorColumns(pipeline: FittedPipeline): Column[] {
   ];
 }
 
-/** The prepared rows of one split in their order, as Arrow messages: the schema, then batches of at most about 8 MB. */
+/** Which of the `tensorColumns`, by place, and which rows of the split. */
+export interface TensorPart {
+  columns: readonly number[];
+  rows: RowRange;
+}
+
+const everyTensor: TensorPart = { columns: [0, 1], rows: wholeTable };
+
+/** Prepared rows of one split in their order, as Arrow messages: the schema, then batches of at most about 8 MB. */
 export async function* encodeTensors(
   pipeline: FittedPipeline,
   table: StoredTable,
   assignment: SplitAssignment,
   split: SplitName,
+  part = everyTensor,
 ): AsyncGenerator<EncodedMessage> {
-  const encoder = await createArrowEncoder(tensorColumns(pipeline));
+  const columns = tensorColumns(pipeline);
+  const encoder = await createArrowEncoder(part.columns.map((index) => columns[index]!));
   yield encoder.schema();
   const rowBytes = pipeline.featureCount * (pipeline.featureType === 'uint8' ? 1 : 4) + 4;
   const rowsMax = Math.max(1, Math.floor(batchBytesMax / rowBytes));
-  const source = new SplitReader(pipeline, table, split === 'train');
+  const source = new SplitReader(pipeline, table, split === 'train', part.columns);
+  let firstRow = 0;
   for (const batch of table.batches) {
     const rows = rowsInSplit(assignment, split, batch);
-    if (rows.length > 0) {
-      yield* source.encode(batch, rows, rowsMax, encoder);
+    const wanted = overlap(part.rows, { firstRow, length: rows.length });
+    if (wanted) {
+      yield* source.encode(batch, rows.subarray(wanted.from, wanted.to), rowsMax, encoder);
     }
+    firstRow += rows.length;
   }
 }
 
@@ -54,6 +68,7 @@ class SplitReader {
     private readonly pipeline: FittedPipeline,
     private readonly table: StoredTable,
     private readonly isTraining: boolean,
+    private readonly wanted: readonly number[],
   ) {
     const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
     this.#columns = pipeline.columns.map(({ column }) => indexOf(column));
@@ -75,10 +90,11 @@ class SplitReader {
       const values = readLabels(this.pipeline.label.column, labels, part, batch.firstRow);
       const targets = this.#targets.encode(values, part, batch.firstRow);
       const { length } = part;
-      yield* encoder.batch(length, [
-        numberChunk(features, length, this.pipeline.featureCount),
-        numberChunk(targets, length, 1),
-      ]);
+      const tensors = [numberChunk(features, length, this.pipeline.featureCount), numberChunk(targets, length, 1)];
+      yield* encoder.batch(
+        length,
+        this.wanted.map((index) => tensors[index]!),
+      );
     }
   }
 

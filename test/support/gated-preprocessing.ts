@@ -65,8 +65,8 @@ export class GatedPreprocessing {
     // Schema, dictionary, a record batch, and one more: Arrow's reader looks one message ahead.
     const passedMax = 4;
     let sent = 0;
-    for await (const message of this.#flight.doGet(ticket, { signal })) {
-      yield message;
+    for await (const { dataHeader, dataBody } of this.#flight.doGet(ticket, { signal })) {
+      yield { dataHeader, dataBody: [dataBody] };
       if (++sent >= passedMax) {
         await Promise.race([this.#gate.promise, untilAborted(signal)]);
       }

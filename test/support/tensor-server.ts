@@ -58,7 +58,7 @@ export async function startTensorServer(port = 0): Promise<TensorServer> {
           tickets.push(text);
           const split = text.split('/').at(-1) as keyof typeof rowCounts;
           for (const { header, body } of tensorMessages(pointsOf(split), { featureCount })) {
-            yield { dataHeader: header, dataBody: body };
+            yield { dataHeader: header, dataBody: [body] };
           }
         },
       }),

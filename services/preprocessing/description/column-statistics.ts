@@ -5,6 +5,7 @@ import type { StoredTable } from '../stored-table.js';
 import { NumberTally } from './number-tally.js';
 import { TextTally } from './text-tally.js';
 import type { ValueCounts } from './value-counts.js';
+import { ValueTally } from './value-tally.js';
 
 /** What the values of one column are like. Of fixed-size lists: all their items. */
 export interface ColumnStatistics {
@@ -101,5 +102,7 @@ function tallyFor(column: Column): ColumnTally {
     case 'text':
     case 'dictionary':
       return new TextTally();
+    default:
+      return new ValueTally();
   }
 }

@@ -1,14 +1,21 @@
 import * as arrow from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import type { ColumnChunk } from '../../../services/pipeline/index.js';
-import { createMessageWriter, encapsulate, joinBody } from '../../../services/platform/arrow-messages.js';
+import {
+  createMessageWriter,
+  type EncodedMessage,
+  encapsulate,
+  joinBody,
+} from '../../../services/platform/arrow-messages.js';
 import { createArrowEncoder } from '../../../services/preprocessing/arrow-encoder.js';
 import { sliceChunk } from '../../../services/preprocessing/chunk-slice.js';
 import type { Column } from '../../../services/preprocessing/column.js';
 import { ColumnDigest } from '../../../services/preprocessing/column-digest.js';
 import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
 import { putDataset } from '../../../services/preprocessing/flight-put.js';
+import { wholeTable } from '../../../services/preprocessing/row-range.js';
 import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
+import { selectTable } from '../../../services/preprocessing/table-selection.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
 const rows = 100;
@@ -70,6 +77,11 @@ const vectors: Record<string, arrow.Vector> = {
   ),
 };
 
+const rowNumbers = arrow.vectorFromArray(
+  rowsOf((row) => `${row}`),
+  new arrow.Utf8(),
+);
+
 /** Puts tables as the versions of one dataset. */
 async function put(tables: arrow.Table[]): Promise<{ digests: string[]; table: StoredTable }> {
   const store = await DatasetStore.open(tempFolder());
@@ -104,6 +116,15 @@ const valuesOf = (table: arrow.Table) =>
     typeof value === 'bigint' ? `${value}n` : value instanceof Uint32Array ? [...value] : value,
   );
 
+/** With Arrow's own reader. */
+async function readAll(messages: AsyncIterable<EncodedMessage>): Promise<arrow.Table> {
+  const parts: Uint8Array[] = [];
+  for await (const { header, body } of messages) {
+    parts.push(encapsulate(header), ...body);
+  }
+  return arrow.tableFromIPC(Buffer.concat(parts));
+}
+
 function digestOf(column: Column, chunks: ColumnChunk[]): string {
   const digest = new ColumnDigest(column);
   for (const chunk of chunks) {
@@ -116,13 +137,26 @@ describe.each(Object.entries(vectors))('a column of type %s', (_, vector) => {
   it('is kept as it came', async () => {
     const sent = tableOf([vector]);
     const { table } = await put([sent]);
-    const parts: Uint8Array[] = [];
-    for await (const { header, body } of table.messages()) {
-      parts.push(encapsulate(header), body);
-    }
-    const returned = arrow.tableFromIPC(Buffer.concat(parts));
+    const returned = await readAll(selectTable(table, [0], wholeTable));
     expect(returned.schema.toString()).toBe(sent.schema.toString());
     expect(valuesOf(returned)).toBe(valuesOf(sent));
+    await table.close();
+  });
+
+  it.each([
+    [0, 100],
+    [0, 30],
+    [3, 41],
+    [30, 30],
+    [77, 1_000],
+  ])('gives rows from %i on, %i at most, out of batches of 30', async (offset, limit) => {
+    const sent = new arrow.Table({ before: rowNumbers, column: vector, after: rowNumbers });
+    const cut = [0, 30, 60, 90].map((from) => sent.slice(from, from + 30));
+    const { table } = await put([cut[0]!.concat(...cut.slice(1))]);
+    const selected = await readAll(selectTable(table, [1], { offset, limit }));
+    const whole = new arrow.Table({ column: vector });
+    expect(selected.schema.toString()).toBe(whole.schema.toString());
+    expect(valuesOf(selected)).toBe(valuesOf(whole.slice(offset, offset + limit)));
     await table.close();
   });
 
