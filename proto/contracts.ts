@@ -141,10 +141,14 @@ const messageFiles = {
   'google.rpc.Status': 'google/rpc/status.proto',
   'google.rpc.BadRequest': 'google/rpc/error_details.proto',
   'google.rpc.ErrorInfo': 'google/rpc/error_details.proto',
+  'arrow.flight.protocol.CancelFlightInfoRequest': 'arrow/flight.proto',
+  'arrow.flight.protocol.CancelFlightInfoResult': 'arrow/flight.proto',
+  'arrow.flight.protocol.RenewFlightEndpointRequest': 'arrow/flight.proto',
+  'arrow.flight.protocol.FlightEndpoint': 'arrow/flight.proto',
 };
 const messages = new Map<string, MessageTypeDefinition<object, object>>();
 
-/** Serialises and parses one message outside of a call, for example `google.rpc.Status` in a trailer. */
+/** Serialises and parses one message that travels in a field of bytes, for example `google.rpc.Status` in a trailer. */
 export function messageType(name: keyof typeof messageFiles): MessageTypeDefinition<object, object> {
   let type = messages.get(name);
   if (!type) {

@@ -61,7 +61,11 @@ export class PreprocessingClient {
    */
   async put(dataset: string, messages: AsyncIterable<EncodedMessage>, signal: AbortSignal): Promise<string> {
     for await (const { appMetadata } of this.#flight.doPut(toFlightData(dataset, messages), { signal })) {
-      return (JSON.parse(appMetadata.toString()) as { name: string }).name;
+      // Only the last result names the version; those before it count what has come.
+      const { name } = JSON.parse(appMetadata.toString()) as { name?: string };
+      if (name !== undefined) {
+        return name;
+      }
     }
     throw new ServiceError(
       'INTERNAL',

@@ -1,21 +1,19 @@
-import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
-import { checkBatch, type Dictionaries, decodeColumn, layOut } from './arrow-batch.js';
-import { type ArrowMessage, decodeMessage } from './arrow-message.js';
-import { datasetName, versionNameOf } from './dataset.js';
+import { ArrowReader, readSchema } from './arrow-reader.js';
+import { type DatasetVersion, datasetName, versionNameOf } from './dataset.js';
 import type { DatasetDraft } from './dataset-draft.js';
 import type { DatasetStore } from './dataset-store.js';
-import { refuseNonFinite } from './finite.js';
 import { malformedArrow } from './malformed-arrow.js';
-import { updateDictionaries } from './stored-table.js';
+import { type BatchReceived, PutProgress } from './put-progress.js';
 
-/** One message of a put. */
-export interface PutMessage {
-  /** Of the resource to make; in the first message only. */
+/** One message that a client sends. */
+export interface SentMessage {
+  /** What the descriptor says; in the first message only. */
   name: string | null;
   /** Bare flatbuffer; empty: no table data. */
   header: Uint8Array;
   body: Uint8Array;
+  appMetadata: Uint8Array;
 }
 
 /** What is told once the rows are safe. */
@@ -25,12 +23,34 @@ export interface PutResult {
   rowCount: number;
 }
 
-/** Makes a dataset version from an Arrow stream, keeping its types. Nothing is kept of a stream that is refused or ends early. */
+/**
+ * Makes a dataset version from an Arrow stream, keeping its types. Tells of each batch that it is there, and in the end the
+ * version. Nothing is kept of a stream that is refused or ends early.
+ */
 export async function* putDataset(
   store: DatasetStore,
-  messages: AsyncIterable<PutMessage>,
+  messages: AsyncIterable<SentMessage>,
   signal: AbortSignal,
-): AsyncGenerator<PutResult> {
+): AsyncGenerator<BatchReceived | PutResult> {
+  const progress = new PutProgress();
+  const version = receive(store, messages, signal, progress).finally(() => progress.close());
+  // It may fail while nobody waits for it; whoever does in the end learns of it.
+  version.catch(() => undefined);
+  try {
+    yield* progress;
+    const made = await version;
+    yield { name: versionNameOf(made), digest: made.digest, rowCount: made.rowCount };
+  } finally {
+    await version.catch(() => undefined);
+  }
+}
+
+async function receive(
+  store: DatasetStore,
+  messages: AsyncIterable<SentMessage>,
+  signal: AbortSignal,
+  progress: PutProgress,
+): Promise<DatasetVersion> {
   let put: Put | null = null;
   try {
     for await (const { name, header, body } of messages) {
@@ -38,15 +58,17 @@ export async function* putDataset(
       if (!put) {
         put = await openPut(store, name, header);
       } else if (header.length > 0) {
-        await put.append(header, body);
+        const received = await put.append(header, body);
+        if (received) {
+          progress.push(received);
+        }
       }
     }
     signal.throwIfAborted();
     if (!put) {
       throw malformedArrow('it ended before its first message');
     }
-    const version = await store.commit(put.dataset, put.draft, ['flight']);
-    yield { name: versionNameOf(version), digest: version.digest, rowCount: version.rowCount };
+    return await store.commit(put.dataset, put.draft, ['flight']);
   } finally {
     await put?.draft.discard();
   }
@@ -64,54 +86,32 @@ async function openPut(store: DatasetStore, name: string | null, header: Uint8Ar
     const message = `Expected \`flight_descriptor\` to have the path ["datasets", NAME] but received ${JSON.stringify(name)}.`;
     throw invalidField('flight_descriptor', message);
   }
-  if (header.length === 0) {
-    throw malformedArrow('the first message has no schema');
-  }
-  const message = decodeMessage(header);
-  if (message.kind !== 'schema') {
-    throw malformedArrow(`the first message is a ${message.kind} where the schema should be`);
-  }
-  const draft = await store.draft(message.columns, { header, body: [], bodyBytes: 0 });
+  const columns = readSchema(header);
+  const draft = await store.draft(columns, { header, body: [], bodyBytes: 0 });
   return new Put(matched.dataset, draft);
 }
 
 class Put {
-  #dictionaries: Dictionaries = new Map();
+  readonly #reader: ArrowReader;
+  #batches = 0;
 
   constructor(
     readonly dataset: string,
     readonly draft: DatasetDraft,
-  ) {}
-
-  /** Checks a message in every part that a reader will rely on, then keeps it as it came. */
-  async append(header: Uint8Array, body: Uint8Array): Promise<void> {
-    const message = decodeMessage(header);
-    if (message.kind === 'schema') {
-      throw malformedArrow('a second schema came');
-    }
-    if (message.bodyBytes !== body.length || body.length % 8 !== 0) {
-      throw malformedArrow(`a message announces a body of ${message.bodyBytes} bytes and has ${body.length}`);
-    }
-    // The bytes came in the middle of a larger message; Arrow's arrays must start at multiples of 8.
-    const aligned = new Uint8Array(body);
-    const kept: EncodedMessage = { header, body: [aligned], bodyBytes: aligned.length };
-    if (message.kind === 'dictionary') {
-      this.#dictionaries = updateDictionaries(this.#dictionaries, this.draft.columns, message, aligned);
-      await this.draft.appendDictionary(kept);
-      return;
-    }
-    await this.draft.append([kept], this.#decode(message, aligned));
+  ) {
+    this.#reader = new ArrowReader(draft.columns);
   }
 
-  #decode({ batch }: ArrowMessage & { kind: 'batch' }, body: Uint8Array) {
-    const { columns, rowCount } = this.draft;
-    checkBatch(columns, batch, body.length);
-    const layout = layOut(columns);
-    return columns.map((column, i) => {
-      const read = ({ offset, length }: { offset: number; length: number }) => body.subarray(offset, offset + length);
-      const chunk = decodeColumn(column, layout[i]!, batch, read, this.#dictionaries);
-      refuseNonFinite(column.name, chunk, rowCount);
-      return chunk;
-    });
+  /** Keeps a message as it came, once it is checked. Null: it had no rows. */
+  async append(header: Uint8Array, bytes: Uint8Array): Promise<BatchReceived | null> {
+    const message = this.#reader.read(header, bytes);
+    const kept = { header, body: [message.body], bodyBytes: message.body.length };
+    if (message.kind === 'dictionary') {
+      await this.draft.appendDictionary(kept);
+      return null;
+    }
+    await this.draft.append([kept], message.chunks);
+    this.#batches++;
+    return { batch: this.#batches, rowCount: this.#reader.rowCount };
   }
 }

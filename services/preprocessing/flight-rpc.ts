@@ -1,29 +1,46 @@
 import type { FlightData__Output } from '../../proto/gen/arrow/flight/protocol/FlightData.js';
 import type { FlightDescriptor__Output } from '../../proto/gen/arrow/flight/protocol/FlightDescriptor.js';
 import type { FlightInfo } from '../../proto/gen/arrow/flight/protocol/FlightInfo.js';
+import type { PollInfo } from '../../proto/gen/arrow/flight/protocol/PollInfo.js';
 import { contracts } from '../../proto/index.js';
 import { encapsulate } from '../platform/arrow-messages.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
-import { type PutMessage, putDataset } from './flight-put.js';
+import { flightActions, nameOf, runAction, ticketExpiration } from './flight-actions.js';
+import { exchange } from './flight-exchange.js';
+import { type PollAnswer, pollFlight } from './flight-poll.js';
+import { putDataset, type SentMessage } from './flight-put.js';
 import { formatFlightRequest, parseFlightRequest } from './flight-request.js';
-import { describeFlight, type FlightDescription, flightMessages, listFlights } from './flights.js';
+import { describeFlight, type FlightDescription, flightMessages, listFlights, parseCriteria } from './flights.js';
 import type { Preparation } from './preparation.js';
 import { wholeTable } from './row-range.js';
+import type { TrackedImports } from './tracked-imports.js';
 
 /** `arrow.flight.protocol.FlightService`: rows of datasets and of prepared splits, in Arrow's interprocess format. */
-export function flightService(preparation: Preparation): ImplementedContract {
+export function flightService(
+  preparation: Preparation,
+  imports: TrackedImports,
+  now: () => number = Date.now,
+): ImplementedContract {
   const describe = (descriptor: FlightDescriptor__Output) =>
     describeFlight(parseFlightRequest(nameOf(descriptor), 'descriptor'), preparation, 'descriptor');
   return implement(contracts.flight, {
-    async *ListFlights() {
-      for (const flight of listFlights(preparation)) {
-        yield toFlightInfo(
-          await describeFlight({ flight, columns: null, rows: wholeTable }, preparation, 'descriptor'),
-        );
+    async *Handshake(requests) {
+      for await (const { protocolVersion } of requests) {
+        // There is nothing to log in to: whoever reaches the port may use it, with this token or without.
+        yield { protocolVersion, payload: Buffer.from('anonymous') };
+      }
+    },
+    async *ListFlights({ expression }) {
+      for (const flight of listFlights(preparation, parseCriteria(expression))) {
+        const request = { flight, columns: null, rows: wholeTable };
+        yield toFlightInfo(await describeFlight(request, preparation, 'descriptor'), now());
       }
     },
     async GetFlightInfo(descriptor) {
-      return toFlightInfo(await describe(descriptor));
+      return toFlightInfo(await describe(descriptor), now());
+    },
+    async PollFlightInfo(descriptor, { signal }) {
+      return toPollInfo(await pollFlight(nameOf(descriptor), preparation, imports, signal), now());
     },
     async GetSchema(descriptor) {
       const { schema } = await describe(descriptor);
@@ -41,31 +58,54 @@ export function flightService(preparation: Preparation): ImplementedContract {
         yield { appMetadata: Buffer.from(JSON.stringify(result)) };
       }
     },
-    async *ListActions() {},
+    DoExchange: (requests) => exchange(preparation, fromFlightData(requests)),
+    async *DoAction({ type, body }) {
+      for (const result of await runAction(type, body, { preparation, imports, now })) {
+        yield { body: result };
+      }
+    },
+    async *ListActions() {
+      for (const [type, { description }] of Object.entries(flightActions)) {
+        yield { type, description };
+      }
+    },
   });
 }
 
-/** A descriptor names a resource by path, or as the text of a command. */
-function nameOf({ path, cmd }: FlightDescriptor__Output): string {
-  return path.length > 0 ? path.join('/') : cmd.toString('utf8');
-}
-
-async function* fromFlightData(requests: AsyncIterable<FlightData__Output>): AsyncGenerator<PutMessage> {
-  for await (const { flightDescriptor, dataHeader, dataBody } of requests) {
-    yield { name: flightDescriptor && nameOf(flightDescriptor), header: dataHeader, body: dataBody };
+async function* fromFlightData(requests: AsyncIterable<FlightData__Output>): AsyncGenerator<SentMessage> {
+  for await (const { flightDescriptor, dataHeader, dataBody, appMetadata } of requests) {
+    yield { name: flightDescriptor && nameOf(flightDescriptor), header: dataHeader, body: dataBody, appMetadata };
   }
 }
 
-function toFlightInfo({ request, schema, rowCount, sizeBytes }: FlightDescription): FlightInfo {
+function toFlightInfo({ request, schema, rowCount, sizeBytes }: FlightDescription, nowMs: number): FlightInfo {
   const name = Buffer.from(formatFlightRequest(request));
   const isWhole = name.toString() === request.flight.name;
   return {
     schema: encapsulate(schema),
     flightDescriptor: isWhole ? { type: 'PATH', path: request.flight.name.split('/') } : { type: 'CMD', cmd: name },
     // No location: the rows are where this answer came from.
-    endpoint: [{ ticket: { ticket: name } }],
+    endpoint: [{ ticket: { ticket: name }, expirationTime: ticketExpiration(nowMs) }],
     totalRecords: rowCount,
     totalBytes: sizeBytes,
     ordered: true,
+  };
+}
+
+function toPollInfo(answer: PollAnswer, nowMs: number): PollInfo {
+  if ('complete' in answer) {
+    return { info: toFlightInfo(answer.complete, nowMs), progress: 1 };
+  }
+  const { id, sequence, progress } = answer.running;
+  const { rowCount = 0, bytesDone = 0, bytesTotal = 0 } = progress ?? {};
+  return {
+    info: {
+      flightDescriptor: { type: 'PATH', path: ['imports', id] },
+      totalRecords: -1,
+      totalBytes: -1,
+      appMetadata: Buffer.from(JSON.stringify({ rowCount, bytesDone, bytesTotal })),
+    },
+    flightDescriptor: { type: 'PATH', path: ['imports', id, 'after', String(sequence)] },
+    progress: bytesTotal > 0 ? bytesDone / bytesTotal : 0,
   };
 }

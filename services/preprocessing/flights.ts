@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
 import { ResourceName } from '../platform/resource-name.js';
@@ -31,18 +32,48 @@ export function resolveFlight(name: string, field: string): Flight {
   return { kind: 'split', name, pipeline: matched.pipeline, split };
 }
 
-/** All there are: the datasets' versions, and the splits of pipelines. */
-export function* listFlights({ datasets, pipelines }: Preparation): Generator<Flight> {
-  for (const { name } of datasets.listDatasets()) {
-    for (const version of datasets.listVersions(name)) {
-      yield { kind: 'dataset', name: versionNameOf(version) };
+/** All there are: the datasets' versions, and the splits of pipelines; of these, whose names `matches` allows. */
+export function* listFlights(
+  { datasets, pipelines }: Preparation,
+  matches: (name: string) => boolean,
+): Generator<Flight> {
+  for (const { name: dataset } of datasets.listDatasets()) {
+    for (const version of datasets.listVersions(dataset)) {
+      const name = versionNameOf(version);
+      if (matches(name)) {
+        yield { kind: 'dataset', name };
+      }
     }
   }
   for (const { id: pipeline } of pipelines.list()) {
     for (const split of splitNames) {
-      yield { kind: 'split', name: splitName.format({ pipeline, split }), pipeline, split };
+      const name = splitName.format({ pipeline, split });
+      if (matches(name)) {
+        yield { kind: 'split', name, pipeline, split };
+      }
     }
   }
+}
+
+const criteriaCharsMax = 1_000;
+
+/**
+ * Reads the criteria of a list: the segments that names begin with, `*` for any, for example `datasets/mnist`. Empty: all names.
+ */
+export function parseCriteria(expression: Uint8Array): (name: string) => boolean {
+  if (!isUtf8(expression) || expression.length > criteriaCharsMax) {
+    const received = isUtf8(expression) ? `${expression.length} bytes` : 'something else';
+    const message = `Expected \`expression\` to be UTF-8 of at most ${criteriaCharsMax} bytes but received ${received}.`;
+    throw invalidField('expression', message);
+  }
+  if (expression.length === 0) {
+    return () => true;
+  }
+  const wanted = Buffer.from(expression).toString('utf8').split('/');
+  return (name) => {
+    const segments = name.split('/');
+    return wanted.every((segment, i) => i < segments.length && (segment === '*' || segment === segments[i]));
+  };
 }
 
 export interface FlightDescription {

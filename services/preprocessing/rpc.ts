@@ -27,12 +27,13 @@ import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
 import { type SplitSpec, wholeSplit } from './split.js';
 import { fromStep, toStep } from './step-rpc.js';
+import type { TrackedImports } from './tracked-imports.js';
 
 const recordsMax = 10_000;
 const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', FORMAT_CSV: 'csv' };
 
 /** `millrace.v1.PreprocessingService`. */
-export function preprocessingService(preparation: Preparation): ImplementedContract {
+export function preprocessingService(preparation: Preparation, imports: TrackedImports): ImplementedContract {
   const { datasets, pipelines } = preparation;
   const descriptions = new Descriptions(datasets);
   const transform = async (pipeline: string, records: Record__Output[]) => {
@@ -48,7 +49,8 @@ export function preprocessingService(preparation: Preparation): ImplementedContr
         paths,
         format: formats[format] ?? null,
       };
-      for await (const event of importDataset(datasets, request, signal)) {
+      const events = imports.attended(request.dataset, signal, (stop) => importDataset(datasets, request, stop));
+      for await (const event of events) {
         yield 'digest' in event ? { datasetVersion: toDatasetVersion(event) } : { progress: event };
       }
     },

@@ -12,6 +12,7 @@ import { flightService } from './flight-rpc.js';
 import { PipelineStore } from './pipeline-store.js';
 import { Preparation } from './preparation.js';
 import { preprocessingService } from './rpc.js';
+import { TrackedImports } from './tracked-imports.js';
 
 /** Starts preprocessing on `<dataDir>/preprocessing`, which it holds for itself until it stops. */
 export async function startPreprocessing(config: PreprocessingConfig, log: Logger): Promise<RunningService> {
@@ -21,13 +22,15 @@ export async function startPreprocessing(config: PreprocessingConfig, log: Logge
     const lock = lockFolder(folder);
     teardown.add(() => lock.release());
     const preparation = new Preparation(await DatasetStore.open(folder), await PipelineStore.open(folder));
+    const imports = new TrackedImports();
+    teardown.add(() => imports.stop(config.stopGraceMs));
     const server = await startServer({
       host: config.host,
       port: servicePort(config, 'preprocessing'),
       messageBytesMax: config.messageBytesMax,
       log,
       metrics: new Metrics('preprocessing'),
-      implementations: [preprocessingService(preparation), flightService(preparation)],
+      implementations: [preprocessingService(preparation, imports), flightService(preparation, imports)],
     });
     teardown.add(() => server.stop(config.stopGraceMs));
     server.setServing(true);

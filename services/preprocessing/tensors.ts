@@ -26,6 +26,12 @@ export function tensorColumns(pipeline: FittedPipeline): Column[] {
   ];
 }
 
+/** So many rows of tensors make a batch of at most about 8 MB. */
+export function rowsPerBatch({ featureCount, featureType }: FittedPipeline): number {
+  const rowBytes = featureCount * (featureType === 'uint8' ? 1 : 4) + 4;
+  return Math.max(1, Math.floor(batchBytesMax / rowBytes));
+}
+
 /** Which of the `tensorColumns`, by place, and which rows of the split. */
 export interface TensorPart {
   columns: readonly number[];
@@ -45,8 +51,7 @@ export async function* encodeTensors(
   const columns = tensorColumns(pipeline);
   const encoder = await createArrowEncoder(part.columns.map((index) => columns[index]!));
   yield encoder.schema();
-  const rowBytes = pipeline.featureCount * (pipeline.featureType === 'uint8' ? 1 : 4) + 4;
-  const rowsMax = Math.max(1, Math.floor(batchBytesMax / rowBytes));
+  const rowsMax = rowsPerBatch(pipeline);
   const source = new SplitReader(pipeline, table, split === 'train', part.columns);
   let firstRow = 0;
   for (const batch of table.batches) {
@@ -86,7 +91,8 @@ class SplitReader {
     const labels = await this.table.readColumn(batch, this.#label);
     for (let from = 0; from < rows.length; from += rowsMax) {
       const part = rows.subarray(from, from + rowsMax);
-      const features = this.#transform(batch, chunks, part);
+      const numbers = this.isTraining ? numbersOf(part, batch) : null;
+      const features = transformRows(this.pipeline, chunks, part, batch.firstRow, numbers);
       const values = readLabels(this.pipeline.label.column, labels, part, batch.firstRow);
       const targets = this.#targets.encode(values, part, batch.firstRow);
       const { length } = part;
@@ -97,18 +103,29 @@ class SplitReader {
       );
     }
   }
+}
 
-  #transform(batch: StoredBatch, chunks: readonly ColumnChunk[], rows: Int32Array) {
-    try {
-      return transformColumns(this.pipeline, chunks, rows, this.isTraining ? numbersOf(rows, batch) : null);
-    } catch (error) {
-      if (error instanceof UnusableValueError) {
-        const place = where(error.column, batch.firstRow + rows[error.row]!);
-        const message = `The pipeline cannot transform every row: ${place} is ${error.problem}.`;
-        throw new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
-      }
-      throw error;
+/**
+ * Features of some rows of a batch. `rows`: indices into the chunks.
+ * @param firstRow rows of the table before the batch
+ * @param trainingNumbers as of `transformColumns`
+ */
+export function transformRows(
+  pipeline: FittedPipeline,
+  chunks: readonly ColumnChunk[],
+  rows: Int32Array,
+  firstRow: number,
+  trainingNumbers: Int32Array | null = null,
+): Uint8Array | Float32Array {
+  try {
+    return transformColumns(pipeline, chunks, rows, trainingNumbers);
+  } catch (error) {
+    if (error instanceof UnusableValueError) {
+      const place = where(error.column, firstRow + rows[error.row]!);
+      const message = `The pipeline cannot transform every row: ${place} is ${error.problem}.`;
+      throw new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
     }
+    throw error;
   }
 }
 
@@ -130,6 +147,6 @@ export async function checkTransformable(
   }
 }
 
-function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {
+export function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {
   return { kind: 'number', length, width, values, validity: null };
 }

@@ -114,7 +114,10 @@ async function put(name: string[], messages: FlightMessage[]) {
   const [first, ...rest] = messages;
   const results = flight.doPut([{ flightDescriptor: { type: 'PATH', path: name }, ...first }, ...rest] as never);
   for await (const { appMetadata } of results) {
-    return JSON.parse(appMetadata.toString()) as { name: string; digest: string };
+    const result = JSON.parse(appMetadata.toString()) as { name: string; digest: string };
+    if (result.name) {
+      return result;
+    }
   }
   throw new Error('the put ended without a result');
 }

@@ -17,7 +17,10 @@ export async function putTable(flight: FlightClient, name: string, table: arrow.
     dataBody: joinBody(message),
   }));
   for await (const { appMetadata } of flight.doPut(messages)) {
-    return (JSON.parse(appMetadata.toString()) as { name: string }).name;
+    const { name: made } = JSON.parse(appMetadata.toString()) as { name?: string };
+    if (made !== undefined) {
+      return made;
+    }
   }
   throw new Error(`nothing came of ${name}`);
 }

@@ -96,9 +96,12 @@ async function put(tables: arrow.Table[]): Promise<{ digests: string[]; table: S
       name: i === 0 ? 'datasets/table' : null,
       header: message.header,
       body: joinBody(message),
+      appMetadata: new Uint8Array(0),
     }));
-    for await (const { digest } of putDataset(store, streamOf(messages), new AbortController().signal)) {
-      digests.push(digest);
+    for await (const result of putDataset(store, streamOf(messages), new AbortController().signal)) {
+      if ('digest' in result) {
+        digests.push(result.digest);
+      }
     }
   }
   return { digests, table: await store.openTable(store.getVersion('table', 1)) };
