@@ -28,6 +28,8 @@ export interface CallContext {
   /** Aborted when the service wants to stop: a stream without an end of its own should end. */
   stopping: AbortSignal;
   metadata: grpc.Metadata;
+  /** Sends a header with the answer, before its first message. */
+  addHeader(name: string, value: string): void;
   readonly log: Logger;
   /** Null: nobody records what becomes of this call. */
   readonly span: CallSpan | null;
@@ -201,6 +203,7 @@ class Context implements CallContext {
   readonly stopping: AbortSignal;
   #gone: ServiceError | null = null;
   #requestId: string | null = null;
+  #headers: grpc.Metadata | null = null;
   #controller: AbortController | null = null;
   #log: Logger | null = null;
 
@@ -227,10 +230,14 @@ class Context implements CallContext {
   /** The caller is told the id of its request where it gave one, or where something is said of the request. */
   #tell(id: string): string {
     this.#requestId = id;
-    const metadata = new grpc.Metadata();
-    metadata.set(requestIdKey, id);
-    this.call.sendMetadata(metadata);
+    this.addHeader(requestIdKey, id);
     return id;
+  }
+
+  addHeader(name: string, value: string): void {
+    this.#headers ??= new grpc.Metadata();
+    this.#headers.set(name, value);
+    this.call.sendMetadata(this.#headers);
   }
 
   get signal(): AbortSignal {

@@ -15,6 +15,8 @@ import type { Preparation } from './preparation.js';
 import { wholeTable } from './row-range.js';
 import type { TrackedImports } from './tracked-imports.js';
 
+const anonymousToken = 'anonymous';
+
 /** `arrow.flight.protocol.FlightService`: rows of datasets and of prepared splits, in Arrow's interprocess format. */
 export function flightService(
   preparation: Preparation,
@@ -24,10 +26,11 @@ export function flightService(
   const describe = (descriptor: FlightDescriptor__Output) =>
     describeFlight(parseFlightRequest(nameOf(descriptor), 'descriptor'), preparation, 'descriptor');
   return implement(contracts.flight, {
-    async *Handshake(requests) {
+    async *Handshake(requests, context) {
+      // There is nothing to log in to: whoever reaches the port may use it, with this token or without.
+      context.addHeader('authorization', `Bearer ${anonymousToken}`);
       for await (const { protocolVersion } of requests) {
-        // There is nothing to log in to: whoever reaches the port may use it, with this token or without.
-        yield { protocolVersion, payload: Buffer.from('anonymous') };
+        yield { protocolVersion, payload: Buffer.from(anonymousToken) };
       }
     },
     async *ListFlights({ expression }) {

@@ -95,7 +95,8 @@ export class StoredTable {
   }
 
   async #read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(size);
+    // Filled whole below; of its own, so that arrays of numbers can begin where it does.
+    const bytes = Buffer.allocUnsafeSlow(size);
     let done = 0;
     while (done < size) {
       const { bytesRead } = await this.file.read(bytes, done, size - done, offset + done);

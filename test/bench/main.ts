@@ -5,6 +5,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { engineInfo } from '../../native/index.js';
 import { root } from '../support/mesh.js';
+import { dataSuite } from './data-suite.js';
 import { engineSuite } from './engine-suite.js';
 import { meshSuite } from './mesh-suite.js';
 import { servingSuite } from './serving-suite.js';
@@ -22,7 +23,12 @@ export interface Measurement {
   reached: boolean | null;
 }
 
-const suites: Record<string, Suite> = { engine: engineSuite, mesh: meshSuite, serving: servingSuite };
+const suites: Record<string, Suite> = {
+  data: dataSuite,
+  engine: engineSuite,
+  mesh: meshSuite,
+  serving: servingSuite,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -110,7 +110,38 @@ describeWith(await python(), "pyarrow's Flight client", (interpreter) => {
     });
   });
 
+  it('gets some rows of some columns', () => {
+    expect(value('part')).toEqual({ rows: 400, schema: true, equal: true });
+  });
+
+  it('is told of each batch of a put while it goes on, and of the version', () => {
+    expect(value('acknowledged')).toEqual([
+      { batch: 1, rowCount: 400 },
+      { batch: 2, rowCount: 800 },
+      { batch: 3, rowCount: 1000 },
+      expect.objectContaining({ name: 'datasets/acknowledged/versions/1', rowCount: 1000 }),
+    ]);
+  });
+
+  it('need not read what it is told', () => {
+    expect(value('unread')).toBe(1000);
+  });
+
+  it('exchanges records for tensors, with the metadata of each batch', () => {
+    expect(value('exchanged')).toEqual({ metadata: ['batch 0', 'batch 1', 'batch 2'], same: true });
+  });
+
+  it('logs in by handshake and by header', () => {
+    expect(value('handshake')).toEqual(['anonymous', 'Bearer anonymous', 1]);
+  });
+
+  it('renews a ticket and drops a dataset', () => {
+    expect(value('actions')).toEqual(['CancelFlightInfo', 'DropDataset', 'RenewFlightEndpoint']);
+    expect(value('dropped')).toEqual({ renewed: true, left: 0 });
+  });
+
   it.each([
+    ['refuses_exchange', 'ArrowInvalid', 'Expected column "image" to be FixedSizeList[784]<Uint8> but it is Float64.'],
     ['refuses_unknown_dataset', 'KeyError', 'datasets/none'],
     ['refuses_unknown_version', 'KeyError', 'datasets/table/versions/99'],
     ['refuses_unknown_pipeline', 'KeyError', 'pipelines/none'],

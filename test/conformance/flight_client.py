@@ -5,6 +5,7 @@ Arguments: host:port of preprocessing, name of a pipeline fitted on MNIST.
 
 import decimal
 import hashlib
+import json
 import sys
 
 import numpy
@@ -184,6 +185,118 @@ def tensors():
             "labels": hashlib.sha256(labels.astype(numpy.uint8).tobytes()).hexdigest(),
         }
     return found
+
+
+@report
+def part():
+    """Some rows of some columns, in an order of their own."""
+    put("datasets/parts", table, 300)
+    command = json.dumps({"name": "datasets/parts", "columns": ["struct", "int64"], "offset": 250, "limit": 400})
+    info = client.get_flight_info(flight.FlightDescriptor.for_command(command))
+    data = client.do_get(info.endpoints[0].ticket).read_all()
+    data.validate(full=True)
+    return {
+        "rows": info.total_records,
+        "schema": info.schema.equals(data.schema),
+        "equal": data.equals(table.select(["struct", "int64"]).slice(250, 400)),
+    }
+
+
+@report
+def acknowledged():
+    """What is told of a put while it goes on, and in the end."""
+    writer, reader = client.do_put(descriptor("datasets/acknowledged"), table.schema)
+    told = []
+    for start in (0, 400, 800):
+        writer.write_table(table.slice(start, 400))
+        told.append(json.loads(reader.read().to_pybytes()))
+    writer.done_writing()
+    told.append(json.loads(reader.read().to_pybytes()))
+    writer.close()
+    return told
+
+
+@report
+def unread():
+    """A client that reads nothing of what it is told."""
+    put("datasets/unread", table.select(["int64"]), 1)
+    return get("datasets/unread").num_rows
+
+
+@report
+def exchanged():
+    images = get(json.dumps({"name": "datasets/mnist", "columns": ["image"], "limit": 3_000}))
+    writer, reader = client.do_exchange(descriptor(pipeline))
+    with writer:
+        writer.begin(images.schema)
+        for number, batch in enumerate(images.to_batches(max_chunksize=1_000)):
+            writer.write_with_metadata(batch, f"batch {number}".encode())
+        writer.done_writing()
+        chunks = [reader.read_chunk() for _ in range(3)]
+    features = pyarrow.Table.from_batches([chunk.data for chunk in chunks]).column("features").combine_chunks()
+    return {
+        "metadata": [chunk.app_metadata.to_pybytes().decode() for chunk in chunks],
+        "same": features.flatten().equals(images.column("image").combine_chunks().flatten()),
+    }
+
+
+class NamedHandler(flight.ClientAuthHandler):
+    token = b""
+
+    def authenticate(self, outgoing, incoming):
+        outgoing.write(b"somebody")
+        self.token = incoming.read()
+
+    def get_token(self):
+        return self.token
+
+
+@report
+def handshake():
+    named = flight.connect(f"grpc://{address}")
+    handler = NamedHandler()
+    named.authenticate(handler)
+    header = named.authenticate_basic_token("somebody", "secret")
+    options = flight.FlightCallOptions(headers=[header])
+    return [handler.token.decode(), header[1].decode(), len(list(named.list_flights(b"datasets/mnist", options)))]
+
+
+@report
+def actions():
+    return sorted(action.type for action in client.list_actions())
+
+
+def renew_request(endpoint):
+    """A RenewFlightEndpointRequest: field 1 holds the endpoint."""
+    body = endpoint.serialize()
+    assert len(body) < 128
+    return bytes([0x0A, len(body)]) + body
+
+
+@report
+def dropped():
+    put("datasets/dropped", table)
+    info = client.get_flight_info(descriptor("datasets/dropped"))
+    renewed = client.do_action(flight.Action("RenewFlightEndpoint", renew_request(info.endpoints[0])))
+    endpoint = flight.FlightEndpoint.deserialize(next(renewed).body.to_pybytes())
+    same = endpoint.ticket == info.endpoints[0].ticket and endpoint.expiration_time >= info.endpoints[0].expiration_time
+    list(client.do_action(flight.Action("DropDataset", b"datasets/dropped")))
+    return {"renewed": same, "left": len(list(client.list_flights(b"datasets/dropped")))}
+
+
+@report
+def refuses_exchange():
+    wrong = pyarrow.table({"image": numpy.zeros(3)})
+
+    def call():
+        writer, reader = client.do_exchange(descriptor(pipeline))
+        with writer:
+            writer.begin(wrong.schema)
+            writer.write_table(wrong)
+            writer.done_writing()
+            reader.read_all()
+
+    return failure(call)
 
 
 @report

@@ -16,66 +16,8 @@ import { putDataset } from '../../../services/preprocessing/flight-put.js';
 import { wholeTable } from '../../../services/preprocessing/row-range.js';
 import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
 import { selectTable } from '../../../services/preprocessing/table-selection.js';
+import { everyType, rows, rowsOf } from '../../support/every-type.js';
 import { tempFolder } from '../../support/temp-folder.js';
-
-const rows = 100;
-const rowsOf = <T>(value: (row: number) => T) => Array.from({ length: rows }, (_, row) => value(row));
-const everyThird = <T>(value: (row: number) => T) => rowsOf((row) => (row % 3 === 1 ? null : value(row)));
-const item = (type: arrow.DataType, name = 'item') => new arrow.Field(name, type, true);
-const decimal = (row: number) => Uint32Array.of(row * 1_000_003, row, 0, row % 2 ? 0x8000_0000 : 0);
-const point = new arrow.Struct([item(new arrow.Int32(), 'x'), item(new arrow.List(item(new arrow.Utf8())), 'words')]);
-
-const vectors: Record<string, arrow.Vector> = {
-  null: arrow.makeVector(arrow.makeData({ type: new arrow.Null(), length: rows })),
-  binary: arrow.vectorFromArray(
-    everyThird((row) => Uint8Array.of(row, 255, row)),
-    new arrow.Binary(),
-  ),
-  'large binary': arrow.vectorFromArray(
-    everyThird((row) => new Uint8Array(row % 4)),
-    new arrow.LargeBinary(),
-  ),
-  'fixed-size binary': arrow.vectorFromArray(
-    everyThird((row) => Uint8Array.of(row, 1)),
-    new arrow.FixedSizeBinary(2),
-  ),
-  'date of days': arrow.vectorFromArray(
-    everyThird((row) => row * 86_400_000),
-    new arrow.DateDay(),
-  ),
-  'date of milliseconds': arrow.vectorFromArray(
-    everyThird((row) => row * 86_400_000),
-    new arrow.DateMillisecond(),
-  ),
-  timestamp: arrow.vectorFromArray(
-    everyThird((row) => 1_700_000_000_000 + row),
-    new arrow.TimestampMicrosecond('Asia/Tokyo'),
-  ),
-  decimal: arrow.vectorFromArray(everyThird(decimal), new arrow.Decimal(2, 38)),
-  list: arrow.vectorFromArray(
-    everyThird((row) => Array.from({ length: row % 5 }, (_, i) => (i === 2 ? null : row + i / 2))),
-    new arrow.List(item(new arrow.Float64())),
-  ),
-  'large list': arrow.vectorFromArray(
-    everyThird((row) => Array.from({ length: row % 3 }, (_, i) => `${row}:${i}`)),
-    new arrow.LargeList(item(new arrow.Utf8())),
-  ),
-  'list of lists': arrow.vectorFromArray(
-    everyThird((row) => Array.from({ length: row % 3 }, () => [row, null, row + 1])),
-    new arrow.List(item(new arrow.List(item(new arrow.Int32())))),
-  ),
-  'fixed-size list of lists': arrow.vectorFromArray(
-    everyThird((row) => [
-      [row, 1, 2],
-      [3, 4, row],
-    ]),
-    new arrow.FixedSizeList(2, item(new arrow.FixedSizeList(3, item(new arrow.Int32())))),
-  ),
-  struct: arrow.vectorFromArray(
-    everyThird((row) => ({ x: row % 5 ? row : null, words: ['a', `${row}`].slice(row % 3) })),
-    point,
-  ),
-};
 
 const rowNumbers = arrow.vectorFromArray(
   rowsOf((row) => `${row}`),
@@ -136,7 +78,7 @@ function digestOf(column: Column, chunks: ColumnChunk[]): string {
   return digest.finish();
 }
 
-describe.each(Object.entries(vectors))('a column of type %s', (_, vector) => {
+describe.each(Object.entries(everyType))('a column of type %s', (_, vector) => {
   it('is kept as it came', async () => {
     const sent = tableOf([vector]);
     const { table } = await put([sent]);
