@@ -9,8 +9,8 @@ export const pipelineFormat = 'millrace.pipeline/1';
 
 const column = z.strictObject({
   column: z.string(),
-  /** Type of a value, or of an item of a list. `text`: any Arrow type that holds UTF-8. */
-  type: z.enum([...numberTypes, 'boolean', 'text']),
+  /** Type of a value, or of an item of a list. `text`: any Arrow type that holds UTF-8; `time`: any of a point in time. */
+  type: z.enum([...numberTypes, 'boolean', 'time', 'text']),
   /** Numbers in a list; null: the column holds single values. */
   width: z.int().positive().nullable(),
   /** Lengths of an array or image, outermost first; empty: just a list. */

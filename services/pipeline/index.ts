@@ -19,5 +19,6 @@ export { checkRecordCount, type RawRecord, type RawValue, transformRecords } fro
 export { countsOf, meanAndDeviation } from './statistics.js';
 export { type MappingStep, type SettingReport, type TrainingColumn, UntransformableError } from './step.js';
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
+export { toMilliseconds } from './time.js';
 export { toNetworkInput, transformColumns } from './transform.js';
 export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';

@@ -34,7 +34,7 @@ export function prepareColumn(fitted: FittedColumn, offset: number): PreparedCol
   if (width === null ? shape.length > 0 : shape.length > 0 && shape.reduce((a, b) => a * b) !== width) {
     throw new Error(`the shape ${shape.join(', ')} does not make ${width ?? 'a single value'}`);
   }
-  if (width !== null && (type === 'text' || type === 'boolean')) {
+  if (width !== null && (type === 'text' || type === 'time' || type === 'boolean')) {
     throw new Error('lists hold numbers');
   }
   if (steps.filter(({ kind }) => kind === 'impute').length > 1) {
@@ -72,7 +72,11 @@ export function prepareSteps(fitted: FittedColumn): {
 }
 
 function inputOf({ type, width }: FittedColumn): ValueType {
-  return type === 'text' ? { kind: 'text' } : width === null ? { kind: 'number' } : { kind: 'list', width };
+  return type === 'text' || type === 'time'
+    ? { kind: type }
+    : width === null
+      ? { kind: 'number' }
+      : { kind: 'list', width };
 }
 
 function featureNames(column: string, input: ValueType, encoding: EncodingStep | null): string[] {
@@ -82,6 +86,8 @@ function featureNames(column: string, input: ValueType, encoding: EncodingStep |
   switch (input.kind) {
     case 'text':
       throw new Error('text needs a step that makes features of it');
+    case 'time':
+      throw new Error('a time needs a step that makes features of it');
     case 'number':
       return [column];
     case 'list':

@@ -3,6 +3,7 @@ import type { FittedPipeline } from './fitted-pipeline.js';
 import { decodeImage, ImageError } from './image.js';
 import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
 import type { FeatureTarget } from './step.js';
+import { isTime, parseTime } from './time.js';
 import { toNetworkInput } from './transform.js';
 import { type ColumnValues, numberValues } from './values.js';
 
@@ -114,6 +115,9 @@ function readColumn(
   records: readonly RawRecord[],
   problems: Problems,
 ): ColumnValues | Promise<ColumnValues> {
+  if (column.type === 'time') {
+    return readTimes(column, records, problems);
+  }
   if (column.type === 'text') {
     return { kind: 'texts', values: readTexts(column, records, problems) };
   }
@@ -138,6 +142,26 @@ function readTexts(
     }
     return value;
   });
+}
+
+/** As text, or as milliseconds since 1970. */
+function readTimes({ column }: PreparedColumn, records: readonly RawRecord[], problems: Problems): ColumnValues {
+  const values = new Float64Array(records.length);
+  let missing: Uint8Array | null = null;
+  for (let i = 0; i < records.length; i++) {
+    const value = records[i]![column] ?? null;
+    const ms = typeof value === 'string' ? parseTime(value) : typeof value === 'number' ? Math.floor(value) : null;
+    if (value === null) {
+      missing ??= new Uint8Array(records.length);
+      missing[i] = 1;
+    } else if (ms === null || !isTime(ms)) {
+      const rule = 'a time like 2024-01-31 or 2024-01-31T12:00:00Z, or milliseconds since 1970,';
+      problems.add(i, column, `${rule} but received ${describe(value)}`);
+    } else {
+      values[i] = ms;
+    }
+  }
+  return numberValues(values, 1, missing);
 }
 
 const single = new Float64Array(1);

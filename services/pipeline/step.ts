@@ -46,6 +46,8 @@ export interface TrainingColumn {
   /** The step's own name in messages, for example `spec.columns[0].steps[1].scale`. */
   readonly field: string;
   readonly label: FittedLabel;
+  /** What the steps before it give. */
+  readonly input: ValueType;
   /** Values that are there, batch by batch: numbers, or texts. */
   present(): AsyncIterable<Float64Array | string[]>;
   /** As `present`, for a step that takes numbers only. */

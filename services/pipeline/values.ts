@@ -1,4 +1,14 @@
-import { type ColumnChunk, gatherBooleans, gatherMissing, gatherNumbers, gatherTexts } from './column-chunk.js';
+import {
+  type ColumnChunk,
+  gatherBooleans,
+  gatherMissing,
+  gatherNumbers,
+  gatherTexts,
+  isValid,
+  type TimeChunk,
+  UnsafeIntegerError,
+} from './column-chunk.js';
+import { isTime, toMilliseconds } from './time.js';
 
 /** [rows, width] numbers of one column in float64, and which rows are missing (null: none). Steps may change them in place. */
 export interface NumberValues {
@@ -16,8 +26,8 @@ export interface TextValues {
 
 export type ColumnValues = NumberValues | TextValues;
 
-/** What a step gets: single numbers, lists of `width` numbers, or texts. */
-export type ValueType = { kind: 'number' } | { kind: 'list'; width: number } | { kind: 'text' };
+/** What a step gets: single numbers, lists of `width` numbers, times in whole milliseconds since 1970 (UTC), or texts. */
+export type ValueType = { kind: 'number' } | { kind: 'list'; width: number } | { kind: 'time' } | { kind: 'text' };
 
 /** The values of some rows of a chunk, ready for the steps. @throws UnsafeIntegerError */
 export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues {
@@ -29,9 +39,26 @@ export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues
       return numberValues(gatherBooleans(chunk, rows), 1, gatherMissing(chunk.validity, rows));
     case 'number':
       return numberValues(gatherNumbers(chunk, rows), chunk.width, gatherMissing(chunk.validity, rows));
+    case 'time':
+      return numberValues(gatherTimes(chunk, rows), 1, gatherMissing(chunk.validity, rows));
     default:
       throw new Error(`a pipeline is checked not to read a column of kind ${chunk.kind}`);
   }
+}
+
+/** The times of the given rows in milliseconds; missing ones are 0. */
+function gatherTimes({ values, unit, validity }: TimeChunk, rows: Int32Array): Float64Array {
+  const gathered = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (isValid(validity, row)) {
+      gathered[i] = toMilliseconds(values[row]!, unit);
+      if (!isTime(gathered[i]!)) {
+        throw new UnsafeIntegerError(row, BigInt(values[row]!));
+      }
+    }
+  }
+  return gathered;
 }
 
 export function numberValues(values: Float64Array, width: number, missing: Uint8Array | null): NumberValues {

@@ -95,7 +95,7 @@ export class ColumnFit {
 
   /** What the step at place `k` is fitted on: the steps before it are fitted already. */
   #trainingColumn(k: number): TrainingColumn {
-    const { mappings } = prepareSteps(this.#fitted());
+    const { mappings, output: input } = prepareSteps(this.#fitted());
     const { name } = this.#column;
     const field = stepField(this.place, k, this.spec.steps[k]!);
     const refusal = (setting: string, message: string) => {
@@ -107,6 +107,7 @@ export class ColumnFit {
       name,
       field,
       label: this.training.label,
+      input,
       present,
       numbers: present as TrainingColumn['numbers'],
       texts: present as TrainingColumn['texts'],
@@ -196,6 +197,9 @@ function fittedType(type: ColumnType): FittedColumn['type'] {
       return 'text';
     case 'boolean':
       return 'boolean';
+    case 'date':
+    case 'timestamp':
+      return 'time';
     case 'number':
     case 'list':
       return type.type;

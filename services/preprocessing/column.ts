@@ -46,10 +46,10 @@ export const supportedTypes =
 
 /** Types that a pipeline reads. */
 export const transformableTypes =
-  'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Utf8, LargeUtf8, a dictionary of text, or a fixed-size list of numbers';
+  'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Date32, Date64, Timestamp, Utf8, LargeUtf8, a dictionary of text, or a fixed-size list of numbers';
 
 export function isTransformable({ type }: Column): boolean {
-  return ['number', 'boolean', 'text', 'dictionary', 'list'].includes(type.kind);
+  return ['number', 'boolean', 'text', 'dictionary', 'list', 'date', 'timestamp'].includes(type.kind);
 }
 
 export function isText({ type }: Column): boolean {

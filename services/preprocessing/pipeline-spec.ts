@@ -83,6 +83,9 @@ function typeOf({ type }: Column): ValueType | null {
     case 'number':
     case 'boolean':
       return { kind: 'number' };
+    case 'date':
+    case 'timestamp':
+      return { kind: 'time' };
     default:
       return null;
   }
@@ -124,14 +127,14 @@ function checkSteps(
     }
     input = given === 'same' ? input : given === 'features' ? null : input && { kind: given };
   }
-  if (column && input?.kind === 'text') {
+  if (column && (input?.kind === 'text' || input?.kind === 'time')) {
     const field = `spec.columns[${index}].steps`;
-    const message = `Expected \`${field}\` to have a step that makes numbers of text, like one_hot, since column ${quote(column.name)} is text.`;
+    const message = `Expected \`${field}\` to have a step that makes numbers of ${valueNames[input.kind]}, like ${input.kind === 'text' ? 'one_hot' : 'calendar'}, since column ${quote(column.name)} is ${typeName(column.type)}.`;
     violations.add(field, message);
   }
 }
 
-const valueNames = { number: 'numbers', list: 'lists', text: 'text' };
+const valueNames = { number: 'numbers', list: 'lists', time: 'times', text: 'text' };
 
 function mismatch(field: string, takes: readonly ValueType['kind'][], input: ValueType, column: Column): string {
   // Lists of numbers are numbers, but where single values are needed.
@@ -166,7 +169,8 @@ function checkLabel(
   }
   if (
     found &&
-    (!isTransformable(found) || found.type.kind === 'list' || (kind === 'number' && found.type.kind !== 'number'))
+    (!['number', 'boolean', 'text', 'dictionary'].includes(found.type.kind) ||
+      (kind === 'number' && found.type.kind !== 'number'))
   ) {
     const expected = kind === 'number' ? 'a column of numbers' : 'a column of single values';
     const message = `Expected \`spec.label.column\` to be ${expected} but ${quote(column)} is ${typeName(found.type)}.`;

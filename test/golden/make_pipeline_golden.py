@@ -220,6 +220,50 @@ for unit, low, high in [("word", 1, 1), ("word", 1, 2), ("character", 1, 2), ("c
         asked = {"kind": "hashTfIdf", "ngrams": ngrams, "outputs": 64, "sublinear": False}
         add("text", [*steps, asked], TfidfTransformer().fit(counts[:RIGHTS_TRAIN]).transform(counts), table="rights")
 
+# Every 37 hours and 13 minutes over some years, before 1970 and with leap years; read as milliseconds.
+WHEN = pd.Series(pd.date_range("1967-12-27T05:06:07.089", periods=300, freq="5861min")).astype("datetime64[ms]")
+weather = data.seattle_weather()["date"].astype("datetime64[ms]")
+cars_year = cars["Year"].astype("datetime64[ms]")
+for name, when in [("hours", WHEN), ("weather", weather[::5].reset_index(drop=True)), ("years", cars_year)]:
+    train = len(when) * 3 // 4
+    table = f"times-{name}"
+    ms = when.astype("int64")
+    TABLES[table] = {
+        "label": list(range(len(when))),
+        "part": ["train"] * train + ["test"] * (len(when) - train),
+        "time:when": ms,
+    }
+    parts = {
+        "year": when.dt.year,
+        "quarter": when.dt.quarter,
+        "month": when.dt.month,
+        "week": when.dt.isocalendar().week,
+        "day": when.dt.day,
+        "weekday": when.dt.day_of_week,
+        "weekend": (when.dt.day_of_week >= 5).astype(int),
+        "dayOfYear": when.dt.day_of_year,
+        "hour": when.dt.hour,
+        "minute": when.dt.minute,
+        "second": when.dt.second,
+    }
+    add("when", [{"kind": "calendar", "parts": list(parts)}], np.column_stack([part.astype(float) for part in parts.values()]), table)
+    scaled = StandardScaler().fit(parts["month"].to_numpy(float).reshape(-1, 1)[:train])
+    add("when", [{"kind": "calendar", "parts": ["month"]}, STANDARDISE], scaled.transform(parts["month"].to_numpy(float).reshape(-1, 1)), table)
+    day = (when - when.dt.normalize()) / pd.Timedelta(days=1)
+    passed = {
+        "day": day,
+        "week": (when.dt.day_of_week + day) / 7,
+        "month": (when.dt.day - 1 + day) / when.dt.days_in_month,
+        "year": (when.dt.day_of_year - 1 + day) / np.where(when.dt.is_leap_year, 366, 365),
+    }
+    waves = [wave(2 * np.pi * share) for share in passed.values() for wave in (np.sin, np.cos)]
+    add("when", [{"kind": "cyclic", "cycles": list(passed), "period": None}], np.column_stack(waves), table)
+    for unit, delta in [("day", pd.Timedelta(days=1)), ("hour", pd.Timedelta(hours=1)), ("year", pd.Timedelta(days=365.2425))]:
+        for since, reference in [("", when[:train].max()), ("2001-02-03T04:05:06+07:00", pd.Timestamp("2001-02-02T21:05:06"))]:
+            add("when", [{"kind": "age", "since": since, "unit": unit}], ((reference - when) / delta).to_numpy().reshape(-1, 1), table)
+angles = 2 * np.pi * TABLES["cars"]["acceleration"].to_numpy() / 7
+add("acceleration", [{"kind": "cyclic", "cycles": [], "period": 7}], np.column_stack([np.sin(angles), np.cos(angles)]))
+
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}
 print('{"versions":' + json.dumps(versions) + ',\n"tables":{')

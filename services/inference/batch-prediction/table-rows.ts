@@ -1,5 +1,11 @@
 import type { Data, DataType, RecordBatch, Vector } from 'apache-arrow';
-import type { FittedPipeline, numberArrays, RawRecord, RawValue } from '../../pipeline/index.js';
+import {
+  type FittedPipeline,
+  type numberArrays,
+  type RawRecord,
+  type RawValue,
+  toMilliseconds,
+} from '../../pipeline/index.js';
 import { type Arrow, encapsulate } from '../../platform/arrow-messages.js';
 import { ServiceError } from '../../platform/errors.js';
 import type { ReceivedMessage } from '../preprocessing-client.js';
@@ -39,6 +45,9 @@ export class RowReader {
   ) {
     this.#columns = pipeline.inputs.map(({ column, type }) => {
       const vector = batch.getChild(column)!;
+      if (type === 'time') {
+        return [column, timeReader(arrow, column, vector)];
+      }
       refuseUnreadable(arrow, column, vector.type);
       return [column, valueReader(arrow, vector, type === 'uint8')];
     });
@@ -74,6 +83,21 @@ function refuseUnreadable({ DataType }: Arrow, column: string, type: DataType): 
     const message = `Expected column ${JSON.stringify(column)} to hold numbers, truth values, texts or lists of a fixed number of numbers, which a model reads, but it is ${type}.`;
     throw new ServiceError('INVALID_ARGUMENT', 'UNSUPPORTED_TYPE', message);
   }
+}
+
+type ArrowTimeUnit = 'second' | 'millisecond' | 'microsecond' | 'nanosecond';
+
+/** Points in time as whole milliseconds, out of the values themselves: Arrow's own numbers of nanoseconds are rounded. */
+function timeReader({ DataType, DateUnit, TimeUnit }: Arrow, column: string, { type, data }: Vector): ReadValue {
+  if (!DataType.isTimestamp(type) && !DataType.isDate(type)) {
+    const message = `Expected column ${JSON.stringify(column)} to hold points in time, which the model reads, but it is ${type}.`;
+    throw new ServiceError('INVALID_ARGUMENT', 'UNSUPPORTED_TYPE', message);
+  }
+  const units = DataType.isTimestamp(type) ? TimeUnit : DateUnit;
+  const unit = units[type.unit]!.toLowerCase() as 'day' | ArrowTimeUnit;
+  const [chunk] = data as readonly Data[];
+  const values = chunk!.values as Int32Array | BigInt64Array;
+  return (row) => (chunk!.getValid(row) ? toMilliseconds(values[row]!, unit) : null);
 }
 
 /** @param asBytes lists of bytes are passed on as they are */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { countsOf, meanOf, medianOf } from '../statistics.js';
 import { defineStep, type SettingReport, type TrainingColumn } from '../step.js';
+import { parseTime } from '../time.js';
 import { ascending, type ColumnValues, type ValueType } from '../values.js';
 
 const strategies = ['mean', 'median', 'mostFrequent', 'constant'] as const;
@@ -23,7 +24,7 @@ const form = z.strictObject({
 export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
   kind: 'impute',
   summary: 'fills missing values with mean, median, most frequent value or a constant; on request a flag says which',
-  takes: ['number', 'list', 'text'],
+  takes: ['number', 'list', 'time', 'text'],
   form,
   gives: () => 'same',
   check(spec, input, report) {
@@ -31,7 +32,9 @@ export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
     checkFilling(spec, input, report);
   },
   async fit(spec, column) {
-    const value = await fillingOf(spec, column);
+    const filling = await fillingOf(spec, column);
+    // Times are whole milliseconds; a mean is none.
+    const value = column.input.kind === 'time' && typeof filling === 'number' ? Math.round(filling) : filling;
     return spec.missingFlag ? { kind: 'impute', value, missingFlag: true } : { kind: 'impute', value };
   },
   prepare({ value, missingFlag = false }, input) {
@@ -65,7 +68,8 @@ function checkFilling(
   input: ValueType | null,
   { field, column, check, add }: SettingReport,
 ): void {
-  const wanted = strategy !== 'constant' || !input ? null : input.kind === 'text' ? 'text' : 'number';
+  const isText = input?.kind === 'text' || input?.kind === 'time';
+  const wanted = strategy !== 'constant' || !input ? null : isText ? 'text' : 'number';
   if (number !== null) {
     check(Number.isFinite(number), 'number', 'finite', number);
   }
@@ -74,7 +78,10 @@ function checkFilling(
     add('number', `Expected \`${field}\` to have a number and no text, since column ${name} holds numbers.`);
   }
   if (wanted === 'text' && (text === null || number !== null)) {
-    add('text', `Expected \`${field}\` to have a text and no number, since column ${name} holds text.`);
+    const holds = input?.kind === 'time' ? 'times' : 'text';
+    add('text', `Expected \`${field}\` to have a text and no number, since column ${name} holds ${holds}.`);
+  } else if (wanted === 'text' && input?.kind === 'time') {
+    check(parseTime(text!) !== null, 'text', 'a time like 2024-01-31 or 2024-01-31T12:00:00Z', text);
   }
   if (strategy !== null && strategy !== 'constant' && (number !== null || text !== null)) {
     add(
@@ -87,7 +94,7 @@ function checkFilling(
 async function fillingOf({ strategy, number, text }: ImputeSpec, column: TrainingColumn): Promise<number | string> {
   switch (strategy) {
     case 'constant':
-      return (number ?? text)!;
+      return column.input.kind === 'time' ? parseTime(text!)! : (number ?? text)!;
     case 'mean':
       return column.usable(await meanOf(() => column.numbers()));
     case 'median':

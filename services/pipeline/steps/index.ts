@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import type { StepDefinition } from '../step.js';
+import { age } from './age.js';
 import { bucket } from './bucket.js';
+import { calendar } from './calendar.js';
 import { clip } from './clip.js';
+import { cyclic } from './cyclic.js';
 import { frequency } from './frequency.js';
 import { hash } from './hash.js';
 import { hashTfIdf } from './hash-tf-idf.js';
@@ -37,6 +40,9 @@ export const stepDefinitions = [
   normaliseText,
   tfIdf,
   hashTfIdf,
+  calendar,
+  cyclic,
+  age,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;

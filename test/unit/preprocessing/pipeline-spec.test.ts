@@ -17,8 +17,9 @@ it('refuses types that no step reads, as a feature and as the label', () => {
     label: { column: 'price', kind: 'classes' as const },
   };
   checkPipelineSpec(spec, columns, violations);
-  expect(() => violations.throwIfAny()).toThrow('`spec.columns[0].column` to be of type Bool, Int8');
-  expect(() => violations.throwIfAny()).toThrow('"when" is Timestamp[us, UTC].');
+  expect(() => violations.throwIfAny()).toThrow(
+    'makes numbers of times, like calendar, since column "when" is Timestamp[us, UTC].',
+  );
   expect(() => violations.throwIfAny()).toThrow('`spec.columns[1].column` to be of type');
   expect(() => violations.throwIfAny()).toThrow('"tags" is List<Utf8>.');
   expect(() => violations.throwIfAny()).toThrow(

@@ -27,11 +27,13 @@ interface GoldenCase {
 const golden = JSON.parse(readFileSync(path.join(root, 'test/golden/pipeline-steps.json'), 'utf8')) as Golden;
 const split = { ...wholeSplit, column: 'part' };
 
-/** Texts, or numbers in float64. A label is added, for those cases that have none. */
+/** Texts, numbers in float64, or milliseconds where the name begins so. A label is added, for those cases that have none. */
 function contentOf(columns: Record<string, Values>): TableContent {
   const content: TableContent = {};
   for (const [name, values] of Object.entries(columns)) {
-    content[name] = [values.some((value) => typeof value === 'string') ? 'text' : 'float64', values];
+    const time = /^time:(.*)/.exec(name)?.[1];
+    const type = values.some((value) => typeof value === 'string') ? 'text' : 'float64';
+    content[time ?? name] = [time ? 'time' : type, values];
   }
   return content;
 }

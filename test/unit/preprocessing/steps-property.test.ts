@@ -73,6 +73,19 @@ const encodings: Chains = {
     folds: nullable(fc.integer({ min: 2, max: 6 })),
   }),
 };
+const times: Chains = {
+  calendar: fc
+    .subarray(['year', 'week', 'dayOfYear', 'weekend', 'second'] as const, { minLength: 1 })
+    .map((parts) => [{ kind: 'calendar', parts: [...parts] }]),
+  cyclic: fc
+    .subarray(['day', 'week', 'month', 'year'] as const, { minLength: 1 })
+    .map((asked) => [{ kind: 'cyclic', cycles: [...asked], period: null }]),
+  age: one({
+    kind: kindIs('age'),
+    since: fc.constantFrom('', '2001-02-03'),
+    unit: fc.constantFrom('year', 'hour', null),
+  }),
+};
 const buckets: Chains = {
   bucket: one({
     kind: kindIs('bucket'),
@@ -120,12 +133,17 @@ const textSteps = fc
   .tuple(maybe(normaliseText), oneOf(encodings, terms), fc.boolean())
   .map(([normalise, last, flag]) => [impute({ number: null, text: 'none at all' }, flag), ...normalise, ...last]);
 
+const timeSteps = fc
+  .tuple(oneOf(times), fc.boolean())
+  .map(([last, flag]) => [impute({ number: null, text: '1999-12-31T23:59:59.999Z' }, flag), ...last]);
+
 const row = fc.record({
   x: nullable(number),
   n: nullable(fc.integer({ min: -5, max: 5 })),
   flag: nullable(fc.boolean()),
   word: nullable(word),
   text: nullable(text),
+  when: nullable(fc.integer({ min: -6e13, max: 2e14 })),
 });
 const labels = fc.constantFrom<LabelSpec>(
   { column: 'price', kind: 'number' },
@@ -141,6 +159,7 @@ function contentOf(rows: readonly Record<string, unknown>[]): TableContent {
     flag: ['boolean', column('flag')],
     word: ['text', column('word')],
     text: ['text', column('text')],
+    when: ['time', column('when')],
     price: ['float64', rows.map((_, i) => (i * 7) % 5)],
     side: ['text', rows.map((_, i) => (i % 2 ? 'left' : 'right'))],
     tier: ['text', rows.map((_, i) => ['gold', 'iron', 'tin'][i % 3]!)],
@@ -178,12 +197,15 @@ async function fitOn(content: TableContent, spec: PipelineSpec, batchRows: numbe
 
 describe('random tables and pipelines', () => {
   it('leave out no kind of step', () => {
-    const drawn = [mappings, encodings, buckets, terms].flatMap(Object.keys);
+    const drawn = [mappings, encodings, times, buckets, terms].flatMap(Object.keys);
     expect([...drawn, 'impute', 'normaliseText'].sort()).toEqual(stepDefinitions.map(({ kind }) => kind).sort());
   });
 
   it('give the same bits by batch and by record, and the same pipeline however the rows are cut', async () => {
-    const columns = fc.record({ x: numberSteps, n: numberSteps, flag: numberSteps, word: textSteps, text: textSteps });
+    const columns = fc.record({
+      ...{ x: numberSteps, n: numberSteps, flag: numberSteps },
+      ...{ word: textSteps, text: textSteps, when: timeSteps },
+    });
     const rows = fc.array(row, { minLength: 9, maxLength: 24 });
     const property = fc.asyncProperty(rows, columns, labels, async (table, steps, label) => {
       const spec = { columns: Object.entries(steps).map(([column, chain]) => ({ column, steps: chain })), label };

@@ -8,7 +8,7 @@ import type { StoredTable } from '../../../services/preprocessing/stored-table.j
 import { tempFolder } from '../../support/temp-folder.js';
 
 /** Types of columns that a test may store. */
-type TestedType = BuiltType | 'boolean';
+type TestedType = BuiltType | 'boolean' | 'time';
 
 export type Values = readonly (number | bigint | boolean | string | null)[];
 
@@ -19,6 +19,15 @@ function chunkOf(type: TestedType, values: Values): ColumnChunk {
       kind: 'boolean',
       length,
       bits: bitsOf(values.map(Boolean)),
+      validity: bitsOf(values.map((value) => value !== null)),
+    };
+  }
+  if (type === 'time') {
+    return {
+      kind: 'time',
+      length,
+      unit: 'millisecond',
+      values: BigInt64Array.from(values, (value) => BigInt((value as number | null) ?? 0)),
       validity: bitsOf(values.map((value) => value !== null)),
     };
   }
@@ -38,6 +47,12 @@ function bitsOf(values: readonly boolean[]): Uint8Array {
   return bits;
 }
 
+const testedTypes = {
+  boolean: { kind: 'boolean' },
+  /** Milliseconds. */
+  time: { kind: 'timestamp', unit: 'millisecond', timezone: 'UTC' },
+} as const;
+
 /** Columns by name: the type, then the values. */
 export type TableContent = Record<string, [TestedType, Values]>;
 
@@ -50,7 +65,7 @@ export async function storeTable(
 ): Promise<DatasetVersion> {
   const columns: Column[] = Object.entries(content).map(([name, [type]]) => ({
     name,
-    type: type === 'boolean' ? { kind: 'boolean' } : columnTypeOf(type),
+    type: testedTypes[type as 'boolean' | 'time'] ?? columnTypeOf(type as BuiltType),
     shape: [],
   }));
   const encoder = await createArrowEncoder(columns);

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { defineStep } from '../step.js';
+import { calendarParts } from '../time.js';
+import { numberValues } from '../values.js';
+
+const partNames = [
+  'year',
+  'quarter',
+  'month',
+  'week',
+  'day',
+  'weekday',
+  'weekend',
+  'dayOfYear',
+  'hour',
+  'minute',
+  'second',
+] as const;
+type Part = (typeof partNames)[number];
+
+export interface CalendarSpec {
+  kind: 'calendar';
+  parts: (Part | null)[];
+}
+
+const form = z.strictObject({ kind: z.literal('calendar'), parts: z.array(z.enum(partNames)).min(1) });
+
+export const calendar = defineStep<CalendarSpec, z.infer<typeof form>>({
+  kind: 'calendar',
+  summary: 'parts of a time as the calendar and the clock have them, in UTC',
+  takes: ['time'],
+  form,
+  gives: ({ parts }) => (parts.length === 1 ? 'number' : 'features'),
+  check({ parts }, _, report) {
+    const isSet = parts.length > 0 && parts.every((part) => part !== null) && new Set(parts).size === parts.length;
+    report.check(isSet, 'parts', `some of ${partNames.join(', ')}, each once`, parts);
+  },
+  fit: ({ parts }) => ({ kind: 'calendar', parts: parts as Part[] }),
+  prepare({ parts }) {
+    const readers = parts.map((part) => calendarParts[part]);
+    const [only] = readers;
+    if (readers.length === 1) {
+      return {
+        output: { kind: 'number' },
+        apply(column) {
+          const { values, missing } = column as Extract<typeof column, { kind: 'numbers' }>;
+          return numberValues(
+            values.map((ms) => only!(new Date(ms))),
+            1,
+            missing,
+          );
+        },
+      };
+    }
+    return {
+      output: null,
+      names: parts.map((part) => `.${part}`),
+      write({ values }, { values: target, rowWidth, offset }) {
+        for (let i = 0; i < values.length; i++) {
+          const date = new Date(values[i] as number);
+          for (const [k, read] of readers.entries()) {
+            target[i * rowWidth + offset + k] = read(date);
+          }
+        }
+      },
+    };
+  },
+});
