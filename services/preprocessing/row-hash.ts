@@ -90,10 +90,8 @@ function valueAdder(hashes: RowHashes, chunk: ColumnChunk): (row: number) => voi
       return entryAdder(hashes, chunk);
     case 'time':
       return numberAdder(hashes, { ...chunk, kind: 'number', width: 1 });
-    case 'opaque': {
-      const { bytes, width } = chunk;
-      return (row) => addBytes(hashes, row, bytes, row * width, (row + 1) * width);
-    }
+    case 'opaque':
+      return (row) => addBytes(hashes, row, chunk.bytes, row * chunk.width, (row + 1) * chunk.width);
     case 'list':
       return listAdder(hashes, chunk);
     case 'struct': {
@@ -109,11 +107,10 @@ function valueAdder(hashes: RowHashes, chunk: ColumnChunk): (row: number) => voi
   }
 }
 
-/** How many items there are, and each of them. */
-function listAdder(hashes: RowHashes, list: ListChunk): (row: number) => void {
-  const items = hashColumn(list.items);
+function listAdder(hashes: RowHashes, chunk: ListChunk): (row: number) => void {
+  const items = hashColumn(chunk.items);
   return (row) => {
-    const [from, to] = [listStart(list, row), listStart(list, row + 1)];
+    const [from, to] = [listStart(chunk, row), listStart(chunk, row + 1)];
     hashes.add(row, to - from);
     for (let item = from; item < to; item++) {
       hashes.addHash(row, items, item);

@@ -239,7 +239,7 @@ async function assignByTime(
 }
 
 function timesOf(chunk: ColumnChunk) {
-  if (chunk.kind !== 'number') {
+  if (chunk.kind !== 'number' && chunk.kind !== 'time') {
     throw new Error(`the time column is checked to be numbers or times, but is ${chunk.kind}`);
   }
   return chunk.values;

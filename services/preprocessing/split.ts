@@ -70,8 +70,8 @@ export function checkSplit(spec: SplitSpec, columns: readonly Column[], violatio
   }
 }
 
-const times: ColumnType['kind'][] = ['number'];
-const singleValues: ColumnType['kind'][] = [...times, 'boolean', 'text', 'dictionary'];
+const times: ColumnType['kind'][] = ['number', 'date', 'timestamp'];
+const singleValues: ColumnType['kind'][] = [...times, 'boolean', 'text', 'dictionary', 'decimal', 'binary'];
 /** Ways to share rows out other than drawing them one by one. */
 const methods = [
   { key: 'stratifyColumn', name: 'stratify_column', expected: 'of single values', kinds: singleValues },

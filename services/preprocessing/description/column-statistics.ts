@@ -3,9 +3,8 @@ import type { Column } from '../column.js';
 import { ColumnDigest } from '../column-digest.js';
 import type { StoredTable } from '../stored-table.js';
 import { NumberTally } from './number-tally.js';
-import { TextTally } from './text-tally.js';
+import { HashTally, TextTally } from './text-tally.js';
 import type { ValueCounts } from './value-counts.js';
-import { ValueTally } from './value-tally.js';
 
 /** What the values of one column are like. Of fixed-size lists: all their items. */
 export interface ColumnStatistics {
@@ -98,11 +97,14 @@ function tallyFor(column: Column): ColumnTally {
     case 'number':
     case 'boolean':
     case 'list':
+    case 'date':
+    case 'timestamp':
       return new NumberTally(column);
     case 'text':
     case 'dictionary':
+    case 'binary':
       return new TextTally();
     default:
-      return new ValueTally();
+      return new HashTally();
   }
 }

@@ -35,7 +35,7 @@ export function labelColumn(table: StoredTable, statistics: readonly ColumnStati
   const isWhole = type.kind === 'number' && !type.type.startsWith('float');
   const isFew = isWhole && distinctIsExact && distinct <= numberClassesMax;
   const kind = type.kind === 'number' && !isFew ? 'number' : 'classes';
-  if (type.kind === 'list') {
+  if (!['number', 'text', 'dictionary', 'boolean'].includes(type.kind)) {
     throw invalidLabel(`a column of numbers, texts or truth values but ${quote(name)} is ${typeName(type)}`);
   }
   if (distinct < 2 || (kind === 'classes' && distinct > classesMax)) {
@@ -131,7 +131,7 @@ type Parts = (chunk: ColumnChunk) => Int32Array;
 function partsOf(table: StoredTable, column: ColumnStatistics, index: number): Parts | null {
   const { distinct, distinctIsExact, numbers, partLimits } = column;
   const { kind } = table.columns[index]!.type;
-  if (kind === 'list' || distinct < 1) {
+  if (kind === 'list' || kind === 'nested' || kind === 'struct' || kind === 'null' || distinct < 1) {
     return null;
   }
   if (distinctIsExact && distinct <= valuesMax && distinct * 2 <= table.rowCount) {

@@ -1,4 +1,11 @@
-import { type ColumnChunk, type DictionaryChunk, everyRow, isValid, type TextChunk } from '../../pipeline/index.js';
+import {
+  type BinaryChunk,
+  type ColumnChunk,
+  type DictionaryChunk,
+  everyRow,
+  isValid,
+  type TextChunk,
+} from '../../pipeline/index.js';
 import { clip } from '../../platform/errors.js';
 import { hashColumn, type RowHashes } from '../row-hash.js';
 import type { ColumnStatistics, ColumnTally } from './column-statistics.js';
@@ -10,7 +17,7 @@ const shownMax = 100;
 /** Bytes that surely hold so many letters. */
 const shownBytes = 4 * shownMax + 4;
 
-type TextualChunk = TextChunk | DictionaryChunk;
+type TextualChunk = TextChunk | DictionaryChunk | BinaryChunk;
 
 /** Gathers texts and bytes. */
 export class TextTally implements ColumnTally {
@@ -47,6 +54,22 @@ export class TextTally implements ColumnTally {
   }
 }
 
+/** Gathers values that are only told apart: decimals, lists and records. */
+export class HashTally implements ColumnTally {
+  readonly counts = new ValueCounts();
+
+  add(chunk: ColumnChunk): void {
+    const { low, high } = presentHashes(chunk);
+    for (let i = 0; i < low.length; i++) {
+      this.counts.add(low[i]!, high[i]!, 1);
+    }
+  }
+
+  async finish(): Promise<Partial<ColumnStatistics>> {
+    return {};
+  }
+}
+
 /** Rows with a value; null: all. */
 function presentRows({ length, validity }: ColumnChunk): Int32Array | null {
   return validity && everyRow(length).filter((row) => isValid(validity, row));
@@ -66,10 +89,11 @@ function shownText(chunk: TextualChunk): (row: number) => string {
     return (row) => clip(chunk.dictionary[Number(chunk.indices[row])]!, shownMax);
   }
   const bytes = Buffer.from(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.byteLength);
+  const encoding = chunk.kind === 'text' ? 'utf8' : 'hex';
   return (row) => {
     const from = Number(chunk.offsets[row]);
     const to = Math.min(Number(chunk.offsets[row + 1]), from + shownBytes);
-    const text = bytes.toString('utf8', from, to);
+    const text = bytes.toString(encoding, from, to);
     return text.length > shownMax ? clip(text, shownMax) : text;
   };
 }
@@ -80,8 +104,11 @@ function lengthReader(chunk: TextualChunk): (row: number) => number {
     const lengths = chunk.dictionary.map((text) => charactersOf(Buffer.from(text ?? ''), 0));
     return (row) => lengths[Number(chunk.indices[row])]!;
   }
-  const { offsets, bytes } = chunk;
-  return (row) => charactersOf(bytes, Number(offsets[row]), Number(offsets[row + 1]));
+  const { offsets, bytes, kind } = chunk;
+  return (row) => {
+    const [from, to] = [Number(offsets[row]), Number(offsets[row + 1])];
+    return kind === 'text' ? charactersOf(bytes, from, to) : to - from;
+  };
 }
 
 function charactersOf(bytes: Uint8Array, from: number, to = bytes.length): number {

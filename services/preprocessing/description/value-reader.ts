@@ -1,6 +1,7 @@
-import { type ColumnChunk, isValid, type NumberArray } from '../../pipeline/index.js';
+import { type ColumnChunk, isValid, type NumberArray, type TimeChunk } from '../../pipeline/index.js';
 import type { Column } from '../column.js';
 import { integerOfKey, numberOfKey } from '../ordered-keys.js';
+import { timeText } from './time-text.js';
 
 /** How the keys of a column become numbers and words again. */
 export interface KeyMeaning {
@@ -13,6 +14,8 @@ export function presentNumbers(chunk: ColumnChunk): NumberArray | null {
   switch (chunk.kind) {
     case 'number':
       return withoutMissing(chunk.values, chunk.width, chunk);
+    case 'time':
+      return withoutMissing(chunk.values, 1, chunk);
     case 'boolean': {
       const values = new Uint8Array(chunk.length);
       for (let row = 0; row < chunk.length; row++) {
@@ -70,6 +73,16 @@ export function keyMeaning({ type }: Column): KeyMeaning {
   }
   if (type.kind === 'boolean') {
     return { toNumber: numberOfKey, toText: (low, high) => String(numberOfKey(low, high) === 1) };
+  }
+  if (type.kind === 'date' || type.kind === 'timestamp') {
+    const is32 = type.kind === 'date' && type.unit === 'day';
+    const toInteger = (low: number, high: number) =>
+      is32 ? BigInt(numberOfKey(low, high)) : integerOfKey(low, high, true);
+    const unit: TimeChunk['unit'] = type.unit;
+    return {
+      toNumber: (low, high) => Number(toInteger(low, high)),
+      toText: (low, high) => timeText(toInteger(low, high), unit),
+    };
   }
   return { toNumber: numberOfKey, toText: (low, high) => String(numberOfKey(low, high)) };
 }

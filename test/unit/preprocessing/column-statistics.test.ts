@@ -154,6 +154,17 @@ describe('describeColumn', () => {
     });
   });
 
+  it('describes times in their unit, and writes them as people do', async () => {
+    const day = 86_400_000n;
+    const found = await describeValues('time', [0n, day, day, null, -1n]);
+    expect(found).toMatchObject({ nullCount: 1, distinct: 3, numbers: { minimum: -1, maximum: 86_400_000 } });
+    expect(found.topValues).toEqual([
+      { value: '1970-01-02T00:00:00.000', count: 2 },
+      { value: '1969-12-31T23:59:59.999', count: 1 },
+      { value: '1970-01-01T00:00:00.000', count: 1 },
+    ]);
+  });
+
   it('stops when it is told to', async () => {
     const table = await openTable({ x: ['int64', [1, 2]] });
     await expect(describeColumn(table, 0, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');

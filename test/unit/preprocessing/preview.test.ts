@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
 import { type PreviewSpec, previewRows } from '../../../services/preprocessing/description/preview.js';
+import { timeText } from '../../../services/preprocessing/description/time-text.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { storeTable, type TableContent } from './table.js';
 
@@ -81,5 +82,19 @@ describe('a preview', () => {
       },
     );
     await fc.assert(property, { numRuns: 15 });
+  });
+});
+
+describe('timeText', () => {
+  it.each<[bigint, Parameters<typeof timeText>[1], string]>([
+    [0n, 'day', '1970-01-01'],
+    [-1n, 'day', '1969-12-31'],
+    [1_796_033_705n, 'second', '2026-11-30T10:15:05'],
+    [-1n, 'millisecond', '1969-12-31T23:59:59.999'],
+    [1_796_033_705_000_001n, 'microsecond', '2026-11-30T10:15:05.000001'],
+    [2n ** 63n - 1n, 'nanosecond', '2262-04-11T23:47:16.854775807'],
+    [2n ** 63n - 1n, 'second', '9223372036854775807'],
+  ])('writes %s %ss as %s', (value, unit, text) => {
+    expect(timeText(value, unit)).toBe(text);
   });
 });

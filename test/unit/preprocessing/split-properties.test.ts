@@ -198,6 +198,12 @@ describe('a split by time', () => {
     expect(times.filter((_, row) => splits[row] === 2).sort()).toEqual([2n ** 62n + 6n, 2n ** 62n + 7n]);
   });
 
+  it('takes timestamps, before 1970 too, and beyond what float64 tells apart', async () => {
+    const times = [3n, -5n, 2n ** 61n, 2n ** 61n + 1n, -(2n ** 61n), 0n];
+    const spec = { timeColumn: 't', validationFraction: 1 / 6, testFraction: 1 / 3 };
+    expect(await assign(spec, { t: ['time', times] }, 2)).toEqual([1, 0, 2, 2, 0, 0]);
+  });
+
   it('refuses a missing time', async () => {
     const split = assign({ timeColumn: 't', testFraction: 0.5 }, { t: ['float64', [1, null]] });
     await expect(split).rejects.toThrow('column "t" but row 2 has none');
