@@ -90,7 +90,8 @@ function matchColumns(pipeline: FittedPipeline, columns: readonly Column[]): num
   const places = pipeline.columns.map((wanted) => {
     const index = columns.findIndex(({ name }) => name === wanted.column);
     const found = columns[index];
-    if (!found || !fits(wanted, found)) {
+    // A column that is encoded in several ways is wrong but once.
+    if ((!found || !fits(wanted, found)) && !violations.has(wanted.column)) {
       const received = found ? `it is ${typeName(found.type)}` : 'there is none of that name';
       const message = `Expected column ${JSON.stringify(wanted.column)} to be ${expectedType(wanted)} but ${received}.`;
       violations.add(wanted.column, message);
@@ -108,6 +109,9 @@ function fits({ type, width }: PreparedColumn, column: Column): boolean {
       return width === null && given.type === type;
     case 'list':
       return given.width === width && given.type === type;
+    case 'date':
+    case 'timestamp':
+      return type === 'time';
     default:
       return type === 'text' ? isText(column) : type === 'boolean' && given.kind === 'boolean';
   }
@@ -116,6 +120,9 @@ function fits({ type, width }: PreparedColumn, column: Column): boolean {
 function expectedType({ type, width }: PreparedColumn): string {
   if (type === 'text') {
     return 'Utf8, LargeUtf8 or a dictionary of text';
+  }
+  if (type === 'time') {
+    return 'Date32, Date64 or Timestamp';
   }
   if (type === 'boolean') {
     return typeName({ kind: 'boolean' });

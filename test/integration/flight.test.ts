@@ -198,6 +198,55 @@ describe('DoExchange', () => {
     expect(values(tensors)).toBe(values(trained));
   });
 
+  it('reads points in time of any unit as training and records do', async () => {
+    const ms = [-1, 0, 1_709_251_199_999, 1_709_251_200_000];
+    const nanoseconds = BigInt64Array.from(ms, (value) => BigInt(value) * 1_000_000n + 999_999n);
+    const type = new arrow.TimestampNanosecond('UTC');
+    const when = arrow.makeVector(arrow.makeData({ type, length: 4, data: nanoseconds }));
+    const days = arrow.makeVector(
+      arrow.makeData({ type: new arrow.DateDay(), length: 4, data: Int32Array.of(-1, 0, 59, 60) }),
+    );
+    const table = new arrow.Table({ when, days, y: arrow.vectorFromArray([1, 2, 3, 4], new arrow.Float64()) });
+    await putTable(flight, 'datasets/times', table);
+    const columns = [
+      { column: 'when', steps: [{ calendar: { parts: ['PART_YEAR' as const, 'PART_SECOND' as const] } }] },
+      { column: 'when', steps: [{ age: { since: '2024-03-01T00:00:00Z', unit: 'UNIT_SECOND' as const } }] },
+      { column: 'days', steps: [{ calendar: { parts: ['PART_MONTH' as const] } }] },
+    ];
+    const times = { columns, label: { column: 'y', kind: 'KIND_NUMBER' as const } };
+    const fitted = await client.fitPipeline({ dataset: 'datasets/times', spec: times, split });
+    const rows = ({ tensors }: { tensors: arrow.Table }) =>
+      [...tensors.getChild('features')!].map((row) => [...(row as arrow.Vector)]);
+    const expected = [
+      [1969, 59, Math.fround(1_709_251_200.001), 12],
+      [1970, 0, Math.fround(1_709_251_200), 1],
+      [2024, 59, Math.fround(0.001), 3],
+      [2024, 0, 0, 3],
+    ];
+    expect(rows(await exchange(fitted.name, table))).toEqual(expected);
+    expect(rows({ tensors: await getTable(flight, `${fitted.name}/splits/train`) })).toEqual(expected);
+    const records = [
+      { when: { text: '1969-12-31T23:59:59.999Z' }, days: { text: '1969-12-31' } },
+      { when: { number: 0 }, days: { number: 0 } },
+      { when: { text: '2024-03-01T01:59:59.9999999+02:00' }, days: { text: '1970-03-01' } },
+      { when: { text: '2024-03-01' }, days: { text: '1970-03-02' } },
+    ].map((values) => ({ values }));
+    const { features } = await client.transformRecords({ pipeline: fitted.name, records });
+    expect([...new Float32Array(Uint8Array.from(features).buffer)]).toEqual(expected.flat());
+    const text = { when: { text: '2024-02-30' }, days: { text: 'today' } };
+    const { details } = (await failure(
+      client.transformRecords({ pipeline: fitted.name, records: [{ values: text }] }),
+    )) as RpcError;
+    expect(details.fieldViolations.map(({ field }) => field)).toEqual([
+      'records[0].values["when"]',
+      'records[0].values["days"]',
+    ]);
+    const other = arrow.tableFromArrays({ when: [1], days: [1] });
+    expect((await failure(exchange(fitted.name, other))).message).toContain(
+      'Expected column "when" to be Date32, Date64 or Timestamp but it is Float64.',
+    );
+  });
+
   it('cuts tensors that are larger than a message may be', async () => {
     const pipeline = await fit();
     const rows = 600_000;
