@@ -279,7 +279,8 @@ def dropped():
     info = client.get_flight_info(descriptor("datasets/dropped"))
     renewed = client.do_action(flight.Action("RenewFlightEndpoint", renew_request(info.endpoints[0])))
     endpoint = flight.FlightEndpoint.deserialize(next(renewed).body.to_pybytes())
-    same = endpoint.ticket == info.endpoints[0].ticket and endpoint.expiration_time >= info.endpoints[0].expiration_time
+    later = endpoint.expiration_time.value >= info.endpoints[0].expiration_time.value
+    same = endpoint.ticket == info.endpoints[0].ticket and later
     list(client.do_action(flight.Action("DropDataset", b"datasets/dropped")))
     return {"renewed": same, "left": len(list(client.list_flights(b"datasets/dropped")))}
 
