@@ -36,13 +36,17 @@ function gatherColumn({ column }: PreparedColumn, chunk: ColumnChunk, rows: Int3
   }
 }
 
-/** Bytes stay as they are; neighbouring rows are copied in one go. */
+/** Bytes stay as they are: rows that all follow one another are a view, and of others neighbours are copied in one go. */
 function copyBytes({ column }: PreparedColumn, chunk: NumberChunk, rows: Int32Array): Uint8Array {
   const { width } = chunk;
   const source = chunk.values as Uint8Array;
   const missing = gatherMissing(chunk.validity, rows);
   if (missing) {
     throw new UnusableValueError(column, missing.indexOf(1), 'missing');
+  }
+  if (rows.every((row, i) => row === rows[0]! + i)) {
+    const from = (rows[0] ?? 0) * width;
+    return source.subarray(from, from + rows.length * width);
   }
   const target = new Uint8Array(rows.length * width);
   let first = 0;
