@@ -79,6 +79,11 @@ export class DatasetStore {
     return DatasetDraft.create(path.join(this.draftFolder, randomUUID()), columns, schema);
   }
 
+  /** A path of its own for what an import cannot hold in memory. */
+  spillFolder(): string {
+    return path.join(this.draftFolder, randomUUID());
+  }
+
   /** Makes a draft the dataset's next version, safe on disk; or answers the version that holds the same content. */
   async commit(dataset: string, draft: DatasetDraft, sources: string[]): Promise<DatasetVersion> {
     const content = await draft.finish();

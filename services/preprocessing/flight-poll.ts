@@ -2,7 +2,7 @@ import { invalidField } from '../platform/errors.js';
 import { datasetName, versionNameOf } from './dataset.js';
 import { parseFlightRequest } from './flight-request.js';
 import { describeFlight, type FlightDescription } from './flights.js';
-import { importDataset } from './import-dataset.js';
+import { importDataset } from './import/import-dataset.js';
 import type { Preparation } from './preparation.js';
 import { wholeTable } from './row-range.js';
 import type { TrackedImport, TrackedImports } from './tracked-imports.js';

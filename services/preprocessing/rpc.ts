@@ -20,8 +20,8 @@ import { type Dataset, type DatasetVersion, datasetName, versionNameOf } from '.
 import { Descriptions } from './description/description.js';
 import { previewRows } from './description/preview.js';
 import { fromPreviewRequest, toDescription } from './description-rpc.js';
-import { importDataset } from './import-dataset.js';
-import type { ImportFormat } from './import-file.js';
+import { importDataset } from './import/import-dataset.js';
+import type { ImportFormat } from './import/import-file.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';

@@ -1,57 +1,36 @@
-import type { ColumnChunk } from '../../../services/pipeline/index.js';
+import type { ColumnChunk, NumberChunk } from '../../../services/pipeline/index.js';
 import { createArrowEncoder } from '../../../services/preprocessing/arrow-encoder.js';
-import type { Column } from '../../../services/preprocessing/column.js';
-import { type BuiltType, ColumnBuilder, columnTypeOf } from '../../../services/preprocessing/column-builder.js';
+import type { Column, ColumnType } from '../../../services/preprocessing/column.js';
 import type { DatasetVersion } from '../../../services/preprocessing/dataset.js';
 import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
+import { createBuilder } from '../../../services/preprocessing/import/column-builder.js';
 import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
 /** Types of columns that a test may store. */
-type TestedType = BuiltType | 'boolean' | 'time';
+const types = {
+  int64: { kind: 'number', type: 'int64' },
+  float64: { kind: 'number', type: 'float64' },
+  text: { kind: 'text', large: false },
+  boolean: { kind: 'boolean' },
+  /** Milliseconds. */
+  time: { kind: 'timestamp', unit: 'millisecond', timezone: 'UTC' },
+} as const satisfies Record<string, ColumnType>;
+type TestedType = keyof typeof types;
 
 export type Values = readonly (number | bigint | boolean | string | null)[];
 
 function chunkOf(type: TestedType, values: Values): ColumnChunk {
-  const { length } = values;
-  if (type === 'boolean') {
-    return {
-      kind: 'boolean',
-      length,
-      bits: bitsOf(values.map(Boolean)),
-      validity: bitsOf(values.map((value) => value !== null)),
-    };
-  }
   if (type === 'time') {
-    return {
-      kind: 'time',
-      length,
-      unit: 'millisecond',
-      values: BigInt64Array.from(values, (value) => BigInt((value as number | null) ?? 0)),
-      validity: bitsOf(values.map((value) => value !== null)),
-    };
+    const { length, values: times, validity } = chunkOf('int64', values) as NumberChunk;
+    return { kind: 'time', length, unit: 'millisecond', values: times as BigInt64Array, validity };
   }
-  const builder = new ColumnBuilder(type, Math.max(length, 1));
+  const builder = createBuilder(types[type], Math.max(values.length, 1));
   for (const value of values) {
     builder.push(type === 'int64' && value !== null ? BigInt(value as number) : value);
   }
   return builder.finish();
 }
-
-/** One bit a value, least significant first. */
-function bitsOf(values: readonly boolean[]): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(values.length / 8));
-  for (const [i, value] of values.entries()) {
-    bits[i >> 3]! |= (value ? 1 : 0) << (i & 7);
-  }
-  return bits;
-}
-
-const testedTypes = {
-  boolean: { kind: 'boolean' },
-  /** Milliseconds. */
-  time: { kind: 'timestamp', unit: 'millisecond', timezone: 'UTC' },
-} as const;
 
 /** Columns by name: the type, then the values. */
 export type TableContent = Record<string, [TestedType, Values]>;
@@ -65,7 +44,7 @@ export async function storeTable(
 ): Promise<DatasetVersion> {
   const columns: Column[] = Object.entries(content).map(([name, [type]]) => ({
     name,
-    type: testedTypes[type as 'boolean' | 'time'] ?? columnTypeOf(type as BuiltType),
+    type: types[type],
     shape: [],
   }));
   const encoder = await createArrowEncoder(columns);

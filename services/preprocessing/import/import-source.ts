@@ -1,5 +1,5 @@
-import type { ColumnChunk } from '../pipeline/index.js';
-import type { Column } from './column.js';
+import type { ColumnChunk } from '../../pipeline/index.js';
+import type { Column } from '../column.js';
 
 /** Rows of an import, with the bytes that were read for them. */
 export interface ImportBatch {
@@ -11,6 +11,14 @@ export interface ImportBatch {
 export interface ImportSource {
   columns: Column[];
   batches: AsyncIterable<ImportBatch>;
+}
+
+/** What an import may use while it runs. */
+export interface ImportContext {
+  /** A path under the drafts for what does not fit in memory; made and removed by whoever needs it. */
+  spillFolder: string;
+  /** Aborted when the caller has gone away. */
+  signal: AbortSignal;
 }
 
 /** A batch is cut where one of these is reached. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { invalidField, ServiceError } from '../platform/errors.js';
+import { invalidField, ServiceError } from '../../platform/errors.js';
 
 /** A file to import. */
 export interface ImportFile {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { DictionaryChunk, NumberChunk } from '../pipeline/index.js';
+import type { DictionaryChunk, NumberChunk } from '../../pipeline/index.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import { batchBytesMax, batchRowsMax, type ImportBatch, type ImportSource } from './import-source.js';
 

@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { createArrowEncoder } from './arrow-encoder.js';
-import type { DatasetVersion } from './dataset.js';
-import type { DatasetStore } from './dataset-store.js';
-import { refuseNonFinite } from './finite.js';
+import { createArrowEncoder } from '../arrow-encoder.js';
+import type { DatasetVersion } from '../dataset.js';
+import type { DatasetStore } from '../dataset-store.js';
+import { refuseNonFinite } from '../finite.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFormat, type ImportProgress, listFiles, recogniseFormat } from './import-file.js';
+import type { ImportContext } from './import-source.js';
 
 export interface ImportRequest {
   dataset: string;
@@ -21,8 +22,9 @@ export async function* importDataset(
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
   const files = await listFiles(paths);
   const format = given ?? (await recogniseFormat(files));
+  const context: ImportContext = { spillFolder: store.spillFolder(), signal };
   const source =
-    format === 'idx' ? await openIdx(files) : await (await import('./csv-import.js')).openCsv(files, signal);
+    format === 'idx' ? await openIdx(files) : await (await import('./csv-import.js')).openCsv(files, context);
   const encoder = await createArrowEncoder(source.columns);
   const draft = await store.draft(source.columns, encoder.schema());
   const bytesTotal = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

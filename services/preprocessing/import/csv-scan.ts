@@ -1,0 +1,269 @@
+import { columnsMax } from '../column.js';
+import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from './field-kind.js';
+import { type ImportFile, invalidFile, openFile } from './import-file.js';
+import { Utf8Check } from './utf8-check.js';
+
+/** What a CSV file is made of, found by reading all of it once. */
+export interface CsvOutline {
+  names: string[];
+  /** Of each column. */
+  kinds: FieldKind[];
+  /** Records after the header. */
+  rowCount: number;
+}
+
+const readBytes = 1024 * 1024;
+/** The reader of the values must be told, too. */
+export const recordBytesMax = 2 * 1024 * 1024;
+
+/**
+ * Checks the form of a CSV file (RFC 4180): UTF-8, a header of distinct names, and as many fields in each record; and finds
+ * what the fields of each column are. DuckDB, which reads the values, guesses what a file with a fault in its form might
+ * mean; here it is refused, with its line.
+ */
+export async function scanCsv({ path: file, sizeBytes }: ImportFile, signal: AbortSignal): Promise<CsvOutline> {
+  if (sizeBytes === 0) {
+    throw invalidFile(file, 'Expected a header line but the file is empty.');
+  }
+  const scanner = new CsvScanner(file);
+  const handle = await openFile(file);
+  try {
+    // What is left of a field stands before the bytes that come after it, so that each field is in one piece.
+    const buffer = Buffer.alloc(recordBytesMax + readBytes);
+    let kept = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await handle.read(buffer, kept, readBytes);
+      if (bytesRead === 0) {
+        return scanner.finish(buffer, kept);
+      }
+      const end = kept + bytesRead;
+      const fieldStart = scanner.push(buffer, kept, end);
+      buffer.copyWithin(0, fieldStart, end);
+      kept = end - fieldStart;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+type LineEnd = 'LF' | 'CR' | 'CR LF';
+
+const [comma, quote, newline, carriageReturn, minus, fullStop] = [0x2c, 0x22, 0x0a, 0x0d, 0x2d, 0x2e];
+const byteOrderMark = Buffer.from('\ufeff');
+const [startOfRecord, startOfField, inField, inQuotes, afterQuote] = [0, 1, 2, 3, 4];
+
+class CsvScanner {
+  readonly #text: Utf8Check;
+  #state = startOfRecord;
+  #line = 1;
+  /** Where the record began: quotes may hold line ends. */
+  #recordLine = 1;
+  /** Within the buffer; negative: bytes before the field are no longer in it. */
+  #recordStart = 0;
+  #fieldStart = 0;
+  /** Fields of the record that have ended. */
+  #fields = 0;
+  #records = 0;
+  /** The last byte was a carriage return; outside quotes a line ended with it. */
+  #afterCarriageReturn = false;
+  #lineEnd: LineEnd | null = null;
+  #names: string[] = [];
+  #kinds: FieldKind[] | null = null;
+
+  constructor(private readonly file: string) {
+    this.#text = new Utf8Check(file);
+  }
+
+  /** Goes over buffer[from .. to]; answers where the field begins that has not ended yet, which will be moved to 0. */
+  push(buffer: Buffer, from: number, to: number): number {
+    this.#text.push(buffer.subarray(from, to), this.#line);
+    const isStart = from === 0 && this.#line === 1 && this.#state === startOfRecord;
+    let at = from;
+    if (isStart && buffer.indexOf(byteOrderMark) === 0) {
+      at = byteOrderMark.length;
+      this.#fieldStart = at;
+    }
+    while (at < to) {
+      const byte = buffer[at]!;
+      if (byte > comma) {
+        const past = this.#state <= startOfField ? this.#takeNumber(buffer, at, to) : at;
+        if (past > at) {
+          at = past;
+          continue;
+        }
+      }
+      // Most bytes of a text: nothing above the comma means anything in a field.
+      if (byte > comma && (this.#state === inField || this.#state === inQuotes)) {
+        this.#afterCarriageReturn = false;
+        at = skipPlain(buffer, at + 1, to);
+      } else {
+        this.#step(buffer, byte, at);
+        at++;
+      }
+    }
+    this.#checkRecordBytes(to);
+    const start = this.#fieldStart;
+    this.#recordStart -= start;
+    this.#fieldStart = 0;
+    return start;
+  }
+
+  /** Takes a number of the simplest form with the comma behind it, in one go; answers where it ends, or `at`: it is none. */
+  #takeNumber(buffer: Buffer, at: number, to: number): number {
+    if (!this.#kinds || this.#fields >= this.#kinds.length || this.#afterCarriageReturn) {
+      return at;
+    }
+    const first = buffer[at] === minus ? at + 1 : at;
+    const point = skipDigits(buffer, first, to);
+    const isInteger = buffer[point] !== fullStop;
+    const end = isInteger ? point : skipDigits(buffer, point + 1, to);
+    const digits = end - first - (isInteger ? 0 : 1);
+    if (end >= to || buffer[end] !== comma || digits === 0 || digits > safeDigits) {
+      return at;
+    }
+    const kind = isInteger ? fieldKinds.integer : fieldKinds.number;
+    if (this.#kinds[this.#fields]! < kind) {
+      this.#kinds[this.#fields] = kind;
+    }
+    this.#fields++;
+    this.#fieldStart = end + 1;
+    this.#state = startOfField;
+    return end + 1;
+  }
+
+  #step(buffer: Buffer, byte: number, at: number): void {
+    const isSecondHalf = byte === newline && this.#afterCarriageReturn;
+    if (this.#afterCarriageReturn && this.#state === startOfRecord) {
+      this.#checkLineEnd(isSecondHalf ? 'CR LF' : 'CR', this.#line - 1);
+    }
+    this.#afterCarriageReturn = byte === carriageReturn;
+    const isLineEnd = byte === newline || byte === carriageReturn;
+    if (this.#state === inQuotes) {
+      this.#state = byte === quote ? afterQuote : inQuotes;
+      this.#line += isLineEnd && !isSecondHalf ? 1 : 0;
+    } else if (isSecondHalf) {
+      this.#fieldStart = at + 1;
+      this.#recordStart = at + 1;
+    } else if (isLineEnd) {
+      if (byte === newline) {
+        this.#checkLineEnd('LF', this.#line);
+      }
+      this.#endRecord(buffer, at);
+      this.#line++;
+      this.#recordLine = this.#line;
+    } else if (byte === comma) {
+      this.#endField(buffer, at);
+      this.#state = startOfField;
+    } else if (byte === quote && this.#state !== inField) {
+      this.#state = inQuotes;
+    } else if (this.#state === afterQuote) {
+      throw this.#fault(
+        'Expected a comma or the end of the line after a closing quote. A quote within quotes is written twice.',
+      );
+    } else {
+      this.#state = inField;
+    }
+  }
+
+  /** DuckDB refuses a mixture, but does not say where. */
+  #checkLineEnd(found: LineEnd, line: number): void {
+    this.#lineEnd ??= found;
+    if (found !== this.#lineEnd) {
+      const message = `Line ${line}: Expected it to end with ${this.#lineEnd}, as the first line does, but received ${found}.`;
+      throw invalidFile(this.file, message);
+    }
+  }
+
+  #checkRecordBytes(at: number): void {
+    if (at - this.#recordStart > recordBytesMax) {
+      throw this.#fault(
+        `Expected records of at most ${recordBytesMax} bytes but this one is longer. Is a quote missing?`,
+      );
+    }
+  }
+
+  /** @param at of the byte after the field */
+  #endField(buffer: Buffer, at: number): void {
+    const column = this.#fields++;
+    const isQuoted = this.#state === afterQuote;
+    const [from, to] = isQuoted ? [this.#fieldStart + 1, at - 1] : [this.#fieldStart, at];
+    if (!this.#kinds) {
+      if (column >= columnsMax) {
+        throw this.#fault(`Expected at most ${columnsMax} columns but received more.`);
+      }
+      const name = buffer.toString('utf8', from, to);
+      this.#names.push(isQuoted ? name.replaceAll('""', '"') : name.trim());
+    } else if (column < this.#kinds.length && this.#kinds[column]! < fieldKinds.text) {
+      this.#kinds[column] = Math.max(this.#kinds[column]!, kindOfField(buffer, from, to)) as FieldKind;
+    }
+    this.#fieldStart = at + 1;
+  }
+
+  #endRecord(buffer: Buffer, at: number): void {
+    const isBlank = this.#state === startOfRecord;
+    this.#checkRecordBytes(at + 1);
+    this.#endField(buffer, at);
+    const fields = this.#fields;
+    this.#state = startOfRecord;
+    this.#fields = 0;
+    this.#recordStart = at + 1;
+    if (!this.#kinds) {
+      this.#checkHeader();
+      this.#kinds = this.#names.map(() => fieldKinds.missing);
+      return;
+    }
+    // An empty line is a missing value where there is one column, and nothing where there are more.
+    if (isBlank && this.#names.length > 1) {
+      return;
+    }
+    if (fields !== this.#names.length) {
+      throw this.#fault(`Expected ${this.#names.length} fields, as in the header, but received ${fields}.`);
+    }
+    this.#records++;
+  }
+
+  #fault(problem: string) {
+    return invalidFile(this.file, `Line ${this.#recordLine}: ${problem}`);
+  }
+
+  #checkHeader(): void {
+    const seen = new Set<string>();
+    for (const [i, name] of this.#names.entries()) {
+      if (name === '') {
+        throw this.#fault(`Expected a name for column ${i + 1} but received none.`);
+      }
+      // DuckDB tells columns apart without regard to case.
+      if (seen.has(name.toLowerCase())) {
+        throw this.#fault(
+          `Expected columns with names of their own (case aside) but two are called ${JSON.stringify(name)}.`,
+        );
+      }
+      seen.add(name.toLowerCase());
+    }
+  }
+
+  /** @param end of what is left in the buffer of the last field */
+  finish(buffer: Buffer, end: number): CsvOutline {
+    this.#text.finish(this.#line);
+    if (this.#state === inQuotes) {
+      throw this.#fault('Expected a closing quote but the file ends. Is it truncated?');
+    }
+    if (this.#state !== startOfRecord) {
+      this.#endRecord(buffer, end);
+    }
+    if (this.#records === 0) {
+      throw invalidFile(this.file, 'Expected at least one row after the header but received none.');
+    }
+    return { names: this.#names, kinds: this.#kinds!, rowCount: this.#records };
+  }
+}
+
+/** Of the next byte up to the comma's. */
+function skipPlain(buffer: Buffer, from: number, to: number): number {
+  let at = from;
+  while (at < to && buffer[at]! > comma) {
+    at++;
+  }
+  return at;
+}
