@@ -4,24 +4,31 @@ import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/m
 import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
 import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
 import { columnLines, findingLines } from './dataset-report.js';
+import { type ImportFormatName, importFormats } from './import-format.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
 import { datasetName, fullName, idOf } from './resource-name.js';
 
-const formats = { idx: 'FORMAT_IDX', csv: 'FORMAT_CSV' } as const;
-export type FormatName = keyof typeof formats;
+/** How files are read. */
+export interface ImportOptions {
+  /** Default: recognised. */
+  format?: ImportFormatName;
+  /** Arrow types by column. */
+  type?: Record<string, string>;
+}
 
 /** Imports files and returns the version that holds them. @param onProgress gets rows read so far */
 export async function importDataset(
   millrace: Millrace,
   name: string,
   files: string[],
-  format: FormatName | undefined,
+  { format, type = {} }: ImportOptions,
   onProgress: (rowCount: number) => void,
 ): Promise<DatasetVersion> {
   const request = {
     dataset: fullName('datasets', name),
     paths: files.map((file) => path.resolve(file)),
-    format: format ? formats[format] : 'FORMAT_UNSPECIFIED',
+    format: format ? importFormats[format] : 'FORMAT_UNSPECIFIED',
+    types: type,
   } as const;
   for await (const event of millrace.preprocessing.importDataset(request)) {
     if (event.datasetVersion) {
@@ -36,10 +43,10 @@ export async function dataImport(
   millrace: Millrace,
   name: string,
   files: string[],
-  options: CommonOptions & { format?: FormatName },
+  options: CommonOptions & ImportOptions,
 ): Promise<void> {
   const live = process.stderr.isTTY && !options.json;
-  const version = await importDataset(millrace, name, files, options.format, (rowCount) => {
+  const version = await importDataset(millrace, name, files, options, (rowCount) => {
     if (live) {
       process.stderr.write(`\r${rowCount.toLocaleString('en-US')} rows`);
     }

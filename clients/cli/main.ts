@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Millrace } from '../sdk/index.js';
+import { collectType, importFormatNames } from './import-format.js';
 import type { CommonOptions } from './output.js';
 import { type Program, runProgram, serviceNames } from './process.js';
 
@@ -151,7 +152,12 @@ program
 
 const data = program.command('data').description('datasets');
 connected(data, 'import <name> <path...>', 'read files into a new dataset version')
-  .addOption(new Option('--format <format>', 'default: recognised').choices(['idx', 'csv']))
+  .addOption(new Option('--format <format>', 'default: recognised').choices(importFormatNames))
+  .addOption(
+    new Option('--type <column=type>', 'of a column whose type is not to be inferred, like id=Utf8; may be repeated')
+      .argParser(collectType)
+      .default({}, 'inferred'),
+  )
   .action((name, files, options) =>
     withMillrace(commands.data, options, ({ dataImport }, millrace) => dataImport(millrace, name, files, options)),
   );

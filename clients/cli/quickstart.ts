@@ -85,7 +85,7 @@ function mnistFolder(): string {
 
 async function importMnist(millrace: Millrace, say: (line: string) => void): Promise<void> {
   const begin = Date.now();
-  const version = await importDataset(millrace, model, [mnistFolder()], 'idx', () => {});
+  const version = await importDataset(millrace, model, [mnistFolder()], { format: 'idx' }, () => {});
   const seconds = ((Date.now() - begin) / 1000).toFixed(1);
   say(
     `${version.name}: ${version.rowCount.toLocaleString('en-US')} images in ${seconds} s, ${version.digest.slice(0, 19)}...`,

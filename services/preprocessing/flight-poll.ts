@@ -40,7 +40,7 @@ async function findImport(
 ): Promise<TrackedImport | null> {
   const begun = parseImport(text);
   if (begun) {
-    const request = { ...begun, format: null };
+    const request = { ...begun, format: null, types: new Map() };
     return imports.start(begun.dataset, (stop) => importDataset(preparation.datasets, request, stop));
   }
   const tracked = importOf(text, imports);

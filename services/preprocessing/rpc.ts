@@ -20,8 +20,9 @@ import { type Dataset, type DatasetVersion, datasetName, versionNameOf } from '.
 import { Descriptions } from './description/description.js';
 import { previewRows } from './description/preview.js';
 import { fromPreviewRequest, toDescription } from './description-rpc.js';
+import { parseGivenTypes } from './import/given-types.js';
 import { importDataset } from './import/import-dataset.js';
-import type { ImportFormat } from './import/import-file.js';
+import type { ImportFormat } from './import/import-format.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
@@ -30,7 +31,11 @@ import { fromStep, toStep } from './step-rpc.js';
 import type { TrackedImports } from './tracked-imports.js';
 
 const recordsMax = 10_000;
-const formats: Record<string, ImportFormat | undefined> = { FORMAT_IDX: 'idx', FORMAT_CSV: 'csv' };
+const formats: Record<string, ImportFormat | undefined> = {
+  FORMAT_IDX: 'idx',
+  FORMAT_CSV: 'csv',
+  FORMAT_TSV: 'tsv',
+};
 
 /** `millrace.v1.PreprocessingService`. */
 export function preprocessingService(preparation: Preparation, imports: TrackedImports): ImplementedContract {
@@ -43,11 +48,12 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
     return { features: Buffer.from(features.buffer, features.byteOffset, features.byteLength), featureCount };
   };
   return implement(contracts.preprocessing, {
-    async *ImportDataset({ dataset, paths, format }, { signal }) {
+    async *ImportDataset({ dataset, paths, format, types }, { signal }) {
       const request = {
         dataset: datasetName.parse(dataset, 'dataset').dataset,
         paths,
         format: formats[format] ?? null,
+        types: parseGivenTypes(types),
       };
       const events = imports.attended(request.dataset, signal, (stop) => importDataset(datasets, request, stop));
       for await (const event of events) {

@@ -183,9 +183,14 @@ describe('ImportDataset refuses', () => {
       'b.csv: Line 1: Expected the columns of',
     ],
     [
+      'a TSV row that is too long',
+      () => [write('a.tsv', 'a\tb\n1\t2\t3\n')],
+      'a.tsv: Line 2: Expected 2 fields, as in the header, but received 3.',
+    ],
+    [
       'IDX and CSV together',
       () => [write('a.csv', 'a\n1\n'), path.join(mnistFolder, 't10k-labels-idx1-ubyte')],
-      'received both IDX and CSV',
+      'received CSV and IDX',
     ],
   ])('%s', async (_, files, message) => {
     const error = await failure(importFiles('bad', ...files()));

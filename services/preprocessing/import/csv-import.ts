@@ -1,37 +1,71 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
-import type { ColumnType } from '../column.js';
-import { type CsvOutline, recordBytesMax, scanCsv } from './csv-scan.js';
+import { type Column, type ColumnType, typeName } from '../column.js';
+import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax, scanCsv } from './csv-scan.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';
 import { sqlTypeOf, toBatches } from './duckdb-batch.js';
 import { type FieldKind, typeOfKind } from './field-kind.js';
+import { checkGivenColumns } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
 
 /** Opens CSV files: their form is checked, and the type of each column found among all their values. */
-export async function openCsv(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
+export function openCsv(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
+  return openDelimited(files, ',', context);
+}
+
+/** Tab-separated values: CSV with another delimiter, quotes included. */
+export function openTsv(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
+  return openDelimited(files, '\t', context);
+}
+
+async function openDelimited(files: readonly ImportFile[], delimiter: Delimiter, context: ImportContext) {
   const outlines: CsvOutline[] = [];
   for (const file of files) {
-    const outline = await scanCsv(file, context.signal);
-    const names = outlines[0]?.names ?? outline.names;
-    if (outline.names.join('\0') !== names.join('\0')) {
+    const outline = await scanCsv(file, delimiter, context.signal);
+    const [names, expected] = [outline, outlines[0] ?? outline].map((one) => one.columns.map(({ name }) => name));
+    if (names!.join('\0') !== expected!.join('\0')) {
       throw invalidFile(
         file.path,
-        `Line 1: Expected the columns of ${files[0]!.path} but received ${outline.names.join(', ')}.`,
+        `Line 1: Expected the columns of ${files[0]!.path} but received ${names!.join(', ')}.`,
       );
     }
     outlines.push(outline);
   }
-  const columns = outlines[0]!.names.map((name, i) => {
-    const kind = Math.max(...outlines.map(({ kinds }) => kinds[i]!)) as FieldKind;
-    return { name, type: typeOfKind(kind), shape: [] };
+  const first = outlines[0]!.columns;
+  checkGivenColumns(
+    context.types,
+    first.map(({ name }) => name),
+  );
+  const columns = first.map(({ name }, i): Column => {
+    const given = context.types.get(name);
+    if (given) {
+      for (const [file, { columns: found }] of outlines.entries()) {
+        checkGivenType(files[file]!.path, given, found[i]!);
+      }
+    }
+    const kind = Math.max(...outlines.map((outline) => outline.columns[i]!.kind)) as FieldKind;
+    return { name, type: given ?? typeOfKind(kind), shape: [] };
   });
-  return { columns, batches: readFiles(files, outlines, columns, context) };
+  return { columns, batches: readFiles(files, delimiter, outlines, columns, context) };
+}
+
+/** DuckDB would round a number to the integer that was asked for. */
+function checkGivenType(file: string, given: ColumnType, { name, firstBeyond }: CsvColumn): void {
+  if (given.kind !== 'number') {
+    return;
+  }
+  const beyond = given.type.startsWith('float') ? firstBeyond.number : firstBeyond.integer;
+  if (beyond) {
+    const expected = `column ${JSON.stringify(name)} to hold ${typeName(given)}, as given`;
+    throw invalidFile(file, `Line ${beyond.line}: Expected ${expected}, but received ${JSON.stringify(beyond.text)}.`);
+  }
 }
 
 async function* readFiles(
   files: readonly ImportFile[],
+  delimiter: Delimiter,
   outlines: readonly CsvOutline[],
-  columns: readonly { name: string; type: ColumnType }[],
+  columns: readonly Column[],
   { spillFolder, signal }: ImportContext,
 ): AsyncGenerator<ImportBatch> {
   const types = columns.map(({ type }) => type);
@@ -39,24 +73,25 @@ async function* readFiles(
   try {
     for (const [i, { path, sizeBytes }] of files.entries()) {
       const { rowCount } = outlines[i]!;
-      yield* toBatches(readFile(database, path, columns, rowCount), types, sizeBytes / rowCount);
+      yield* toBatches(readFile(database, path, delimiter, columns, rowCount), types, sizeBytes / rowCount);
     }
   } finally {
     await database.close();
   }
 }
 
-const form = `delim = ',', quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', max_line_size = ${recordBytesMax}`;
+const form = `quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', max_line_size = ${recordBytesMax}`;
 
 /** @param rowCount that the scan has found: another reading of the same bytes must not pass */
 async function* readFile(
   database: DuckDb,
   path: string,
-  columns: readonly { name: string; type: ColumnType }[],
+  delimiter: Delimiter,
+  columns: readonly Column[],
   rowCount: number,
 ): AsyncGenerator<DuckDBDataChunk> {
   const types = columns.map(({ name, type }) => `${literal(name)}: '${sqlTypeOf(type)}'`);
-  const sql = `SELECT * FROM read_csv($1, ${form}, auto_detect = false, columns = {${types.join(', ')}})`;
+  const sql = `SELECT * FROM read_csv($1, delim = ${literal(delimiter)}, ${form}, auto_detect = false, columns = {${types.join(', ')}})`;
   let rows = 0;
   try {
     for await (const chunk of database.query(sql, [literalPath(path)])) {

@@ -3,14 +3,29 @@ import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from 
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import { Utf8Check } from './utf8-check.js';
 
+/** Where a field stands, and what it says. */
+export interface FieldPlace {
+  line: number;
+  text: string;
+}
+
+/** What is known of a column from all its fields. */
+export interface CsvColumn {
+  name: string;
+  kind: FieldKind;
+  /** The first field that is more than an integer, or more than a number; null: there is none. */
+  firstBeyond: Record<'integer' | 'number', FieldPlace | null>;
+}
+
 /** What a CSV file is made of, found by reading all of it once. */
 export interface CsvOutline {
-  names: string[];
-  /** Of each column. */
-  kinds: FieldKind[];
+  columns: CsvColumn[];
   /** Records after the header. */
   rowCount: number;
 }
+
+/** What stands between fields. */
+export type Delimiter = ',' | '\t';
 
 const readBytes = 1024 * 1024;
 /** The reader of the values must be told, too. */
@@ -21,11 +36,15 @@ export const recordBytesMax = 2 * 1024 * 1024;
  * what the fields of each column are. DuckDB, which reads the values, guesses what a file with a fault in its form might
  * mean; here it is refused, with its line.
  */
-export async function scanCsv({ path: file, sizeBytes }: ImportFile, signal: AbortSignal): Promise<CsvOutline> {
+export async function scanCsv(
+  { path: file, sizeBytes }: ImportFile,
+  delimiter: Delimiter,
+  signal: AbortSignal,
+): Promise<CsvOutline> {
   if (sizeBytes === 0) {
     throw invalidFile(file, 'Expected a header line but the file is empty.');
   }
-  const scanner = new CsvScanner(file);
+  const scanner = new CsvScanner(file, delimiter);
   const handle = await openFile(file);
   try {
     // What is left of a field stands before the bytes that come after it, so that each field is in one piece.
@@ -50,6 +69,8 @@ export async function scanCsv({ path: file, sizeBytes }: ImportFile, signal: Abo
 type LineEnd = 'LF' | 'CR' | 'CR LF';
 
 const [comma, quote, newline, carriageReturn, minus, fullStop] = [0x2c, 0x22, 0x0a, 0x0d, 0x2d, 0x2e];
+/** Of a field in a message. */
+const shownBytes = 40;
 const byteOrderMark = Buffer.from('\ufeff');
 const [startOfRecord, startOfField, inField, inQuotes, afterQuote] = [0, 1, 2, 3, 4];
 
@@ -68,11 +89,16 @@ class CsvScanner {
   /** The last byte was a carriage return; outside quotes a line ended with it. */
   #afterCarriageReturn = false;
   #lineEnd: LineEnd | null = null;
-  #names: string[] = [];
-  #kinds: FieldKind[] | null = null;
+  readonly #columns: CsvColumn[] = [];
+  #isHeader = true;
+  readonly #delimiter: number;
 
-  constructor(private readonly file: string) {
+  constructor(
+    private readonly file: string,
+    delimiter: Delimiter,
+  ) {
     this.#text = new Utf8Check(file);
+    this.#delimiter = delimiter.charCodeAt(0);
   }
 
   /** Goes over buffer[from .. to]; answers where the field begins that has not ended yet, which will be moved to 0. */
@@ -109,9 +135,10 @@ class CsvScanner {
     return start;
   }
 
-  /** Takes a number of the simplest form with the comma behind it, in one go; answers where it ends, or `at`: it is none. */
+  /** Takes a number of the simplest form with the delimiter behind it, in one go; answers where it ends, or `at`: it is none. */
   #takeNumber(buffer: Buffer, at: number, to: number): number {
-    if (!this.#kinds || this.#fields >= this.#kinds.length || this.#afterCarriageReturn) {
+    const column = this.#columns[this.#fields];
+    if (this.#isHeader || !column || this.#afterCarriageReturn) {
       return at;
     }
     const first = buffer[at] === minus ? at + 1 : at;
@@ -119,12 +146,12 @@ class CsvScanner {
     const isInteger = buffer[point] !== fullStop;
     const end = isInteger ? point : skipDigits(buffer, point + 1, to);
     const digits = end - first - (isInteger ? 0 : 1);
-    if (end >= to || buffer[end] !== comma || digits === 0 || digits > safeDigits) {
+    if (end >= to || buffer[end] !== this.#delimiter || digits === 0 || digits > safeDigits) {
       return at;
     }
     const kind = isInteger ? fieldKinds.integer : fieldKinds.number;
-    if (this.#kinds[this.#fields]! < kind) {
-      this.#kinds[this.#fields] = kind;
+    if (column.kind < kind) {
+      this.#raise(column, kind, buffer, at, end);
     }
     this.#fields++;
     this.#fieldStart = end + 1;
@@ -152,14 +179,15 @@ class CsvScanner {
       this.#endRecord(buffer, at);
       this.#line++;
       this.#recordLine = this.#line;
-    } else if (byte === comma) {
+    } else if (byte === this.#delimiter) {
       this.#endField(buffer, at);
       this.#state = startOfField;
     } else if (byte === quote && this.#state !== inField) {
       this.#state = inQuotes;
     } else if (this.#state === afterQuote) {
+      const delimiter = this.#delimiter === comma ? 'comma' : 'tab';
       throw this.#fault(
-        'Expected a comma or the end of the line after a closing quote. A quote within quotes is written twice.',
+        `Expected a ${delimiter} or the end of the line after a closing quote. A quote within quotes is written twice.`,
       );
     } else {
       this.#state = inField;
@@ -185,19 +213,42 @@ class CsvScanner {
 
   /** @param at of the byte after the field */
   #endField(buffer: Buffer, at: number): void {
-    const column = this.#fields++;
+    const index = this.#fields++;
     const isQuoted = this.#state === afterQuote;
     const [from, to] = isQuoted ? [this.#fieldStart + 1, at - 1] : [this.#fieldStart, at];
-    if (!this.#kinds) {
-      if (column >= columnsMax) {
-        throw this.#fault(`Expected at most ${columnsMax} columns but received more.`);
+    if (this.#isHeader) {
+      this.#addColumn(buffer.toString('utf8', from, to), isQuoted);
+    } else if (index < this.#columns.length && this.#columns[index]!.kind < fieldKinds.text) {
+      const column = this.#columns[index]!;
+      const kind = kindOfField(buffer, from, to);
+      if (column.kind < kind) {
+        this.#raise(column, kind, buffer, from, to);
       }
-      const name = buffer.toString('utf8', from, to);
-      this.#names.push(isQuoted ? name.replaceAll('""', '"') : name.trim());
-    } else if (column < this.#kinds.length && this.#kinds[column]! < fieldKinds.text) {
-      this.#kinds[column] = Math.max(this.#kinds[column]!, kindOfField(buffer, from, to)) as FieldKind;
     }
     this.#fieldStart = at + 1;
+  }
+
+  #addColumn(name: string, isQuoted: boolean): void {
+    if (this.#columns.length >= columnsMax) {
+      throw this.#fault(`Expected at most ${columnsMax} columns but received more.`);
+    }
+    this.#columns.push({
+      name: isQuoted ? name.replaceAll('""', '"') : name.trim(),
+      kind: fieldKinds.missing,
+      firstBeyond: { integer: null, number: null },
+    });
+  }
+
+  /** The field at buffer[from .. to] is more than those of its column before it. */
+  #raise(column: CsvColumn, kind: FieldKind, buffer: Buffer, from: number, to: number): void {
+    column.kind = kind;
+    const place = { line: this.#recordLine, text: buffer.toString('utf8', from, Math.min(to, from + shownBytes)) };
+    if (kind > fieldKinds.integer) {
+      column.firstBeyond.integer ??= place;
+    }
+    if (kind > fieldKinds.number) {
+      column.firstBeyond.number = place;
+    }
   }
 
   #endRecord(buffer: Buffer, at: number): void {
@@ -208,17 +259,17 @@ class CsvScanner {
     this.#state = startOfRecord;
     this.#fields = 0;
     this.#recordStart = at + 1;
-    if (!this.#kinds) {
+    if (this.#isHeader) {
       this.#checkHeader();
-      this.#kinds = this.#names.map(() => fieldKinds.missing);
+      this.#isHeader = false;
       return;
     }
     // An empty line is a missing value where there is one column, and nothing where there are more.
-    if (isBlank && this.#names.length > 1) {
+    if (isBlank && this.#columns.length > 1) {
       return;
     }
-    if (fields !== this.#names.length) {
-      throw this.#fault(`Expected ${this.#names.length} fields, as in the header, but received ${fields}.`);
+    if (fields !== this.#columns.length) {
+      throw this.#fault(`Expected ${this.#columns.length} fields, as in the header, but received ${fields}.`);
     }
     this.#records++;
   }
@@ -229,7 +280,7 @@ class CsvScanner {
 
   #checkHeader(): void {
     const seen = new Set<string>();
-    for (const [i, name] of this.#names.entries()) {
+    for (const [i, { name }] of this.#columns.entries()) {
       if (name === '') {
         throw this.#fault(`Expected a name for column ${i + 1} but received none.`);
       }
@@ -255,7 +306,7 @@ class CsvScanner {
     if (this.#records === 0) {
       throw invalidFile(this.file, 'Expected at least one row after the header but received none.');
     }
-    return { names: this.#names, kinds: this.#kinds!, rowCount: this.#records };
+    return { columns: this.#columns, rowCount: this.#records };
   }
 }
 

@@ -3,28 +3,27 @@ import { createArrowEncoder } from '../arrow-encoder.js';
 import type { DatasetVersion } from '../dataset.js';
 import type { DatasetStore } from '../dataset-store.js';
 import { refuseNonFinite } from '../finite.js';
-import { openIdx } from './idx-import.js';
-import { type ImportFormat, type ImportProgress, listFiles, recogniseFormat } from './import-file.js';
-import type { ImportContext } from './import-source.js';
+import type { GivenTypes } from './given-types.js';
+import { type ImportProgress, listFiles } from './import-file.js';
+import { type ImportFormat, openFiles } from './import-format.js';
 
 export interface ImportRequest {
   dataset: string;
   paths: string[];
   /** Null: recognised. */
   format: ImportFormat | null;
+  /** Of columns whose type is not to be inferred. */
+  types: GivenTypes;
 }
 
 /** While an import runs, how far it is; at the end, the version that holds the rows. Left early, it leaves nothing. */
 export async function* importDataset(
   store: DatasetStore,
-  { dataset, paths, format: given }: ImportRequest,
+  { dataset, paths, format, types }: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
   const files = await listFiles(paths);
-  const format = given ?? (await recogniseFormat(files));
-  const context: ImportContext = { spillFolder: store.spillFolder(), signal };
-  const source =
-    format === 'idx' ? await openIdx(files) : await (await import('./csv-import.js')).openCsv(files, context);
+  const source = await openFiles(files, format, { types, spillFolder: store.spillFolder(), signal });
   const encoder = await createArrowEncoder(source.columns);
   const draft = await store.draft(source.columns, encoder.schema());
   const bytesTotal = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -15,8 +15,6 @@ export interface ImportProgress {
   bytesTotal: number;
 }
 
-export type ImportFormat = 'idx' | 'csv';
-
 /** A file whose content cannot be imported; `position` says where. */
 export function invalidFile(file: string, problem: string): ServiceError {
   return new ServiceError('INVALID_ARGUMENT', 'INVALID_FILE', `${file}: ${problem}`);
@@ -95,36 +93,4 @@ export async function openFile(file: string): Promise<FileHandle> {
   } catch (error) {
     throw pathError(file, error);
   }
-}
-
-/** By the files' names and first bytes. All must be of one format. */
-export async function recogniseFormat(files: readonly ImportFile[]): Promise<ImportFormat> {
-  const formats = new Set<ImportFormat>();
-  for (const file of files) {
-    formats.add(await formatOf(file));
-  }
-  if (formats.size > 1) {
-    throw invalidField('paths', 'Expected `paths` to name files of one format but received both IDX and CSV.');
-  }
-  return [...formats][0]!;
-}
-
-async function formatOf({ path: file, sizeBytes }: ImportFile): Promise<ImportFormat> {
-  const name = path.basename(file);
-  if (/\.csv$/i.test(name)) {
-    return 'csv';
-  }
-  if (/idx\d|ubyte/i.test(name)) {
-    return 'idx';
-  }
-  const handle = await openFile(file);
-  try {
-    const { buffer } = await handle.read(new Uint8Array(4), 0, 4, 0);
-    if (sizeBytes >= 4 && buffer[0] === 0 && buffer[1] === 0 && buffer[2]! >= 8 && buffer[3]! > 0) {
-      return 'idx';
-    }
-  } finally {
-    await handle.close();
-  }
-  throw invalidFile(file, 'Expected an IDX or CSV file but neither name nor first bytes tell. Give `format`.');
 }

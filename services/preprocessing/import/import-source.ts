@@ -1,5 +1,6 @@
 import type { ColumnChunk } from '../../pipeline/index.js';
 import type { Column } from '../column.js';
+import type { GivenTypes } from './given-types.js';
 
 /** Rows of an import, with the bytes that were read for them. */
 export interface ImportBatch {
@@ -15,6 +16,8 @@ export interface ImportSource {
 
 /** What an import may use while it runs. */
 export interface ImportContext {
+  /** Types that the caller has given, by column. */
+  types: GivenTypes;
   /** A path under the drafts for what does not fit in memory; made and removed by whoever needs it. */
   spillFolder: string;
   /** Aborted when the caller has gone away. */

@@ -2,8 +2,11 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  type BooleanChunk,
   type ColumnChunk,
   everyRow,
+  gatherBooleans,
+  gatherNumbers,
   gatherTexts,
   isValid,
   type NumberChunk,
@@ -11,18 +14,20 @@ import {
   type Validity,
 } from '../../../../services/pipeline/index.js';
 import { typeName } from '../../../../services/preprocessing/column.js';
-import { openCsv } from '../../../../services/preprocessing/import/csv-import.js';
+import { openCsv, openTsv } from '../../../../services/preprocessing/import/csv-import.js';
 import { recordBytesMax } from '../../../../services/preprocessing/import/csv-scan.js';
+import { parseGivenTypes } from '../../../../services/preprocessing/import/given-types.js';
 import { batchBytesMax } from '../../../../services/preprocessing/import/import-source.js';
 import { tempFolder } from '../../../support/temp-folder.js';
 
-async function importCsv(content: string) {
+async function importCsv(content: string, types: Record<string, string> = {}, open = openCsv) {
   const folder = tempFolder();
   const file = path.join(folder, 'data.csv');
   writeFileSync(file, content);
-  const source = await openCsv([{ path: file, sizeBytes: statSync(file).size }], {
+  const source = await open([{ path: file, sizeBytes: statSync(file).size }], {
     spillFolder: path.join(folder, 'spill'),
     signal: new AbortController().signal,
+    types: parseGivenTypes(types),
   });
   const batches: ColumnChunk[][] = [];
   for await (const { chunks } of source.batches) {
@@ -85,5 +90,57 @@ describe('openCsv', () => {
       const room = chunks.reduce((sum, chunk) => sum + (chunk as NumberChunk).values.buffer.byteLength, 0);
       expect(room).toBeLessThanOrEqual(batchBytesMax);
     }
+  });
+
+  it.each<[string, string, string]>([
+    ['Int64', '1.0', 'Line 3: Expected column "a" to hold Int64, as given, but received "1.0".'],
+    ['Uint8', 'x', 'Line 3: Expected column "a" to hold Uint8, as given, but received "x".'],
+    ['Float32', 'x', 'Line 3: Expected column "a" to hold Float32, as given, but received "x".'],
+    ['Uint8', '256', 'Line 3: Error when converting column "a". Could not convert string "256"'],
+    ['Bool', 'perhaps', 'Line 3: Error when converting column "a". Could not convert string "perhaps"'],
+  ])('refuses what is no %s where that is given: %s', async (type, value, message) => {
+    await expect(importCsv(`a\n1\n${value}\n`, { a: type })).rejects.toThrow(message);
+  });
+
+  it('refuses types of columns that are not there, and types that are none', async () => {
+    await expect(importCsv('age\n1\n', { agee: 'Int64' })).rejects.toThrow('did you mean "age"?');
+    await expect(importCsv('age\n1\n', { age: 'int' })).rejects.toThrow('received "int"; did you mean Int8?');
+  });
+
+  it('reads every type that can be given', async () => {
+    const types = [
+      'Bool',
+      'Int8',
+      'Int16',
+      'Int32',
+      'Int64',
+      'Uint8',
+      'Uint16',
+      'Uint32',
+      'Uint64',
+      'Float32',
+      'Float64',
+      'Utf8',
+    ];
+    const given = Object.fromEntries(types.map((type) => [`c${type}`, type]));
+    const lines = [Object.keys(given), types.map(() => '1'), types.map(() => ''), types.map(() => '0')];
+    const { columns, batches } = await importCsv(`${lines.map((line) => line.join(',')).join('\n')}\n`, given);
+    expect(columns.map(({ type }) => typeName(type))).toEqual(types);
+    const [booleans, ...others] = batches[0]!;
+    expect(gatherBooleans(booleans as BooleanChunk, Int32Array.of(0, 2))).toEqual(Float64Array.of(1, 0));
+    expect(gatherTexts(others.pop() as TextChunk, everyRow(3))).toEqual(['1', null, '0']);
+    for (const chunk of others) {
+      expect(gatherNumbers(chunk as NumberChunk, Int32Array.of(0, 2))).toEqual(Float64Array.of(1, 0));
+      expect(isValid(chunk.validity, 1)).toBe(false);
+    }
+  });
+
+  it('reads tabs between fields where they are asked for, and commas as text', async () => {
+    const { columns, batches } = await importCsv('a\tb,c\n1\t"x\ty"\n2\t1,5\n', {}, openTsv);
+    expect(columns.map(({ name, type }) => [name, typeName(type)])).toEqual([
+      ['a', 'Int64'],
+      ['b,c', 'Utf8'],
+    ]);
+    expect(gatherTexts(batches[0]![1] as TextChunk, everyRow(2))).toEqual(['x\ty', '1,5']);
   });
 });

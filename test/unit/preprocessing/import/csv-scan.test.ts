@@ -7,7 +7,7 @@ import { tempFolder } from '../../../support/temp-folder.js';
 function scan(content: string | Buffer, signal = new AbortController().signal) {
   const file = path.join(tempFolder(), 'data.csv');
   writeFileSync(file, content);
-  return scanCsv({ path: file, sizeBytes: content.length }, signal);
+  return scanCsv({ path: file, sizeBytes: content.length }, ',', signal);
 }
 
 describe('scanCsv', () => {
@@ -44,6 +44,7 @@ describe('scanCsv', () => {
   it.each<[string, string, string[], number]>([
     ['lines that end in CR LF', 'a,b\r\n1,2\r\n3,4\r\n', ['a', 'b'], 2],
     ['a last line without its end', 'a,b\n1,2\n3,4', ['a', 'b'], 2],
+    ['a byte order mark before a quote', '\ufeff"a",b\n1,2\n', ['a', 'b'], 1],
     ['a byte order mark', '\ufeffa,b\n1,2\n', ['a', 'b'], 1],
     ['quotes, commas and line ends within quotes', '"a ""x""","b,c"\n"1\n2","3"",4"\n', ['a "x"', 'b,c'], 1],
     ['empty fields', 'a,b\n,\n', ['a', 'b'], 1],
@@ -51,11 +52,22 @@ describe('scanCsv', () => {
     ['an empty line as a missing value of a single column', 'a\n1\n\n2\n', ['a'], 3],
     ['characters of several bytes', 'größe,€\n1,😀\n', ['größe', '€'], 1],
   ])('reads %s', async (_, content, names, rowCount) => {
-    expect(await scan(content)).toMatchObject({ names, rowCount });
+    expect(await scan(content)).toMatchObject({ columns: names.map((name) => ({ name })), rowCount });
   });
 
   it('counts across the pieces in which a file is read', async () => {
     const row = `${'ä'.repeat(300)},"${'b'.repeat(300)}\n"\n`;
-    expect(await scan(`x,y\n${row.repeat(3_000)}`)).toMatchObject({ names: ['x', 'y'], rowCount: 3_000 });
+    expect(await scan(`x,y\n${row.repeat(3_000)}`)).toMatchObject({
+      columns: [{ name: 'x' }, { name: 'y' }],
+      rowCount: 3_000,
+    });
+  });
+
+  it('says where a column stops being integers, and numbers', async () => {
+    const { columns } = await scan('a,b\n1,\n2,3\n"4.5","\n"\n,x\nz,1\n');
+    expect(columns).toEqual([
+      { name: 'a', kind: 3, firstBeyond: { integer: { line: 4, text: '4.5' }, number: { line: 7, text: 'z' } } },
+      { name: 'b', kind: 3, firstBeyond: { integer: { line: 4, text: '\n' }, number: { line: 4, text: '\n' } } },
+    ]);
   });
 });

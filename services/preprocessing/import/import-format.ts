@@ -1,0 +1,96 @@
+import path from 'node:path';
+import { invalidField } from '../../platform/errors.js';
+import { refuseGivenTypes } from './given-types.js';
+import { openIdx } from './idx-import.js';
+import { type ImportFile, invalidFile, openFile } from './import-file.js';
+import type { ImportContext, ImportSource } from './import-source.js';
+
+/** How files of one kind are told from others, and opened. */
+interface FormatRules {
+  /** For people. */
+  title: string;
+  /** Of the file's name. */
+  name: RegExp;
+  /** Of the file's first bytes, where the name says nothing. */
+  begins: ((bytes: Uint8Array) => boolean) | null;
+  open(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource>;
+}
+
+/** What reads tables is loaded with the first of them. */
+const formats = {
+  csv: {
+    title: 'CSV',
+    name: /\.csv$/i,
+    begins: null,
+    open: async (files, context) => (await import('./csv-import.js')).openCsv(files, context),
+  },
+  tsv: {
+    title: 'TSV',
+    name: /\.(tsv|tab)$/i,
+    begins: null,
+    open: async (files, context) => (await import('./csv-import.js')).openTsv(files, context),
+  },
+  idx: {
+    title: 'IDX',
+    name: /idx\d|ubyte/i,
+    begins: ([zero, zero2, type, dimensions]) => zero === 0 && zero2 === 0 && type! >= 8 && dimensions! > 0,
+    open: (files, { types }) => {
+      refuseGivenTypes(types, 'IDX');
+      return openIdx(files);
+    },
+  },
+} satisfies Record<string, FormatRules>;
+
+export type ImportFormat = keyof typeof formats;
+
+const rules: [ImportFormat, FormatRules][] = Object.entries(formats) as [ImportFormat, FormatRules][];
+const titles = rules.map(([, { title }]) => title);
+const beginningBytes = 8;
+
+/** @param format null: recognised by the files' names and first bytes, which must all be of one format */
+export async function openFiles(
+  files: readonly ImportFile[],
+  format: ImportFormat | null,
+  context: ImportContext,
+): Promise<ImportSource> {
+  const chosen: FormatRules = formats[format ?? (await recognise(files))];
+  return chosen.open(files, context);
+}
+
+async function recognise(files: readonly ImportFile[]): Promise<ImportFormat> {
+  const found = new Map<ImportFormat, FormatRules>();
+  for (const file of files) {
+    const rule = await rulesOf(file);
+    found.set(...rule);
+  }
+  if (found.size > 1) {
+    const received = [...found.values()].map(({ title }) => title).join(' and ');
+    throw invalidField('paths', `Expected \`paths\` to name files of one format but received ${received}.`);
+  }
+  return [...found.keys()][0]!;
+}
+
+async function rulesOf({ path: file }: ImportFile): Promise<[ImportFormat, FormatRules]> {
+  const byName = rules.find(([, { name }]) => name.test(path.basename(file)));
+  if (byName) {
+    return byName;
+  }
+  const bytes = await readBeginning(file, beginningBytes);
+  const byBytes = rules.find(([, { begins }]) => begins?.(bytes));
+  if (!byBytes) {
+    const message = `Expected ${titles.slice(0, -1).join(', ')} or ${titles.at(-1)} but neither name nor first bytes tell. Give \`format\`.`;
+    throw invalidFile(file, message);
+  }
+  return byBytes;
+}
+
+/** The first bytes of a file; fewer, where it has no more. */
+export async function readBeginning(file: string, size: number): Promise<Uint8Array> {
+  const handle = await openFile(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(size), 0, size, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
