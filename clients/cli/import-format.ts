@@ -5,6 +5,7 @@ export const importFormats = {
   idx: 'FORMAT_IDX',
   csv: 'FORMAT_CSV',
   tsv: 'FORMAT_TSV',
+  'json-lines': 'FORMAT_JSON_LINES',
 } as const;
 export type ImportFormatName = keyof typeof importFormats;
 export const importFormatNames = Object.keys(importFormats);

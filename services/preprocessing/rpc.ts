@@ -35,6 +35,7 @@ const formats: Record<string, ImportFormat | undefined> = {
   FORMAT_IDX: 'idx',
   FORMAT_CSV: 'csv',
   FORMAT_TSV: 'tsv',
+  FORMAT_JSON_LINES: 'jsonLines',
 };
 
 /** `millrace.v1.PreprocessingService`. */

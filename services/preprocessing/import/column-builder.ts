@@ -19,11 +19,13 @@ export interface ColumnBuilder {
   finish(): ColumnChunk;
 }
 
-/** Builds at most `capacity` rows of a column of numbers, booleans or text. */
+/** Builds at most `capacity` rows. */
 export function createBuilder(type: ColumnType, capacity: number): NumberBuilder | BooleanBuilder | TextBuilder {
   switch (type.kind) {
     case 'number':
       return new NumberBuilder(type.type, capacity);
+    case 'list':
+      return new NumberBuilder(type.type, capacity, type.width);
     case 'boolean':
       return new BooleanBuilder(capacity);
     case 'text':
@@ -66,36 +68,45 @@ class ValidityBuilder {
   }
 }
 
+/** Numbers, or lists of `width` numbers each. */
 export class NumberBuilder implements ColumnBuilder {
   readonly #values: NumberArray;
   readonly #validity: ValidityBuilder;
   readonly textBytes = 0;
   length = 0;
 
-  constructor(type: NumberType, capacity: number) {
-    this.#values = new numberArrays[type](capacity);
+  constructor(
+    type: NumberType,
+    capacity: number,
+    private readonly width = 1,
+  ) {
+    this.#values = new numberArrays[type](capacity * width);
     this.#validity = new ValidityBuilder(capacity);
   }
 
+  /** @param value a list where the column has lists */
   push(value: unknown): void {
-    if (value !== null) {
+    if (Array.isArray(value)) {
+      this.#values.set(value as never, this.length * this.width);
+    } else if (value !== null) {
       this.#values[this.length] = value as never;
     }
     this.#validity.push(value !== null);
     this.length++;
   }
 
-  /** Takes values[from .. to]. @param values of the very type of the column */
+  /** Takes the rows from .. to. @param values of the very type of the column */
   pushAll(values: NumberArray, validity: Validity, from: number, to: number): void {
-    this.#values.set(values.subarray(from, to) as never, this.length);
+    const { width } = this;
+    this.#values.set(values.subarray(from * width, to * width) as never, this.length * width);
     this.#validity.pushAll(validity, from, to);
     this.length += to - from;
   }
 
   finish(): ColumnChunk {
-    const { length } = this;
-    const values = this.#values.subarray(0, length);
-    return { kind: 'number', length, width: 1, values, validity: this.#validity.finish() };
+    const { length, width } = this;
+    const values = this.#values.subarray(0, length * width);
+    return { kind: 'number', length, width, values, validity: this.#validity.finish() };
   }
 }
 

@@ -4,6 +4,7 @@ import { refuseGivenTypes } from './given-types.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import type { ImportContext, ImportSource } from './import-source.js';
+import { openJsonLines } from './json-lines-import.js';
 
 /** How files of one kind are told from others, and opened. */
 interface FormatRules {
@@ -29,6 +30,12 @@ const formats = {
     name: /\.(tsv|tab)$/i,
     begins: null,
     open: async (files, context) => (await import('./csv-import.js')).openTsv(files, context),
+  },
+  jsonLines: {
+    title: 'JSON lines',
+    name: /\.(jsonl|ndjson|json)$/i,
+    begins: ([first]) => first === '{'.charCodeAt(0),
+    open: openJsonLines,
   },
   idx: {
     title: 'IDX',

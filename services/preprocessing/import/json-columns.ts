@@ -1,0 +1,181 @@
+import { quote } from '../../platform/errors.js';
+import { type Column, type ColumnType, columnsMax, typeName } from '../column.js';
+import type { GivenTypes } from './given-types.js';
+import { type JsonField, JsonRecordError } from './json-record.js';
+
+/** What a field is, each number kind a part of the next. */
+type FieldType = 'boolean' | 'integer' | 'number' | 'text' | 'integers' | 'numbers';
+
+interface JsonColumn {
+  name: string;
+  /** Null: all fields so far are null. */
+  type: FieldType | null;
+  /** Of lists. */
+  width: number;
+  given: ColumnType | null;
+}
+
+const words: Record<FieldType, string> = {
+  boolean: 'true or false',
+  integer: 'numbers',
+  number: 'numbers',
+  text: 'text',
+  integers: 'lists of numbers',
+  numbers: 'lists of numbers',
+};
+
+/** Finds the columns of JSON records, in the order in which their names come, and the type of each. */
+export class JsonColumns {
+  readonly #columns = new Map<string, JsonColumn>();
+
+  constructor(private readonly given: GivenTypes) {}
+
+  add(name: string, field: JsonField): void {
+    let column = this.#columns.get(name);
+    if (!column) {
+      if (this.#columns.size >= columnsMax) {
+        throw new JsonRecordError(`Expected at most ${columnsMax} columns but received more`);
+      }
+      if (name === '') {
+        throw new JsonRecordError('Expected fields with names but one has none');
+      }
+      column = { name, type: null, width: 1, given: this.given.get(name) ?? null };
+      this.#columns.set(name, column);
+    }
+    if (field.kind === 'null') {
+      return;
+    }
+    if (column.given) {
+      checkGiven(name, column.given, field);
+    } else {
+      widen(column, field);
+    }
+  }
+
+  get names(): string[] {
+    return [...this.#columns.keys()];
+  }
+
+  finish(): Column[] {
+    return [...this.#columns.values()].map(({ name, type, width, given }) => ({
+      name,
+      type: given ?? columnTypeOf(type, width),
+      shape: [],
+    }));
+  }
+}
+
+function widen(column: JsonColumn, field: Exclude<JsonField, { kind: 'null' }>): void {
+  const type = typeOf(field);
+  const width = field.kind === 'numbers' ? field.texts.length : 1;
+  const before = column.type ?? type;
+  if (words[before] !== words[type]) {
+    throw unfit(
+      column.name,
+      `${words[before]}, as before`,
+      field,
+      'Text is what takes every kind: give the type Utf8.',
+    );
+  }
+  if (column.type !== null && width !== column.width) {
+    throw unfit(column.name, `lists of ${column.width} numbers, as before`, field);
+  }
+  const isInteger = (one: FieldType) => one === 'integer' || one === 'integers';
+  column.type = isInteger(before) ? type : before;
+  column.width = width;
+}
+
+function typeOf(field: Exclude<JsonField, { kind: 'null' }>): FieldType {
+  if (field.kind === 'number') {
+    return isInt64(field.text) ? 'integer' : 'number';
+  }
+  if (field.kind === 'numbers') {
+    return field.texts.every(isInt64) ? 'integers' : 'numbers';
+  }
+  return field.kind;
+}
+
+function columnTypeOf(type: FieldType | null, width: number): ColumnType {
+  switch (type) {
+    case 'boolean':
+      return { kind: 'boolean' };
+    case 'integer':
+      return { kind: 'number', type: 'int64' };
+    case 'number':
+      return { kind: 'number', type: 'float64' };
+    case 'integers':
+      return { kind: 'list', type: 'int64', width };
+    case 'numbers':
+      return { kind: 'list', type: 'float64', width };
+    default:
+      return { kind: 'text', large: false };
+  }
+}
+
+function isInteger(text: string, bits: number, signed: boolean): boolean {
+  if (!/^-?\d+$/.test(text) || text.length > 20) {
+    return false;
+  }
+  const value = BigInt(text);
+  return (signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value)) === value;
+}
+
+const isInt64 = (text: string) => (text.length < 18 ? /^-?\d+$/.test(text) : isInteger(text, 64, true));
+
+function checkGiven(name: string, given: ColumnType, field: JsonField): void {
+  const isFit =
+    given.kind === 'text'
+      ? field.kind !== 'numbers'
+      : given.kind === 'boolean'
+        ? field.kind === 'boolean'
+        : given.kind === 'number' && field.kind === 'number' && fitsNumber(given.type, field.text);
+  if (!isFit) {
+    throw unfit(name, `${typeName(given)}, as given`, field);
+  }
+}
+
+function fitsNumber(type: string, text: string): boolean {
+  const integer = /^(u?)int(\d+)$/.exec(type);
+  return !integer || isInteger(text, Number(integer[2]), integer[1] === '');
+}
+
+function unfit(name: string, expected: string, field: JsonField, hint = ''): JsonRecordError {
+  const message = `Expected column ${JSON.stringify(name)} to hold ${expected}, but received ${textOf(field)}`;
+  return new JsonRecordError(hint === '' ? message : `${message}. ${hint.replace(/\.$/, '')}`);
+}
+
+function textOf(field: JsonField): string {
+  switch (field.kind) {
+    case 'null':
+      return 'null';
+    case 'boolean':
+      return String(field.value);
+    case 'number':
+      return quote(field.text).slice(1, -1);
+    case 'text':
+      return quote(field.value);
+    case 'numbers':
+      return `a list of ${field.texts.length}`;
+  }
+}
+
+/** The field as the builder of a column of this type takes it. */
+export function columnValue(type: ColumnType, field: JsonField): unknown {
+  switch (field.kind) {
+    case 'null':
+      return null;
+    case 'boolean':
+      return type.kind === 'text' ? String(field.value) : field.value;
+    case 'text':
+      return field.value;
+    case 'number':
+      return type.kind === 'text' ? field.text : toNumber(type, field.text);
+    case 'numbers':
+      return field.texts.map((text) => toNumber(type, text));
+  }
+}
+
+function toNumber(type: ColumnType, text: string): number | bigint {
+  const isWide = 'type' in type && type.type.endsWith('int64');
+  return isWide ? BigInt(text) : Number(text);
+}

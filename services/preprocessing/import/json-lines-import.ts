@@ -1,0 +1,79 @@
+import type { Column } from '../column.js';
+import { checkGivenColumns } from './given-types.js';
+import { type ImportFile, invalidFile } from './import-file.js';
+import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
+import { columnValue, JsonColumns } from './json-columns.js';
+import { type JsonField, JsonRecordError, readJsonRecord } from './json-record.js';
+import { RowBatch } from './row-batch.js';
+import { readLines } from './text-lines.js';
+
+/** Opens JSON lines: one object a line; a field that is left out is missing. All are read once to find columns and types. */
+export async function openJsonLines(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
+  const found = new JsonColumns(context.types);
+  for (const file of files) {
+    for await (const _ of records(file, context.signal, (name, field) => found.add(name, field))) {
+      // The columns are gathered field by field.
+    }
+  }
+  checkGivenColumns(context.types, found.names);
+  const columns = found.finish();
+  if (columns.length === 0) {
+    throw invalidFile(files[0]!.path, 'Expected at least one record with a field but received none.');
+  }
+  return { columns, batches: readRows(files, columns, context.signal) };
+}
+
+async function* readRows(
+  files: readonly ImportFile[],
+  columns: readonly Column[],
+  signal: AbortSignal,
+): AsyncGenerator<ImportBatch> {
+  const types = columns.map(({ type }) => type);
+  const places = new Map(columns.map(({ name }, i) => [name, i]));
+  let values: unknown[] = columns.map(() => null);
+  const onField = (name: string, field: JsonField) => {
+    const i = places.get(name);
+    if (i === undefined) {
+      throw new JsonRecordError(`Expected the file to stay as it was but the field ${JSON.stringify(name)} is new`);
+    }
+    values[i] = columnValue(types[i]!, field);
+  };
+  let batch = new RowBatch(types);
+  for (const file of files) {
+    for await (const bytes of records(file, signal, onField)) {
+      batch.push(values, bytes);
+      values = columns.map(() => null);
+      if (batch.isFull) {
+        yield batch.finish();
+        batch = new RowBatch(types);
+      }
+    }
+  }
+  if (batch.length > 0) {
+    yield batch.finish();
+  }
+}
+
+/** Reads the records of a file one after the other; answers the bytes of each once its fields were told. */
+async function* records(
+  file: ImportFile,
+  signal: AbortSignal,
+  onField: (name: string, field: JsonField) => void,
+): AsyncGenerator<number> {
+  for await (const { lines, firstLine, bytes } of readLines(file, signal)) {
+    for (const [i, line] of lines.entries()) {
+      const text = firstLine + i === 1 ? line.replace(/^\ufeff/, '') : line;
+      if (text.trim() === '') {
+        continue;
+      }
+      try {
+        readJsonRecord(text, onField);
+      } catch (error) {
+        throw error instanceof JsonRecordError
+          ? invalidFile(file.path, `Line ${firstLine + i}: ${error.message}.`)
+          : error;
+      }
+      yield bytes / lines.length;
+    }
+  }
+}

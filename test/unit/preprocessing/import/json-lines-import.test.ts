@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { lineBytesMax } from '../../../../services/preprocessing/import/text-lines.js';
+import { readImport } from './read-import.js';
+
+const readJson = (content: string | Uint8Array, types?: Record<string, string>) =>
+  readImport({ 'data.jsonl': content }, types);
+
+describe('openJsonLines', () => {
+  it.each<[string, string | Buffer, string]>([
+    ['no record', '\n\n', 'Expected at least one record with a field but received none.'],
+    ['a record that is cut off', '{"a":1}\n{"a":', 'Line 2: Expected "a" to be text, a number, true, false, null'],
+    ['a list of records', '[\n{"a":1}\n]', 'Line 1: Expected an object'],
+    [
+      'NaN',
+      '{"a":1}\n\n{"a":NaN}',
+      'Line 3: Expected "a" to be text, a number, true, false, null or a list of numbers, but received "NaN}" at character 6.',
+    ],
+    [
+      'text after numbers',
+      '{"a":1}\n{"a":"x"}',
+      'Line 2: Expected column "a" to hold numbers, as before, but received "x". Text is what takes every kind: give the type Utf8.',
+    ],
+    [
+      'lists of two lengths',
+      '{"a":[1]}\n{"a":[1,2]}',
+      'Line 2: Expected column "a" to hold lists of 1 numbers, as before, but received a list of 2.',
+    ],
+    ['bytes that are not UTF-8', Buffer.from('{"a":1}\n{"a":"\xff"}\n', 'latin1'), 'Line 2: Expected UTF-8'],
+    [
+      'a line that is too long',
+      `{"a":1}\n{"a":"${'x'.repeat(lineBytesMax)}"}`,
+      'Expected lines of at most 2097152 bytes',
+    ],
+    [
+      'more columns than a dataset may have',
+      Array.from({ length: 10_001 }, (_, i) => `{"c${i}":1}`).join('\n'),
+      'Line 10001: Expected at most 10000 columns',
+    ],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(readJson(content)).rejects.toThrow(message);
+  });
+
+  it.each<[string, string, string]>([
+    ['Int64', '1.0', 'Line 2: Expected column "a" to hold Int64, as given, but received 1.0.'],
+    ['Uint8', '256', 'hold Uint8, as given, but received 256.'],
+    ['Float32', '"1"', 'hold Float32, as given, but received "1".'],
+    ['Bool', '1', 'hold Bool, as given, but received 1.'],
+    ['Utf8', '[1]', 'hold Utf8, as given, but received a list of 1.'],
+  ])('refuses what is no %s where that is given', async (type, value, message) => {
+    await expect(readJson(`{}\n{"a":${value}}`, { a: type })).rejects.toThrow(message);
+  });
+
+  it('infers types from all records and leaves out what a record leaves out', async () => {
+    const lines = [
+      '\ufeff{"i":9007199254740993,"f":1,"t":"ä","b":true,"l":[1,2],"n":null}\r\n',
+      '{"f":1.0,"x":-9223372036854775808, "l":[0.5,1e3]}\r\n',
+      '{"x":9223372036854775808}',
+    ];
+    const { columns, rows } = await readJson(lines.join(''));
+    expect(columns).toEqual([
+      ['i', 'Int64'],
+      ['f', 'Float64'],
+      ['t', 'Utf8'],
+      ['b', 'Bool'],
+      ['l', 'FixedSizeList[2]<Float64>'],
+      ['n', 'Utf8'],
+      ['x', 'Float64'],
+    ]);
+    expect(rows).toEqual([
+      [9007199254740993n, 1, 'ä', true, [1, 2], null, null],
+      [null, 1, null, null, [0.5, 1000], null, -(2 ** 63)],
+      [null, null, null, null, null, null, 2 ** 63],
+    ]);
+  });
+
+  it('takes any scalar as text where that is given', async () => {
+    const { rows } = await readJson('{"a":1.50}\n{"a":"x"}\n{"a":true}\n{"a":null}', { a: 'Utf8' });
+    expect(rows).toEqual([['1.50'], ['x'], ['true'], [null]]);
+  });
+
+  it('reads records over blocks and batches, and tells how many bytes', async () => {
+    const lines = Array.from({ length: 70_000 }, (_, i) => `{"a":${i},"b":"${'y'.repeat(i % 50)}"}\n`).join('');
+    const { rows, batchRows, bytesDone } = await readJson(lines);
+    expect(batchRows.length).toBeGreaterThan(1);
+    expect(rows).toEqual(Array.from({ length: 70_000 }, (_, i) => [BigInt(i), 'y'.repeat(i % 50)]));
+    expect(bytesDone).toBeCloseTo(lines.length, -1);
+  });
+});
