@@ -6,6 +6,7 @@ export const importFormats = {
   csv: 'FORMAT_CSV',
   tsv: 'FORMAT_TSV',
   'json-lines': 'FORMAT_JSON_LINES',
+  parquet: 'FORMAT_PARQUET',
 } as const;
 export type ImportFormatName = keyof typeof importFormats;
 export const importFormatNames = Object.keys(importFormats);

@@ -36,6 +36,7 @@ const formats: Record<string, ImportFormat | undefined> = {
   FORMAT_CSV: 'csv',
   FORMAT_TSV: 'tsv',
   FORMAT_JSON_LINES: 'jsonLines',
+  FORMAT_PARQUET: 'parquet',
 };
 
 /** `millrace.v1.PreprocessingService`. */

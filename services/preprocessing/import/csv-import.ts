@@ -2,7 +2,8 @@ import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { type Column, type ColumnType, typeName } from '../column.js';
 import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax, scanCsv } from './csv-scan.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';
-import { sqlTypeOf, toBatches } from './duckdb-batch.js';
+import { toBatches } from './duckdb-batch.js';
+import { sqlTypeOf } from './duckdb-type.js';
 import { type FieldKind, typeOfKind } from './field-kind.js';
 import { checkGivenColumns } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
@@ -80,7 +81,7 @@ async function* readFiles(
   }
 }
 
-const form = `quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', max_line_size = ${recordBytesMax}`;
+const form = `quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', hive_partitioning = false, max_line_size = ${recordBytesMax}`;
 
 /** @param rowCount that the scan has found: another reading of the same bytes must not pass */
 async function* readFile(

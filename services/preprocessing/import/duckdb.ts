@@ -1,5 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api';
 
 /** Importing this file loads DuckDB, some 30 MB: it is imported when the first table is. */
 
@@ -45,6 +51,17 @@ export class DuckDb {
     }
   }
 
+  /** Names and types of what a query answers. */
+  async columnsOf(sql: string, parameters: string[]): Promise<{ name: string; type: DuckDBType }[]> {
+    const result = await this.connection.stream(sql, parameters);
+    return result.columnNames().map((name, i) => ({ name, type: result.columnType(i) }));
+  }
+
+  /** All rows of a query that has few. */
+  async rows(sql: string, parameters: string[]): Promise<DuckDBValue[][]> {
+    return (await this.connection.runAndReadAll(sql, parameters)).getRows();
+  }
+
   async close(): Promise<void> {
     this.signal.removeEventListener('abort', this.#interrupt);
     this.connection.closeSync();
@@ -56,6 +73,11 @@ export class DuckDb {
 /** DuckDB takes a path for a pattern; in brackets, a character stands for itself. */
 export function literalPath(path: string): string {
   return path.replace(/[*?[\]]/g, '[$&]');
+}
+
+/** A name in SQL. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** A text in SQL. */

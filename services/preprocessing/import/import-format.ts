@@ -37,6 +37,12 @@ const formats = {
     begins: ([first]) => first === '{'.charCodeAt(0),
     open: openJsonLines,
   },
+  parquet: {
+    title: 'Parquet',
+    name: /\.(parquet|pq)$/i,
+    begins: (bytes) => Buffer.from(bytes).toString('latin1', 0, 4) === 'PAR1',
+    open: async (files, context) => (await import('./parquet-import.js')).openParquet(files, context),
+  },
   idx: {
     title: 'IDX',
     name: /idx\d|ubyte/i,

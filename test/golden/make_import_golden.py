@@ -1,0 +1,79 @@
+"""Writes import/: small files as the libraries write them that people have, and what they hold in import.json.
+
+Made with Python 3.11, pyarrow 26.0.1 and numpy 2.4.6: python test/golden/make_import_golden.py
+"""
+
+import datetime
+import decimal
+import json
+import pathlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+folder = pathlib.Path(__file__).parent / "import"
+folder.mkdir(exist_ok=True)
+
+utc = datetime.timezone.utc
+moment = datetime.datetime(2024, 2, 29, 12, 30, 15, 123456)
+typed = pa.table(
+    {
+        "bool": pa.array([True, None, False]),
+        "int8": pa.array([-128, None, 127], pa.int8()),
+        "uint16": pa.array([0, None, 65535], pa.uint16()),
+        "int64": pa.array([-(2**63), None, 2**63 - 1], pa.int64()),
+        "uint64": pa.array([0, None, 2**64 - 1], pa.uint64()),
+        "float32": pa.array([0.5, None, -0.25], pa.float32()),
+        "float64": pa.array([1e300, None, -1e-300], pa.float64()),
+        "text": pa.array(["ä", None, "a longer text than twelve bytes"]),
+        "binary": pa.array([b"\x00\xff", None, b"twelve bytes and more"]),
+        "date": pa.array([datetime.date(1969, 12, 31), None, datetime.date(2024, 2, 29)]),
+        "milliseconds": pa.array([moment.replace(microsecond=123000), None, moment.replace(year=1960, microsecond=0)], pa.timestamp("ms")),
+        "microseconds": pa.array([moment, None, moment], pa.timestamp("us")),
+        "zoned": pa.array([moment.replace(tzinfo=utc), None, moment.replace(tzinfo=utc)], pa.timestamp("us", "UTC")),
+        "small": pa.array([decimal.Decimal("-1.5"), None, decimal.Decimal("99.9")], pa.decimal128(3, 1)),
+        "middle": pa.array([decimal.Decimal("-12345678.9"), None, decimal.Decimal("1")], pa.decimal128(12, 1)),
+        "large": pa.array([decimal.Decimal("-123456789012345678901234567890.12345678"), None, decimal.Decimal("1.00000001")], pa.decimal128(38, 8)),
+        "vectors": pa.array([[1.0, 2.0], None, [3.0, 4.5]], pa.list_(pa.float32())),
+        "lists": pa.array([[1], None, [2, 3, 4]], pa.list_(pa.int32())),
+        "words": pa.array([["a", None], [], ["a longer text than twelve bytes"]], pa.list_(pa.string())),
+        "struct": pa.array([{"x": 1, "y": "a"}, None, {"x": None, "y": "b"}], pa.struct([("x", pa.int64()), ("y", pa.string())])),
+    }
+)
+for compression in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
+    pq.write_table(typed, folder / f"types-{compression}.parquet", compression=compression, row_group_size=2)
+pq.write_table(pa.table({"time": pa.array([datetime.time(1, 2)])}), folder / "time-of-day.parquet")
+pq.write_table(pa.table({"a": [1], "A": [2]}), folder / "case.parquet")
+pq.write_table(pa.table({"bad": pa.array([1.0, float("nan")])}), folder / "nan.parquet")
+
+
+epoch = datetime.datetime(1970, 1, 1)
+
+
+def plain(value, scale=0):
+    """Times as whole days or microseconds since 1970, decimals as whole units of their scale, bytes as Latin-1."""
+    if isinstance(value, bytes):
+        return value.decode("latin1")
+    if isinstance(value, datetime.datetime):
+        return (value.replace(tzinfo=None) - epoch) // datetime.timedelta(microseconds=1)
+    if isinstance(value, datetime.date):
+        return (value - epoch.date()).days
+    if isinstance(value, decimal.Decimal):
+        return plain(int(value.scaleb(scale, decimal.Context(prec=50))))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+        return str(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return [plain(item) for item in value.values()]
+    return value
+
+
+def rows_of(table):
+    scales = [field.type.scale if pa.types.is_decimal(field.type) else 0 for field in table.schema]
+    return [[plain(value, scale) for value, scale in zip(row.values(), scales)] for row in table.to_pylist()]
+
+
+content = {"typed": rows_of(typed)}
+(folder / "import.json").write_text(json.dumps(content, ensure_ascii=False) + "\n")
