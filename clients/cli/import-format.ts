@@ -7,6 +7,7 @@ export const importFormats = {
   tsv: 'FORMAT_TSV',
   'json-lines': 'FORMAT_JSON_LINES',
   parquet: 'FORMAT_PARQUET',
+  arrow: 'FORMAT_ARROW',
 } as const;
 export type ImportFormatName = keyof typeof importFormats;
 export const importFormatNames = Object.keys(importFormats);

@@ -37,6 +37,7 @@ const formats: Record<string, ImportFormat | undefined> = {
   FORMAT_TSV: 'tsv',
   FORMAT_JSON_LINES: 'jsonLines',
   FORMAT_PARQUET: 'parquet',
+  FORMAT_ARROW: 'arrow',
 };
 
 /** `millrace.v1.PreprocessingService`. */

@@ -47,6 +47,13 @@ pq.write_table(pa.table({"time": pa.array([datetime.time(1, 2)])}), folder / "ti
 pq.write_table(pa.table({"a": [1], "A": [2]}), folder / "case.parquet")
 pq.write_table(pa.table({"bad": pa.array([1.0, float("nan")])}), folder / "nan.parquet")
 
+arrowed = typed.append_column("category", pa.array(["a", None, "b"]).dictionary_encode())
+for name, writer in [("file", pa.ipc.new_file), ("stream", pa.ipc.new_stream)]:
+    with writer(folder / f"types-{name}.arrow", arrowed.schema) as out:
+        out.write_table(arrowed, max_chunksize=2)
+with pa.ipc.new_file(folder / "compressed.feather", arrowed.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
+    out.write_table(arrowed)
+
 
 epoch = datetime.datetime(1970, 1, 1)
 
@@ -75,5 +82,5 @@ def rows_of(table):
     return [[plain(value, scale) for value, scale in zip(row.values(), scales)] for row in table.to_pylist()]
 
 
-content = {"typed": rows_of(typed)}
+content = {"typed": rows_of(typed), "arrowed": rows_of(arrowed)}
 (folder / "import.json").write_text(json.dumps(content, ensure_ascii=False) + "\n")

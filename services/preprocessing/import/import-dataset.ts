@@ -25,7 +25,7 @@ export async function* importDataset(
   const files = await listFiles(paths);
   const source = await openFiles(files, format, { types, spillFolder: store.spillFolder(), signal });
   const encoder = await createArrowEncoder(source.columns);
-  const draft = await store.draft(source.columns, encoder.schema());
+  const draft = await store.draft(source.columns, source.schema ?? encoder.schema());
   const bytesTotal = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let bytesDone = 0;
   try {
@@ -34,7 +34,8 @@ export async function* importDataset(
       for (const [i, chunk] of batch.chunks.entries()) {
         refuseNonFinite(source.columns[i]!.name, chunk, draft.rowCount);
       }
-      await draft.append(encoder.batch(batch.chunks[0]!.length, batch.chunks), batch.chunks);
+      const messages = batch.messages ?? encoder.batch(batch.chunks[0]!.length, batch.chunks);
+      await draft.append(messages, batch.chunks);
       bytesDone += batch.bytesDone;
       yield { rowCount: draft.rowCount, bytesDone, bytesTotal };
     }

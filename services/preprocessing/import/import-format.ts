@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { invalidField } from '../../platform/errors.js';
+import { openArrow } from './arrow-import.js';
 import { refuseGivenTypes } from './given-types.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
@@ -42,6 +43,12 @@ const formats = {
     name: /\.(parquet|pq)$/i,
     begins: (bytes) => Buffer.from(bytes).toString('latin1', 0, 4) === 'PAR1',
     open: async (files, context) => (await import('./parquet-import.js')).openParquet(files, context),
+  },
+  arrow: {
+    title: 'Arrow',
+    name: /\.(arrow|arrows|feather|ipc)$/i,
+    begins: (bytes) => /^(ARROW1|\xff{4})/.test(Buffer.from(bytes).toString('latin1')),
+    open: openArrow,
   },
   idx: {
     title: 'IDX',

@@ -1,4 +1,5 @@
 import type { ColumnChunk } from '../../pipeline/index.js';
+import type { EncodedMessage } from '../../platform/arrow-messages.js';
 import type { Column } from '../column.js';
 import type { GivenTypes } from './given-types.js';
 
@@ -6,12 +7,16 @@ import type { GivenTypes } from './given-types.js';
 export interface ImportBatch {
   chunks: ColumnChunk[];
   bytesDone: number;
+  /** The rows as they are to be stored, where the file has them so; with no chunks, a dictionary. */
+  messages?: EncodedMessage[];
 }
 
 /** A table that comes in batches. */
 export interface ImportSource {
   columns: Column[];
   batches: AsyncIterable<ImportBatch>;
+  /** Of batches that come with their messages. */
+  schema?: EncodedMessage;
 }
 
 /** What an import may use while it runs. */

@@ -52,11 +52,13 @@ export async function readImport(
   };
   for await (const { chunks, bytesDone } of source.batches) {
     const columns = chunks.map(valuesOf);
-    const { length } = chunks[0]!;
+    const length = chunks[0]?.length ?? 0;
     for (let row = 0; row < length; row++) {
       read.rows.push(columns.map((values) => values[row]));
     }
-    read.batchRows.push(length);
+    if (chunks.length > 0) {
+      read.batchRows.push(length);
+    }
     read.bytesDone += bytesDone;
   }
   return read;
