@@ -8,6 +8,7 @@ export const importFormats = {
   'json-lines': 'FORMAT_JSON_LINES',
   parquet: 'FORMAT_PARQUET',
   arrow: 'FORMAT_ARROW',
+  numpy: 'FORMAT_NUMPY',
 } as const;
 export type ImportFormatName = keyof typeof importFormats;
 export const importFormatNames = Object.keys(importFormats);

@@ -38,6 +38,7 @@ const formats: Record<string, ImportFormat | undefined> = {
   FORMAT_JSON_LINES: 'jsonLines',
   FORMAT_PARQUET: 'parquet',
   FORMAT_ARROW: 'arrow',
+  FORMAT_NUMPY: 'numpy',
 };
 
 /** `millrace.v1.PreprocessingService`. */

@@ -54,6 +54,28 @@ for name, writer in [("file", pa.ipc.new_file), ("stream", pa.ipc.new_stream)]:
 with pa.ipc.new_file(folder / "compressed.feather", arrowed.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
     out.write_table(arrowed)
 
+arrays = {
+    "bool": np.array([True, False]),
+    "int8": np.array([-128, 127], "<i1"),
+    "uint64": np.array([0, 2**64 - 1], "<u8"),
+    "big": np.array([-2, 2**40], ">i8"),
+    "half": np.array([[65504.0, -(2.0**-24)], [0.1, -1.5]], "<f2"),
+    "single": np.array([0.5, -0.25], ">f4"),
+    "images": np.arange(24, dtype="<u2").reshape(2, 3, 4),
+    "column": np.array([[1.5], [2.5]]),
+    "unicode": np.array(["ä😀", "b"], "<U3"),
+    "bytes": np.array([b"abc", b"d"]),
+}
+np.savez(folder / "plain.npz", **arrays)
+np.savez_compressed(folder / "compressed.npz", **arrays)
+splits = {f"{name}_{split}": arrays[name] for split in ["train", "test"] for name in ["images", "int8"]}
+np.savez_compressed(folder / "splits.npz", **splits)
+np.save(folder / "objects.npy", np.array([{}, "x"], dtype=object), allow_pickle=True)
+np.save(folder / "fortran.npy", np.asfortranarray(np.ones((2, 3))))
+np.save(folder / "structured.npy", np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]))
+np.save(folder / "complex.npy", np.array([1j]))
+np.save(folder / "single.npy", arrays["images"])
+
 
 epoch = datetime.datetime(1970, 1, 1)
 
@@ -83,4 +105,8 @@ def rows_of(table):
 
 
 content = {"typed": rows_of(typed), "arrowed": rows_of(arrowed)}
+content["arrays"] = [
+    [plain(np.asarray(array[row]).flatten().tolist() if array[row].size > 1 else array[row].flatten()[0].item()) for array in arrays.values()]
+    for row in range(2)
+]
 (folder / "import.json").write_text(json.dumps(content, ensure_ascii=False) + "\n")

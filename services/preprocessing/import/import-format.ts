@@ -6,6 +6,7 @@ import { openIdx } from './idx-import.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import type { ImportContext, ImportSource } from './import-source.js';
 import { openJsonLines } from './json-lines-import.js';
+import { openNumpy } from './numpy-import.js';
 
 /** How files of one kind are told from others, and opened. */
 interface FormatRules {
@@ -49,6 +50,12 @@ const formats = {
     name: /\.(arrow|arrows|feather|ipc)$/i,
     begins: (bytes) => /^(ARROW1|\xff{4})/.test(Buffer.from(bytes).toString('latin1')),
     open: openArrow,
+  },
+  numpy: {
+    title: 'NumPy',
+    name: /\.(npy|npz)$/i,
+    begins: (bytes) => Buffer.from(bytes).toString('latin1', 1, 6) === 'NUMPY',
+    open: openNumpy,
   },
   idx: {
     title: 'IDX',
