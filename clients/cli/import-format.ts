@@ -9,6 +9,9 @@ export const importFormats = {
   parquet: 'FORMAT_PARQUET',
   arrow: 'FORMAT_ARROW',
   numpy: 'FORMAT_NUMPY',
+  images: 'FORMAT_IMAGES',
+  sounds: 'FORMAT_SOUNDS',
+  texts: 'FORMAT_TEXTS',
 } as const;
 export type ImportFormatName = keyof typeof importFormats;
 export const importFormatNames = Object.keys(importFormats);

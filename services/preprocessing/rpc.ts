@@ -39,6 +39,9 @@ const formats: Record<string, ImportFormat | undefined> = {
   FORMAT_PARQUET: 'parquet',
   FORMAT_ARROW: 'arrow',
   FORMAT_NUMPY: 'numpy',
+  FORMAT_IMAGES: 'images',
+  FORMAT_SOUNDS: 'sounds',
+  FORMAT_TEXTS: 'texts',
 };
 
 /** `millrace.v1.PreprocessingService`. */
@@ -59,7 +62,9 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
         format: formats[format] ?? null,
         types: parseGivenTypes(types),
       };
-      const events = imports.attended(request.dataset, signal, (stop) => importDataset(datasets, request, stop));
+      const events = imports.attended(request.dataset, signal, (stop) =>
+        importDataset(datasets, imports.allowed, request, stop),
+      );
       for await (const event of events) {
         yield 'digest' in event ? { datasetVersion: toDatasetVersion(event) } : { progress: event };
       }

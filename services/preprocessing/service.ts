@@ -9,6 +9,7 @@ import { Teardown } from '../platform/teardown.js';
 import type { PreprocessingConfig } from './config.js';
 import { DatasetStore } from './dataset-store.js';
 import { flightService } from './flight-rpc.js';
+import { AllowedFolders } from './import/allowed-folders.js';
 import { PipelineStore } from './pipeline-store.js';
 import { Preparation } from './preparation.js';
 import { preprocessingService } from './rpc.js';
@@ -22,7 +23,7 @@ export async function startPreprocessing(config: PreprocessingConfig, log: Logge
     const lock = lockFolder(folder);
     teardown.add(() => lock.release());
     const preparation = new Preparation(await DatasetStore.open(folder), await PipelineStore.open(folder));
-    const imports = new TrackedImports();
+    const imports = new TrackedImports(new AllowedFolders(config.importFolders));
     teardown.add(() => imports.stop(config.stopGraceMs));
     const server = await startServer({
       host: config.host,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { ServiceError } from '../platform/errors.js';
 import type { DatasetVersion } from './dataset.js';
+import type { AllowedFolders } from './import/allowed-folders.js';
 import type { ImportProgress } from './import/import-file.js';
 
 /** What an import tells: how far it is, and in the end the version. */
@@ -15,6 +16,9 @@ const unattendedMax = 8;
 export class TrackedImports {
   /** By id, oldest first. */
   readonly #all = new Map<string, TrackedImport>();
+
+  /** @param allowed where imports may read */
+  constructor(readonly allowed: AllowedFolders) {}
 
   /** Imports at the pace of the caller. Left early, it leaves nothing. */
   async *attended(dataset: string, signal: AbortSignal, run: RunImport): AsyncGenerator<ImportEvent> {

@@ -133,7 +133,7 @@ describe('ImportDataset refuses', () => {
     ['a relative path', () => ['data.csv'], '`paths[0]` to be an absolute path'],
     ['a path that is not there', () => ['/nowhere/data.csv'], 'There is no /nowhere/data.csv'],
     ['an empty folder', () => [tempFolder()], 'it is empty'],
-    ['a file that says nothing', () => [write('notes.txt', 'hello')], 'neither name nor first bytes tell'],
+    ['a file that says nothing', () => [write('notes.md', 'hello')], 'neither name nor first bytes tell'],
     ['images without labels', () => writeDigits().slice(0, 1), 'Expected a file of labels'],
     ['an empty IDX file', () => writeImages(''), 'a-images-idx3-ubyte: Expected an IDX file'],
     [

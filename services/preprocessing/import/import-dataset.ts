@@ -3,6 +3,7 @@ import { createArrowEncoder } from '../arrow-encoder.js';
 import type { DatasetVersion } from '../dataset.js';
 import type { DatasetStore } from '../dataset-store.js';
 import { refuseNonFinite } from '../finite.js';
+import type { AllowedFolders } from './allowed-folders.js';
 import type { GivenTypes } from './given-types.js';
 import { type ImportProgress, listFiles } from './import-file.js';
 import { type ImportFormat, openFiles } from './import-format.js';
@@ -19,10 +20,11 @@ export interface ImportRequest {
 /** While an import runs, how far it is; at the end, the version that holds the rows. Left early, it leaves nothing. */
 export async function* importDataset(
   store: DatasetStore,
+  allowed: AllowedFolders,
   { dataset, paths, format, types }: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
-  const files = await listFiles(paths);
+  const files = await listFiles(paths, allowed);
   const source = await openFiles(files, format, { types, spillFolder: store.spillFolder(), signal });
   const encoder = await createArrowEncoder(source.columns);
   const draft = await store.draft(source.columns, source.schema ?? encoder.schema());

@@ -1,10 +1,13 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidField, ServiceError } from '../../platform/errors.js';
+import type { AllowedFolders } from './allowed-folders.js';
 
 /** A file to import. */
 export interface ImportFile {
   path: string;
+  /** Between the folder that was named and the file. */
+  folders: string[];
   sizeBytes: number;
 }
 
@@ -20,49 +23,63 @@ export function invalidFile(file: string, problem: string): ServiceError {
   return new ServiceError('INVALID_ARGUMENT', 'INVALID_FILE', `${file}: ${problem}`);
 }
 
-/** The files behind paths: a folder gives its files in name order. */
-export async function listFiles(paths: readonly string[]): Promise<ImportFile[]> {
+const filesMax = 1_000_000;
+/** Of folders in folders: a split, a class, and one to spare. */
+const depthMax = 3;
+
+/** The files behind paths: a folder gives its files, and those of the folders in it, in the order of their names. */
+export async function listFiles(paths: readonly string[], allowed: AllowedFolders): Promise<ImportFile[]> {
   if (paths.length === 0) {
     throw invalidField('paths', 'Expected `paths` to name at least one file or folder but received none.');
   }
-  const files: ImportFile[] = [];
+  const files = new Map<string, ImportFile>();
   for (const [i, given] of paths.entries()) {
     if (!path.isAbsolute(given)) {
       const field = `paths[${i}]`;
       throw invalidField(field, `Expected \`${field}\` to be an absolute path but received ${JSON.stringify(given)}.`);
     }
-    files.push(...(await filesAt(given)));
+    for await (const file of filesAt(path.resolve(given), [], allowed)) {
+      if (files.has(file.path)) {
+        throw invalidField('paths', `Expected \`paths\` to name each file once but received ${file.path} twice.`);
+      }
+      if (files.size === filesMax) {
+        throw invalidField('paths', `Expected \`paths\` to name at most ${filesMax} files but there are more.`);
+      }
+      files.set(file.path, file);
+    }
   }
-  const twice = files.find(({ path: one }, i) => files.findIndex((file) => file.path === one) !== i);
-  if (twice) {
-    throw invalidField('paths', `Expected \`paths\` to name each file once but received ${twice.path} twice.`);
-  }
-  return files;
+  return [...files.values()];
 }
 
-async function filesAt(given: string): Promise<ImportFile[]> {
+async function* filesAt(given: string, folders: string[], allowed: AllowedFolders): AsyncGenerator<ImportFile> {
+  await allowed.check(given);
   const found = await statFile(given);
   if (found.isFile()) {
-    return [{ path: path.resolve(given), sizeBytes: found.size }];
+    yield { path: given, folders: folders.slice(0, -1), sizeBytes: found.size };
+    return;
   }
   if (!found.isDirectory()) {
     throw invalidFile(given, 'Expected a file or a folder.');
   }
+  if (folders.length > depthMax) {
+    throw invalidFile(given, `Expected folders in folders at most ${depthMax} deep.`);
+  }
   // Names that start with a dot are the system's own.
-  const names = (await readdir(given)).filter((name) => !name.startsWith('.')).sort();
+  const names = (await readFolder(given)).filter((name) => !name.startsWith('.')).sort();
   if (names.length === 0) {
     throw invalidFile(given, 'Expected a folder with files but it is empty.');
   }
-  const files = [];
   for (const name of names) {
-    const file = path.resolve(given, name);
-    const { size, ...entry } = await statFile(file).then((one) => ({ size: one.size, isFile: one.isFile() }));
-    if (!entry.isFile) {
-      throw invalidFile(file, 'Expected a folder of files only but this is none. Name the files themselves.');
-    }
-    files.push({ path: file, sizeBytes: size });
+    yield* filesAt(path.join(given, name), [...folders, name], allowed);
   }
-  return files;
+}
+
+async function readFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    throw pathError(folder, error);
+  }
 }
 
 async function statFile(file: string) {

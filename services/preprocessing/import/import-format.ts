@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { invalidField } from '../../platform/errors.js';
 import { openArrow } from './arrow-import.js';
+import { openFolder } from './folder-import.js';
 import { refuseGivenTypes } from './given-types.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
@@ -16,6 +17,8 @@ interface FormatRules {
   name: RegExp;
   /** Of the file's first bytes, where the name says nothing. */
   begins: ((bytes: Uint8Array) => boolean) | null;
+  /** Each file is a row, and the folders around it say what class it has. */
+  isFolder?: true;
   open(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource>;
 }
 
@@ -57,6 +60,27 @@ const formats = {
     begins: (bytes) => Buffer.from(bytes).toString('latin1', 1, 6) === 'NUMPY',
     open: openNumpy,
   },
+  images: {
+    title: 'images',
+    name: /\.(png|jpe?g|webp|gif|tiff?)$/i,
+    begins: null,
+    isFolder: true,
+    open: (files, context) => openFolder(files, 'image', context),
+  },
+  sounds: {
+    title: 'WAV',
+    name: /\.wave?$/i,
+    begins: null,
+    isFolder: true,
+    open: (files, context) => openFolder(files, 'sound', context),
+  },
+  texts: {
+    title: 'text files',
+    name: /\.txt$/i,
+    begins: null,
+    isFolder: true,
+    open: (files, context) => openFolder(files, 'text', context),
+  },
   idx: {
     title: 'IDX',
     name: /idx\d|ubyte/i,
@@ -81,6 +105,11 @@ export async function openFiles(
   context: ImportContext,
 ): Promise<ImportSource> {
   const chosen: FormatRules = formats[format ?? (await recognise(files))];
+  const nested = chosen.isFolder ? null : files.find(({ folders }) => folders.length > 0);
+  if (nested) {
+    const message = `Expected no folders in a folder of ${chosen.title} files but this one is in ${nested.folders.join('/')}.`;
+    throw invalidFile(nested.path, message);
+  }
   return chosen.open(files, context);
 }
 

@@ -24,7 +24,7 @@ async function importCsv(content: string, types: Record<string, string> = {}, op
   const folder = tempFolder();
   const file = path.join(folder, 'data.csv');
   writeFileSync(file, content);
-  const source = await open([{ path: file, sizeBytes: statSync(file).size }], {
+  const source = await open([{ path: file, folders: [], sizeBytes: statSync(file).size }], {
     spillFolder: path.join(folder, 'spill'),
     signal: new AbortController().signal,
     types: parseGivenTypes(types),

@@ -7,7 +7,7 @@ import { tempFolder } from '../../../support/temp-folder.js';
 function scan(content: string | Buffer, signal = new AbortController().signal) {
   const file = path.join(tempFolder(), 'data.csv');
   writeFileSync(file, content);
-  return scanCsv({ path: file, sizeBytes: content.length }, ',', signal);
+  return scanCsv({ path: file, folders: [], sizeBytes: content.length }, ',', signal);
 }
 
 describe('scanCsv', () => {

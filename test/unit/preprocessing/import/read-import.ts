@@ -36,7 +36,14 @@ export async function readImport(
     const file = path.join(folder, name);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, content);
-    return { path: file, sizeBytes: statSync(file).size };
+    return {
+      path: file,
+      folders: path
+        .dirname(name)
+        .split('/')
+        .filter((one) => one !== '.'),
+      sizeBytes: statSync(file).size,
+    };
   });
   const source = await openFiles(listed, format, {
     types: parseGivenTypes(types),
