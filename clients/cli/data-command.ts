@@ -26,7 +26,7 @@ export async function importDataset(
 ): Promise<DatasetVersion> {
   const request = {
     dataset: fullName('datasets', name),
-    paths: files.map((file) => path.resolve(file)),
+    paths: files.map((file) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(file) ? file : path.resolve(file))),
     format: format ? importFormats[format] : 'FORMAT_UNSPECIFIED',
     types: type,
   } as const;

@@ -41,7 +41,7 @@ async function findImport(
   const begun = parseImport(text);
   if (begun) {
     const request = { ...begun, format: null, types: new Map() };
-    return imports.start(begun.dataset, (stop) => importDataset(preparation.datasets, imports.allowed, request, stop));
+    return imports.start(begun.dataset, (stop) => importDataset(preparation.datasets, imports.access, request, stop));
   }
   const tracked = importOf(text, imports);
   if (tracked) {

@@ -63,7 +63,7 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
         types: parseGivenTypes(types),
       };
       const events = imports.attended(request.dataset, signal, (stop) =>
-        importDataset(datasets, imports.allowed, request, stop),
+        importDataset(datasets, imports.access, request, stop),
       );
       for await (const event of events) {
         yield 'digest' in event ? { datasetVersion: toDatasetVersion(event) } : { progress: event };

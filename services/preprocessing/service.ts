@@ -23,7 +23,11 @@ export async function startPreprocessing(config: PreprocessingConfig, log: Logge
     const lock = lockFolder(folder);
     teardown.add(() => lock.release());
     const preparation = new Preparation(await DatasetStore.open(folder), await PipelineStore.open(folder));
-    const imports = new TrackedImports(new AllowedFolders(config.importFolders));
+    const imports = new TrackedImports({
+      folders: new AllowedFolders(config.importFolders),
+      hosts: config.importHosts,
+      bytesMax: config.downloadBytesMax,
+    });
     teardown.add(() => imports.stop(config.stopGraceMs));
     const server = await startServer({
       host: config.host,

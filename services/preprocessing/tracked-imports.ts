@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { ServiceError } from '../platform/errors.js';
 import type { DatasetVersion } from './dataset.js';
-import type { AllowedFolders } from './import/allowed-folders.js';
+import type { ImportAccess } from './import/download.js';
 import type { ImportProgress } from './import/import-file.js';
 
 /** What an import tells: how far it is, and in the end the version. */
@@ -17,8 +17,8 @@ export class TrackedImports {
   /** By id, oldest first. */
   readonly #all = new Map<string, TrackedImport>();
 
-  /** @param allowed where imports may read */
-  constructor(readonly allowed: AllowedFolders) {}
+  /** @param access where imports may read */
+  constructor(readonly access: ImportAccess) {}
 
   /** Imports at the pace of the caller. Left early, it leaves nothing. */
   async *attended(dataset: string, signal: AbortSignal, run: RunImport): AsyncGenerator<ImportEvent> {

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidField, ServiceError } from '../../platform/errors.js';
-import type { AllowedFolders } from './allowed-folders.js';
+import { AllowedFolders } from './allowed-folders.js';
 
 /** A file to import. */
 export interface ImportFile {
@@ -23,22 +23,30 @@ export function invalidFile(file: string, problem: string): ServiceError {
   return new ServiceError('INVALID_ARGUMENT', 'INVALID_FILE', `${file}: ${problem}`);
 }
 
+/** What an import names. */
+export interface ImportPath {
+  path: string;
+  /** It is our own copy of what is somewhere else: it may be where paths may not. */
+  isFetched: boolean;
+}
+
+const anywhere = new AllowedFolders([]);
 const filesMax = 1_000_000;
 /** Of folders in folders: a split, a class, and one to spare. */
 const depthMax = 3;
 
 /** The files behind paths: a folder gives its files, and those of the folders in it, in the order of their names. */
-export async function listFiles(paths: readonly string[], allowed: AllowedFolders): Promise<ImportFile[]> {
+export async function listFiles(paths: readonly ImportPath[], allowed: AllowedFolders): Promise<ImportFile[]> {
   if (paths.length === 0) {
     throw invalidField('paths', 'Expected `paths` to name at least one file or folder but received none.');
   }
   const files = new Map<string, ImportFile>();
-  for (const [i, given] of paths.entries()) {
+  for (const [i, { path: given, isFetched }] of paths.entries()) {
     if (!path.isAbsolute(given)) {
       const field = `paths[${i}]`;
       throw invalidField(field, `Expected \`${field}\` to be an absolute path but received ${JSON.stringify(given)}.`);
     }
-    for await (const file of filesAt(path.resolve(given), [], allowed)) {
+    for await (const file of filesAt(path.resolve(given), [], isFetched ? anywhere : allowed)) {
       if (files.has(file.path)) {
         throw invalidField('paths', `Expected \`paths\` to name each file once but received ${file.path} twice.`);
       }
