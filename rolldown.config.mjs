@@ -16,6 +16,7 @@ const programs = [
       (name) => `engine-${name}`,
     ),
     ...['echo', 'profile', 'stream'].map((name) => `serving-${name}`),
+    'data-describe',
     'flight-mnist',
   ].map((name) => `test/bench/${name}`),
   'test/soak/main',
