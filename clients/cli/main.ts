@@ -151,7 +151,7 @@ program
   );
 
 const data = program.command('data').description('datasets');
-connected(data, 'import <name> <path...>', 'read files into a new dataset version')
+connected(data, 'import <name> <path...>', 'read files, folders or http(s) addresses into a new dataset version')
   .addOption(new Option('--format <format>', 'default: recognised').choices(importFormatNames))
   .addOption(
     new Option('--type <column=type>', 'of a column whose type is not to be inferred, like id=Utf8; may be repeated')
