@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contracts } from '../../../proto/index.js';
-import type { MessagePieces } from '../../../proto/infer-response-codec.js';
+import type { MessagePieces } from '../../../proto/message-pieces.js';
 
 const { definition, serverDefinition } = contracts.inference;
 const byReflection = definition.ModelInfer!;
