@@ -235,6 +235,13 @@ export function gatherTexts(chunk: TextChunk | DictionaryChunk, rows: Int32Array
   return texts;
 }
 
+/** The bytes of the given rows, as they lie in the chunk; null: missing. */
+export function gatherBytes({ offsets, bytes, validity }: BinaryChunk, rows: Int32Array): (Uint8Array | null)[] {
+  return Array.from(rows, (row) =>
+    isValid(validity, row) ? bytes.subarray(Number(offsets[row]), Number(offsets[row + 1])) : null,
+  );
+}
+
 /** 1 for each of the given rows whose value is missing; null: none is. */
 export function gatherMissing(validity: Validity, rows: Int32Array): Uint8Array | null {
   if (validity === null) {

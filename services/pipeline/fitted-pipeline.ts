@@ -3,14 +3,17 @@ import { canonicalJson } from './canonical-json.js';
 import { numberTypes } from './column-chunk.js';
 import { type FittedLabel, fittedLabel } from './fitted-label.js';
 import { type PreparedColumn, prepareColumn } from './prepared-column.js';
-import { fittedStep } from './steps/index.js';
+import { type FittedStep, fittedStep } from './steps/index.js';
 
 export const pipelineFormat = 'millrace.pipeline/1';
 
 const column = z.strictObject({
   column: z.string(),
-  /** Type of a value, or of an item of a list. `text`: any Arrow type that holds UTF-8; `time`: any of a point in time. */
-  type: z.enum([...numberTypes, 'boolean', 'time', 'text']),
+  /**
+   * Type of a value, or of an item of a list. `text`: any Arrow type that holds UTF-8; `time`: any of a point in time; `binary`: any
+   * of bytes, which are a file.
+   */
+  type: z.enum([...numberTypes, 'boolean', 'time', 'text', 'binary']),
   /** Numbers in a list; null: the column holds single values. */
   width: z.int().positive().nullable(),
   /** Lengths of an array or image, outermost first; empty: just a list. */
@@ -98,7 +101,7 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
   const inputs = inputsOf(columns);
   if (type === 'uint8' && !isByteMatrix(definition.columns)) {
     throw new PipelineFormatError(
-      'Features of type uint8 need a single column of lists of uint8 with at most a scale.',
+      'Features of type uint8 need a single column of images or lists of uint8, with at most a scale.',
     );
   }
   if (type === 'float32' && (scale !== 1 || featureOffset !== 0)) {
@@ -126,16 +129,18 @@ function byteInputs(scale: number, offset: number): Float32Array {
   return Float32Array.from({ length: 256 }, (_, value) => Math.fround(value * scale) + offset);
 }
 
-/** Whether the features can stay the bytes they are: one column of byte lists, with nothing but a scale. */
+/** Whether the features can stay the bytes they are: one column of byte lists, perhaps of decoded files, with nothing but a scale. */
 export function isByteMatrix(columns: FittedColumn[]): boolean {
   const [first] = columns;
-  return (
-    columns.length === 1 &&
-    first!.type === 'uint8' &&
-    first!.width !== null &&
-    first!.steps.length <= 1 &&
-    first!.steps.every(({ kind }) => kind === 'scale')
-  );
+  const { type, width } = first!;
+  const steps = stepsOnValues(first!);
+  const isBytes = type === 'binary' || (type === 'uint8' && width !== null);
+  return columns.length === 1 && isBytes && steps.length <= 1 && steps.every(({ kind }) => kind === 'scale');
+}
+
+/** The steps but the one that decodes files. */
+export function stepsOnValues({ type, steps }: FittedColumn): FittedStep[] {
+  return type === 'binary' ? steps.slice(1) : steps;
 }
 
 function prepare(fitted: FittedColumn, offset: number): PreparedColumn {

@@ -12,13 +12,20 @@ export {
   pipelineFormat,
   preparePipeline,
   serialisePipeline,
+  stepsOnValues,
 } from './fitted-pipeline.js';
 export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
 export { countsOf, meanAndDeviation } from './statistics.js';
-export { type MappingStep, type SettingReport, type TrainingColumn, UntransformableError } from './step.js';
+export {
+  type DecodingStep,
+  type MappingStep,
+  type SettingReport,
+  type TrainingColumn,
+  UntransformableError,
+} from './step.js';
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
 export { toMilliseconds } from './time.js';
-export { toNetworkInput, transformColumns } from './transform.js';
+export { decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
 export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';

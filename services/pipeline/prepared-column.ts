@@ -1,5 +1,11 @@
 import type { FittedColumn } from './fitted-pipeline.js';
-import { type EncodingStep, type FeatureTarget, type MappingStep, UntransformableError } from './step.js';
+import {
+  type DecodingStep,
+  type EncodingStep,
+  type FeatureTarget,
+  type MappingStep,
+  UntransformableError,
+} from './step.js';
 import { definitionOf } from './steps/index.js';
 import { type ColumnValues, firstMissing, missingOf, type ValueType } from './values.js';
 
@@ -23,6 +29,8 @@ export interface PreparedColumn extends FittedColumn {
   offset: number;
   /** One a feature. Those of a list are its name with an index. */
   featureNames: readonly string[];
+  /** Null: the values are what they are; else they are files, and this comes first. */
+  decoding: DecodingStep | null;
   mappings: readonly MappingStep[];
   /** Null: the values that the mappings leave are the features. */
   encoding: EncodingStep | null;
@@ -34,24 +42,33 @@ export function prepareColumn(fitted: FittedColumn, offset: number): PreparedCol
   if (width === null ? shape.length > 0 : shape.length > 0 && shape.reduce((a, b) => a * b) !== width) {
     throw new Error(`the shape ${shape.join(', ')} does not make ${width ?? 'a single value'}`);
   }
-  if (width !== null && (type === 'text' || type === 'time' || type === 'boolean')) {
+  if (width !== null && (type === 'text' || type === 'time' || type === 'boolean' || type === 'binary')) {
     throw new Error('lists hold numbers');
   }
   if (steps.filter(({ kind }) => kind === 'impute').length > 1) {
     throw new Error('it needs at most one impute step');
   }
-  const { mappings, encoding, output } = prepareSteps(fitted);
+  const { decoding, mappings, encoding, output } = prepareSteps(fitted);
   const flags = mappings.filter(({ flagsMissing }) => flagsMissing).map(() => `${column}.missing`);
-  return { ...fitted, offset, featureNames: [...featureNames(column, output, encoding), ...flags], mappings, encoding };
+  return {
+    ...fitted,
+    offset,
+    featureNames: [...featureNames(column, output, encoding), ...flags],
+    decoding,
+    mappings,
+    encoding,
+  };
 }
 
 /** `output`: what the mappings make of a column. @throws Error for steps that do not follow each other */
 export function prepareSteps(fitted: FittedColumn): {
+  decoding: DecodingStep | null;
   mappings: MappingStep[];
   encoding: EncodingStep | null;
   output: ValueType;
 } {
   let output = inputOf(fitted);
+  let decoding: DecodingStep | null = null;
   const mappings: MappingStep[] = [];
   for (const [i, step] of fitted.steps.entries()) {
     const definition = definitionOf(step);
@@ -63,20 +80,23 @@ export function prepareSteps(fitted: FittedColumn): {
       if (i < fitted.steps.length - 1) {
         throw new Error(`the step ${step.kind} needs to be the last`);
       }
-      return { mappings, encoding: prepared, output };
+      return { decoding, mappings, encoding: prepared, output };
     }
-    mappings.push(prepared);
+    if ('decode' in prepared) {
+      decoding = prepared;
+    } else {
+      mappings.push(prepared);
+    }
     output = prepared.output;
   }
-  return { mappings, encoding: null, output };
+  return { decoding, mappings, encoding: null, output };
 }
 
-function inputOf({ type, width }: FittedColumn): ValueType {
-  return type === 'text' || type === 'time'
-    ? { kind: type }
-    : width === null
-      ? { kind: 'number' }
-      : { kind: 'list', width };
+function inputOf({ type, width, shape }: FittedColumn): ValueType {
+  if (type === 'text' || type === 'time' || type === 'binary') {
+    return { kind: type };
+  }
+  return width === null ? { kind: 'number' } : { kind: 'list', width, shape };
 }
 
 function featureNames(column: string, input: ValueType, encoding: EncodingStep | null): string[] {
@@ -85,9 +105,11 @@ function featureNames(column: string, input: ValueType, encoding: EncodingStep |
   }
   switch (input.kind) {
     case 'text':
-      throw new Error('text needs a step that makes features of it');
     case 'time':
-      throw new Error('a time needs a step that makes features of it');
+    case 'binary':
+      throw new Error(
+        `${input.kind === 'text' ? 'text' : input.kind === 'time' ? 'a time' : 'a file'} needs a step that makes features of it`,
+      );
     case 'number':
       return [column];
     case 'list':

@@ -1,10 +1,11 @@
 import { quote, ServiceError, Violations } from '../platform/errors.js';
+import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
 import { decodeImage, ImageError } from './image.js';
 import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
-import type { FeatureTarget } from './step.js';
+import type { DecodingStep, FeatureTarget } from './step.js';
 import { isTime, parseTime } from './time.js';
-import { toNetworkInput } from './transform.js';
+import { toNetworkInput, toNumbers } from './transform.js';
 import { type ColumnValues, numberValues } from './values.js';
 
 /** One raw value; null: missing. */
@@ -14,10 +15,11 @@ export type RawValue = null | number | string | boolean | Uint8Array | readonly 
 export type RawRecord = Readonly<Record<string, RawValue>>;
 
 const violationsMax = 20;
+const missingProblem = 'given: the pipeline fills no missing value in this column';
 
 /**
  * The network's input for raw records: float32, row-major [records, featureCount], the same bits that training got from
- * the same values. Images that come as PNG or JPEG are decoded first.
+ * the same values. Image files are decoded first.
  * @param field name of the list of records, for messages
  * @param firstIndex place of the first record in that list
  * @throws ServiceError naming every record and column that cannot be used (the first 20)
@@ -31,11 +33,9 @@ export async function transformRecords(
   const problems = new Problems(field, firstIndex);
   refuseUnknownColumns(pipeline, records, problems);
   if (pipeline.featureType === 'uint8') {
-    const column = pipeline.columns[0]!;
-    const pixels = new Uint8Array(records.length * column.width!);
-    await readLists(column, records, pixels, null, problems);
+    const bytes = await readBytes(pipeline.columns[0]!, records, problems);
     problems.throwIfAny();
-    return toNetworkInput(pipeline, pixels);
+    return toNetworkInput(pipeline, bytes);
   }
   const matrix = { values: new Float32Array(records.length * pipeline.featureCount), rowWidth: pipeline.featureCount };
   for (const column of pipeline.columns) {
@@ -48,6 +48,26 @@ export async function transformRecords(
   }
   problems.throwIfAny();
   return matrix.values;
+}
+
+/** What the matrix holds of a single column of bytes. */
+async function readBytes(
+  column: PreparedColumn,
+  records: readonly RawRecord[],
+  problems: Problems,
+): Promise<Uint8Array> {
+  if (!column.decoding) {
+    const bytes = new Uint8Array(records.length * column.width!);
+    await readLists(column, records, bytes, null, problems);
+    return bytes;
+  }
+  const { items, missing } = await readFiles(column, column.decoding, records, problems);
+  for (const [i, isMissing] of (missing ?? []).entries()) {
+    if (isMissing && Object.hasOwn(records[i]!, column.column)) {
+      problems.add(i, column.column, missingProblem);
+    }
+  }
+  return items;
 }
 
 /** Violations by record and column; past a bound they are no longer gathered. */
@@ -115,6 +135,10 @@ function readColumn(
   records: readonly RawRecord[],
   problems: Problems,
 ): ColumnValues | Promise<ColumnValues> {
+  const { decoding } = column;
+  if (decoding) {
+    return readFiles(column, decoding, records, problems).then((decoded) => toNumbers(decoding, decoded));
+  }
   if (column.type === 'time') {
     return readTimes(column, records, problems);
   }
@@ -122,6 +146,28 @@ function readColumn(
     return { kind: 'texts', values: readTexts(column, records, problems) };
   }
   return column.width === null ? readNumbers(column, records, problems) : readListColumn(column, records, problems);
+}
+
+/** Decodes a column of files. What is no file, or is refused, is noted. */
+async function readFiles(
+  { column }: PreparedColumn,
+  decoding: DecodingStep,
+  records: readonly RawRecord[],
+  problems: Problems,
+): Promise<DecodedValues> {
+  const contents = records.map((record, i) => {
+    const value = record[column] ?? null;
+    if (value !== null && !(value instanceof Uint8Array)) {
+      problems.add(i, column, `the bytes of a file (\`content\`) but received ${describe(value)}`);
+      return null;
+    }
+    return value;
+  });
+  const decoded = await decodeValues(decoding, contents);
+  for (const { row, expected } of decoded.refused) {
+    problems.add(row, column, expected);
+  }
+  return decoded;
 }
 
 function readTexts(
@@ -221,7 +267,7 @@ async function readLists(
       if (missing) {
         missing[i] = 1;
       } else if (Object.hasOwn(record, name)) {
-        problems.add(i, name, 'given: the pipeline fills no missing value in this column');
+        problems.add(i, name, missingProblem);
       }
     } else if (value instanceof Uint8Array) {
       const pixels = await readContent(column, value, (problem) => problems.add(i, name, problem));
@@ -271,12 +317,13 @@ async function readContent(
   if (content.length === width) {
     return content;
   }
-  if (shape.length < 2) {
+  const [height, across, channels = 1] = shape;
+  if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) {
     refuse(`${width} bytes but received ${content.length}`);
     return null;
   }
   try {
-    return await decodeImage(content, shape);
+    return await decodeImage(content, { height: height!, width: across!, channels, resize: null });
   } catch (error) {
     if (error instanceof ImageError) {
       refuse(`${width} bytes of pixels, or ${error.expected} but received ${error.received}`);
@@ -305,7 +352,7 @@ function writeColumn(
 /** Completes `Expected the field to be`. */
 function expectationOf({ problem }: UnusableValueError): string {
   if (problem === 'missing') {
-    return 'given: the pipeline fills no missing value in this column';
+    return missingProblem;
   }
   return problem.startsWith('not ') ? problem.slice('not '.length) : 'small enough for float32 once it is scaled';
 }

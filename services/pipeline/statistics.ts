@@ -46,6 +46,53 @@ export async function meanAndDeviation(batches: NumberBatches): Promise<{ mean: 
   return { mean, deviation: Math.sqrt(squares.total / Math.max(count, 1)) };
 }
 
+/** Population mean and deviation of each of the `channels` that follow each other in values. `width`: numbers of one row. */
+export async function channelMoments(
+  batches: NumberBatches,
+  channels: number,
+  width: number,
+): Promise<{ means: number[]; deviations: number[] }> {
+  const moments = Array.from({ length: channels }, () => new Moments());
+  for await (const batch of batches()) {
+    for (let row = 0; row < batch.length; row += width) {
+      for (const [channel, seen] of moments.entries()) {
+        seen.add(batch, row + channel, row + width, channels);
+      }
+    }
+  }
+  return { means: moments.map(({ mean }) => mean), deviations: moments.map(({ deviation }) => deviation) };
+}
+
+/** Of groups of values, each in two passes, and put together by Chan, Golub and LeVeque 1983: one reading of the data. */
+class Moments {
+  mean = 0;
+  #count = 0;
+  #squares = 0;
+
+  /** Adds every `stride`th of the values `from` to `to`. */
+  add(values: Float64Array, from: number, to: number, stride: number): void {
+    const count = Math.ceil((to - from) / stride);
+    let sum = 0;
+    for (let i = from; i < to; i += stride) {
+      sum += values[i]!;
+    }
+    const mean = sum / count;
+    let squares = 0;
+    for (let i = from; i < to; i += stride) {
+      squares += (values[i]! - mean) ** 2;
+    }
+    const total = this.#count + count;
+    const distance = mean - this.mean;
+    this.#squares += squares + (distance ** 2 * this.#count * count) / total;
+    this.mean += (distance * count) / total;
+    this.#count = total;
+  }
+
+  get deviation(): number {
+    return Math.sqrt(this.#squares / Math.max(this.#count, 1));
+  }
+}
+
 export async function extremesOf(batches: NumberBatches): Promise<{ minimum: number; maximum: number }> {
   let minimum = Number.POSITIVE_INFINITY;
   let maximum = Number.NEGATIVE_INFINITY;

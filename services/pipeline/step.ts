@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { FittedLabel } from './fitted-label.js';
-import type { ColumnValues, ValueType } from './values.js';
+import type { ColumnValues, ListType, ValueType } from './values.js';
 
 /**
  * One kind of step: all that there is to know of it stands in one file. A specification (`S`) is what was asked for, with null
@@ -16,10 +16,10 @@ export interface StepDefinition<S extends { kind: string }, F extends { kind: st
   /** The JSON form. */
   readonly form: z.ZodType<F>;
   /**
-   * What comes out: values of the same type, single numbers, texts; or features, after which no step can follow.
+   * What comes out: values of the same type, single numbers, texts, lists; or features, after which no step can follow.
    * @param label its kind; null: not known
    */
-  gives(spec: S, label: FittedLabel['kind'] | null): 'same' | 'number' | 'text' | 'features';
+  gives(spec: S, label: FittedLabel['kind'] | null): 'same' | 'number' | 'text' | ListType | 'features';
   /** Notes settings that no data could make right. `input` null: not known. */
   check?(spec: S, input: ValueType | null, report: SettingReport): void;
   /** Learns from the training split. The same values give the same answer, however they are cut into batches. */
@@ -73,7 +73,14 @@ export interface FeatureTarget {
  * A fitted step with what its transform needs at hand. `trainingRows`: what is transformed are these rows of the training
  * split, by their number in the table; null: any others.
  */
-export type PreparedStep = MappingStep | EncodingStep;
+export type PreparedStep = DecodingStep | MappingStep | EncodingStep;
+
+/** Turns files into lists of bytes, on other threads. It is the first step, since no other gives files. */
+export interface DecodingStep {
+  output: ListType;
+  /** `output.width` bytes; or, for a file that it refuses, what completes `Expected the value to be`. */
+  decode(content: Uint8Array): Promise<Uint8Array | string>;
+}
 
 /** Turns values into values. Those that are missing stay so, unless it fills them. */
 export interface MappingStep {

@@ -1,7 +1,16 @@
-import { type ColumnChunk, gatherMissing, type NumberChunk, UnsafeIntegerError } from './column-chunk.js';
+import {
+  type BinaryChunk,
+  type ColumnChunk,
+  gatherBytes,
+  gatherMissing,
+  type NumberChunk,
+  UnsafeIntegerError,
+} from './column-chunk.js';
+import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
 import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
-import { type ColumnValues, gatherValues } from './values.js';
+import type { DecodingStep } from './step.js';
+import { type ColumnValues, gatherValues, numberValues } from './values.js';
 
 /**
  * The features of some rows of a table. `chunks` are the pipeline's columns in their order, `rows` indices into them, and
@@ -9,19 +18,23 @@ import { type ColumnValues, gatherValues } from './values.js';
  * @param trainingRows numbers of these rows in the table, if they are of the training split; null: they are not
  * @throws UnusableValueError, with `row` an index into `rows`
  */
-export function transformColumns(
+export async function transformColumns(
   pipeline: FittedPipeline,
   chunks: readonly ColumnChunk[],
   rows: Int32Array,
   trainingRows: Int32Array | null = null,
-): Uint8Array | Float32Array {
+): Promise<Uint8Array | Float32Array> {
   if (pipeline.featureType === 'uint8') {
-    return copyBytes(pipeline.columns[0]!, chunks[0] as NumberChunk, rows);
+    return readBytes(pipeline.columns[0]!, chunks[0]!, rows);
   }
   const values = new Float32Array(rows.length * pipeline.featureCount);
   const matrix = { values, rowWidth: pipeline.featureCount };
   for (const [i, column] of pipeline.columns.entries()) {
-    writeFeatures(column, gatherColumn(column, chunks[i]!, rows), matrix, trainingRows);
+    const { decoding } = column;
+    const values = decoding
+      ? toNumbers(decoding, await decodeChunk(column.column, decoding, chunks[i]!, rows))
+      : gatherColumn(column, chunks[i]!, rows);
+    writeFeatures(column, values, matrix, trainingRows);
   }
   return values;
 }
@@ -34,6 +47,40 @@ function gatherColumn({ column }: PreparedColumn, chunk: ColumnChunk, rows: Int3
       ? new UnusableValueError(column, rows.indexOf(error.row), `${error.value}, beyond 2^53`)
       : error;
   }
+}
+
+/**
+ * The decoded files of some rows of a column. `rows`: indices into the chunk.
+ * @throws UnusableValueError for the first that is refused, with `row` an index into `rows`
+ */
+export async function decodeChunk(
+  column: string,
+  decoding: DecodingStep,
+  chunk: ColumnChunk,
+  rows: Int32Array,
+): Promise<DecodedValues> {
+  const decoded = await decodeValues(decoding, gatherBytes(chunk as BinaryChunk, rows));
+  const [first] = decoded.refused;
+  if (first) {
+    throw new UnusableValueError(column, first.row, `not ${first.expected}`);
+  }
+  return decoded;
+}
+
+/** What was decoded, ready for the steps. */
+export function toNumbers({ output }: DecodingStep, { items, missing }: DecodedValues): ColumnValues {
+  return numberValues(Float64Array.from(items), output.width, missing);
+}
+
+async function readBytes(column: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): Promise<Uint8Array> {
+  if (!column.decoding) {
+    return copyBytes(column, chunk as NumberChunk, rows);
+  }
+  const { items, missing } = await decodeChunk(column.column, column.decoding, chunk, rows);
+  if (missing) {
+    throw new UnusableValueError(column.column, missing.indexOf(1), 'missing');
+  }
+  return items;
 }
 
 /** Bytes stay as they are: rows that all follow one another are a view, and of others neighbours are copied in one go. */

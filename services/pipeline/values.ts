@@ -26,8 +26,15 @@ export interface TextValues {
 
 export type ColumnValues = NumberValues | TextValues;
 
-/** What a step gets: single numbers, lists of `width` numbers, times in whole milliseconds since 1970 (UTC), or texts. */
-export type ValueType = { kind: 'number' } | { kind: 'list'; width: number } | { kind: 'time' } | { kind: 'text' };
+/** `width` numbers each. `shape`: lengths of an array or image, outermost first; empty: just a list. */
+export interface ListType {
+  kind: 'list';
+  width: number;
+  shape: readonly number[];
+}
+
+/** What a step gets: single numbers, lists of numbers, times in whole milliseconds since 1970 (UTC), texts, or files as they are encoded. */
+export type ValueType = { kind: 'number' } | ListType | { kind: 'time' } | { kind: 'text' } | { kind: 'binary' };
 
 /** The values of some rows of a chunk, ready for the steps. @throws UnsafeIntegerError */
 export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues {

@@ -1,5 +1,8 @@
 import {
+  type ColumnChunk,
   type ColumnValues,
+  type DecodingStep,
+  decodeChunk,
   definitionOf,
   everyRow,
   type FittedColumn,
@@ -11,15 +14,22 @@ import {
   prepareSteps,
   presentValues,
   type TrainingColumn,
+  toNumbers,
   UnsafeIntegerError,
   UntransformableError,
+  UnusableValueError,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
-import type { Column, ColumnType } from './column.js';
+import { type Column, fittedType } from './column.js';
 import { readLabels, TargetEncoder, where } from './label.js';
 import { type ColumnSpec, stepField } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
+
+/** Numbers that are held at once, at most, of files that were decoded. */
+const decodedItemsMax = 1024 * 1024;
+
+type ReadingSteps = Pick<ReturnType<typeof prepareSteps>, 'decoding' | 'mappings'>;
 
 /** The rows that are fitted on. */
 export interface TrainingTable {
@@ -63,7 +73,7 @@ export class ColumnFit {
     const { name, type, shape } = this.#column;
     return {
       column: name,
-      type: fittedType(type),
+      type: fittedType(type)!,
       width: type.kind === 'list' ? type.width : null,
       shape,
       steps: this.#steps,
@@ -95,23 +105,23 @@ export class ColumnFit {
 
   /** What the step at place `k` is fitted on: the steps before it are fitted already. */
   #trainingColumn(k: number): TrainingColumn {
-    const { mappings, output: input } = prepareSteps(this.#fitted());
+    const prepared = prepareSteps(this.#fitted());
     const { name } = this.#column;
     const field = stepField(this.place, k, this.spec.steps[k]!);
     const refusal = (setting: string, message: string) => {
       const within = field.slice(`spec.columns[${this.place}]`.length);
       return this.#refusal(setting ? `${within}.${setting}` : within, message);
     };
-    const present = () => this.#present(mappings);
+    const present = () => this.#present(prepared);
     return {
       name,
       field,
       label: this.training.label,
-      input,
+      input: prepared.output,
       present,
       numbers: present as TrainingColumn['numbers'],
       texts: present as TrainingColumn['texts'],
-      labelled: () => this.#labelled(mappings),
+      labelled: () => this.#labelled(prepared),
       refusal,
       usable: <T extends number | string>(statistic: T | null): T => {
         if (statistic === null) {
@@ -127,35 +137,44 @@ export class ColumnFit {
     };
   }
 
-  async *#present(mappings: readonly MappingStep[]): AsyncGenerator<Float64Array | string[]> {
-    for await (const { values } of this.#trainingRows(mappings)) {
+  async *#present(steps: ReadingSteps): AsyncGenerator<Float64Array | string[]> {
+    for await (const { values } of this.#trainingRows(steps)) {
       yield presentValues(values);
     }
   }
 
-  async *#labelled(mappings: readonly MappingStep[]) {
+  async *#labelled(steps: ReadingSteps) {
     const { table, label } = this.training;
     const index = table.columns.findIndex(({ name }) => name === label.column);
     const targets = new TargetEncoder(label, table.columns[index]!.type.kind === 'boolean');
-    for await (const { values, rows, batch } of this.#trainingRows(mappings)) {
+    for await (const { values, rows, batch } of this.#trainingRows(steps)) {
       const labels = readLabels(label.column, await table.readColumn(batch, index), rows, batch.firstRow);
       yield { values, targets: targets.encode(labels, rows, batch.firstRow), rows: numbersOf(rows, batch) };
     }
   }
 
-  async *#trainingRows(
-    mappings: readonly MappingStep[],
-  ): AsyncGenerator<{ values: ColumnValues; rows: Int32Array; batch: StoredBatch }> {
+  async *#trainingRows({
+    decoding,
+    mappings,
+  }: ReadingSteps): AsyncGenerator<{ values: ColumnValues; rows: Int32Array; batch: StoredBatch }> {
     const { table, assignment, signal } = this.training;
     for (const batch of table.batches) {
       signal.throwIfAborted();
       const rows = rowsInSplit(assignment, 'train', batch);
-      if (rows.length > 0) {
-        let values = await this.#gather(batch, rows);
+      if (rows.length === 0) {
+        continue;
+      }
+      const chunk = await table.readColumn(batch, this.#index);
+      // A batch of small files may decode to many times its size.
+      const rowsMax = decoding ? Math.max(1, Math.floor(decodedItemsMax / decoding.output.width)) : rows.length;
+      for (let from = 0; from < rows.length; from += rowsMax) {
+        signal.throwIfAborted();
+        const part = rows.subarray(from, from + rowsMax);
+        let values = decoding ? await this.#decode(decoding, chunk, part, batch) : this.#gather(chunk, part, batch);
         for (const mapping of mappings) {
-          values = this.#apply(mapping, values, rows, batch);
+          values = this.#apply(mapping, values, part, batch);
         }
-        yield { values, rows, batch };
+        yield { values, rows: part, batch };
       }
     }
   }
@@ -172,9 +191,26 @@ export class ColumnFit {
     }
   }
 
-  async #gather(batch: StoredBatch, rows: Int32Array): Promise<ColumnValues> {
+  async #decode(
+    decoding: DecodingStep,
+    chunk: ColumnChunk,
+    rows: Int32Array,
+    batch: StoredBatch,
+  ): Promise<ColumnValues> {
     try {
-      return gatherValues(await this.training.table.readColumn(batch, this.#index), rows);
+      return toNumbers(decoding, await decodeChunk(this.#column.name, decoding, chunk, rows));
+    } catch (error) {
+      if (error instanceof UnusableValueError) {
+        const place = where(this.#column.name, batch.firstRow + rows[error.row]!);
+        throw this.#refusal('.steps', `The step cannot be fitted: ${place} is ${error.problem}.`);
+      }
+      throw error;
+    }
+  }
+
+  #gather(chunk: ColumnChunk, rows: Int32Array, batch: StoredBatch): ColumnValues {
+    try {
+      return gatherValues(chunk, rows);
     } catch (error) {
       if (error instanceof UnsafeIntegerError) {
         const place = where(this.#column.name, batch.firstRow + error.row);
@@ -188,22 +224,4 @@ export class ColumnFit {
 /** Numbers in the table of rows of a batch. */
 export function numbersOf(rows: Int32Array, { firstRow }: { firstRow: number }): Int32Array {
   return rows.map((row) => firstRow + row);
-}
-
-function fittedType(type: ColumnType): FittedColumn['type'] {
-  switch (type.kind) {
-    case 'text':
-    case 'dictionary':
-      return 'text';
-    case 'boolean':
-      return 'boolean';
-    case 'date':
-    case 'timestamp':
-      return 'time';
-    case 'number':
-    case 'list':
-      return type.type;
-    default:
-      throw new Error(`a column of kind ${type.kind} passed the check`);
-  }
 }

@@ -1,4 +1,4 @@
-import type { NumberType } from '../pipeline/index.js';
+import type { FittedColumn, NumberType } from '../pipeline/index.js';
 
 /** Arrow types that a dataset's column may have. */
 export type ColumnType =
@@ -46,10 +46,30 @@ export const supportedTypes =
 
 /** Types that a pipeline reads. */
 export const transformableTypes =
-  'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Date32, Date64, Timestamp, Utf8, LargeUtf8, a dictionary of text, or a fixed-size list of numbers';
+  'Bool, Int8 to Int64, Uint8 to Uint64, Float32, Float64, Date32, Date64, Timestamp, Utf8, LargeUtf8, a dictionary of text, a fixed-size list of numbers, Binary, LargeBinary or FixedSizeBinary';
 
 export function isTransformable({ type }: Column): boolean {
-  return ['number', 'boolean', 'text', 'dictionary', 'list', 'date', 'timestamp'].includes(type.kind);
+  return fittedType(type) !== null;
+}
+
+/** What a pipeline calls the type; null: it reads no such column. */
+export function fittedType(type: ColumnType): FittedColumn['type'] | null {
+  switch (type.kind) {
+    case 'text':
+    case 'dictionary':
+      return 'text';
+    case 'boolean':
+    case 'binary':
+      return type.kind;
+    case 'date':
+    case 'timestamp':
+      return 'time';
+    case 'number':
+    case 'list':
+      return type.type;
+    default:
+      return null;
+  }
 }
 
 export function isText({ type }: Column): boolean {

@@ -5,6 +5,7 @@ import {
   pipelineFormat,
   prepareColumn,
   preparePipeline,
+  stepsOnValues,
 } from '../pipeline/index.js';
 import { Violations } from '../platform/errors.js';
 import { ColumnFit } from './column-fit.js';
@@ -49,7 +50,7 @@ function storageOf(columns: FittedColumn[]): Omit<PipelineDefinition['features']
   if (!isByteMatrix(columns)) {
     return { type: 'float32', scale: 1, offset: 0 };
   }
-  const [step] = columns[0]!.steps;
+  const [step] = stepsOnValues(columns[0]!);
   if (step?.kind !== 'scale') {
     return { type: 'uint8', scale: 1, offset: 0 };
   }

@@ -3,7 +3,7 @@ import { everyRow, type FittedPipeline, type PreparedColumn } from '../pipeline/
 import { invalidField, Violations } from '../platform/errors.js';
 import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import { ArrowReader, type CheckedMessage, readSchema } from './arrow-reader.js';
-import { type Column, isText, typeName } from './column.js';
+import { type Column, fittedType, typeName } from './column.js';
 import type { SentMessage } from './flight-put.js';
 import { pipelineName } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
@@ -58,24 +58,30 @@ class RecordTransform {
     this.#columns = matchColumns(pipeline, columns);
   }
 
-  *transform(header: Uint8Array, bytes: Uint8Array, appMetadata: Uint8Array): Generator<FlightMessage> {
+  async *transform(header: Uint8Array, bytes: Uint8Array, appMetadata: Uint8Array): AsyncGenerator<FlightMessage> {
     const firstRow = this.#reader.rowCount;
     const message = this.#reader.read(header, bytes);
     if (message.kind === 'batch') {
-      const answers = [...this.#batches(message, firstRow)];
+      const answers: FlightMessage[] = [];
+      for await (const answer of this.#batches(message, firstRow)) {
+        answers.push(answer);
+      }
       for (const [i, answer] of answers.entries()) {
         yield i === answers.length - 1 ? { ...answer, appMetadata } : answer;
       }
     }
   }
 
-  *#batches({ length, chunks }: CheckedMessage & { kind: 'batch' }, firstRow: number): Generator<FlightMessage> {
+  async *#batches(
+    { length, chunks }: CheckedMessage & { kind: 'batch' },
+    firstRow: number,
+  ): AsyncGenerator<FlightMessage> {
     const used = this.#columns.map((column) => chunks[column]!);
     const rows = everyRow(length);
     const rowsMax = rowsPerBatch(this.pipeline);
     for (let from = 0; from < Math.max(length, 1); from += rowsMax) {
       const part = rows.subarray(from, from + rowsMax);
-      const features = transformRows(this.pipeline, used, part, firstRow);
+      const features = await transformRows(this.pipeline, used, part, firstRow);
       const chunk = numberChunk(features, part.length, this.pipeline.featureCount);
       for (const { header, body } of this.encoder.batch(part.length, [chunk])) {
         yield { dataHeader: header, dataBody: body };
@@ -102,30 +108,21 @@ function matchColumns(pipeline: FittedPipeline, columns: readonly Column[]): num
   return places;
 }
 
-function fits({ type, width }: PreparedColumn, column: Column): boolean {
-  const given = column.type;
-  switch (given.kind) {
-    case 'number':
-      return width === null && given.type === type;
-    case 'list':
-      return given.width === width && given.type === type;
-    case 'date':
-    case 'timestamp':
-      return type === 'time';
-    default:
-      return type === 'text' ? isText(column) : type === 'boolean' && given.kind === 'boolean';
-  }
+function fits({ type, width }: PreparedColumn, { type: given }: Column): boolean {
+  return fittedType(given) === type && (given.kind === 'list' ? given.width : null) === width;
 }
 
 function expectedType({ type, width }: PreparedColumn): string {
-  if (type === 'text') {
-    return 'Utf8, LargeUtf8 or a dictionary of text';
+  switch (type) {
+    case 'text':
+      return 'Utf8, LargeUtf8 or a dictionary of text';
+    case 'time':
+      return 'Date32, Date64 or Timestamp';
+    case 'binary':
+      return 'Binary, LargeBinary or FixedSizeBinary';
+    case 'boolean':
+      return typeName({ kind: type });
+    default:
+      return typeName(width === null ? { kind: 'number', type } : { kind: 'list', type, width });
   }
-  if (type === 'time') {
-    return 'Date32, Date64 or Timestamp';
-  }
-  if (type === 'boolean') {
-    return typeName({ kind: 'boolean' });
-  }
-  return typeName(width === null ? { kind: 'number', type } : { kind: 'list', type, width });
 }

@@ -73,13 +73,15 @@ export function inSnakeCase(name: string): string {
 }
 
 /** What a column gives to its first step; null: nothing that a pipeline reads. */
-function typeOf({ type }: Column): ValueType | null {
+function typeOf({ type, shape }: Column): ValueType | null {
   switch (type.kind) {
     case 'text':
     case 'dictionary':
       return { kind: 'text' };
     case 'list':
-      return { kind: 'list', width: type.width };
+      return { kind: 'list', width: type.width, shape };
+    case 'binary':
+      return { kind: 'binary' };
     case 'number':
     case 'boolean':
       return { kind: 'number' };
@@ -125,16 +127,30 @@ function checkSteps(
     if (given === 'features' && k < steps.length - 1) {
       violations.add(field, `Expected \`${field}\` to be the last step.`);
     }
-    input = given === 'same' ? input : given === 'features' ? null : input && { kind: given };
+    input = following(input, given);
   }
-  if (column && (input?.kind === 'text' || input?.kind === 'time')) {
+  if (column && input && input.kind in featureMakers) {
     const field = `spec.columns[${index}].steps`;
-    const message = `Expected \`${field}\` to have a step that makes numbers of ${valueNames[input.kind]}, like ${input.kind === 'text' ? 'one_hot' : 'calendar'}, since column ${quote(column.name)} is ${typeName(column.type)}.`;
+    const message = `Expected \`${field}\` to have a step that makes numbers of ${valueNames[input.kind]}, like ${featureMakers[input.kind]}, since column ${quote(column.name)} is ${typeName(column.type)}.`;
     violations.add(field, message);
   }
 }
 
-const valueNames = { number: 'numbers', list: 'lists', time: 'times', text: 'text' };
+/** @param input null: unknown, or features that no step reads */
+function following(input: ValueType | null, given: ReturnType<(typeof stepDefinitions)[number]['gives']>) {
+  if (given === 'same' || input === null) {
+    return input;
+  }
+  return given === 'features' ? null : typeof given === 'string' ? { kind: given } : given;
+}
+
+const valueNames = { number: 'numbers', list: 'lists', time: 'times', text: 'text', binary: 'files' };
+/** Steps that a column of a kind may need. */
+const featureMakers: Partial<Record<ValueType['kind'], string>> = {
+  text: 'one_hot',
+  time: 'calendar',
+  binary: 'decode_image',
+};
 
 function mismatch(field: string, takes: readonly ValueType['kind'][], input: ValueType, column: Column): string {
   // Lists of numbers are numbers, but where single values are needed.

@@ -92,7 +92,7 @@ class SplitReader {
     for (let from = 0; from < rows.length; from += rowsMax) {
       const part = rows.subarray(from, from + rowsMax);
       const numbers = this.isTraining ? numbersOf(part, batch) : null;
-      const features = transformRows(this.pipeline, chunks, part, batch.firstRow, numbers);
+      const features = await transformRows(this.pipeline, chunks, part, batch.firstRow, numbers);
       const values = readLabels(this.pipeline.label.column, labels, part, batch.firstRow);
       const targets = this.#targets.encode(values, part, batch.firstRow);
       const { length } = part;
@@ -110,15 +110,15 @@ class SplitReader {
  * @param firstRow rows of the table before the batch
  * @param trainingNumbers as of `transformColumns`
  */
-export function transformRows(
+export async function transformRows(
   pipeline: FittedPipeline,
   chunks: readonly ColumnChunk[],
   rows: Int32Array,
   firstRow: number,
   trainingNumbers: Int32Array | null = null,
-): Uint8Array | Float32Array {
+): Promise<Uint8Array | Float32Array> {
   try {
-    return transformColumns(pipeline, chunks, rows, trainingNumbers);
+    return await transformColumns(pipeline, chunks, rows, trainingNumbers);
   } catch (error) {
     if (error instanceof UnusableValueError) {
       const place = where(error.column, firstRow + rows[error.row]!);
@@ -136,7 +136,7 @@ export async function checkTransformable(
   assignment: SplitAssignment,
   signal: AbortSignal,
 ): Promise<void> {
-  if (pipeline.featureType === 'uint8') {
+  if (pipeline.featureType === 'uint8' && !pipeline.columns[0]!.decoding) {
     // Bytes stay what they are, and fitting has looked for missing ones.
     return;
   }

@@ -48,7 +48,9 @@ export class RowReader {
       if (type === 'time') {
         return [column, timeReader(arrow, column, vector)];
       }
-      refuseUnreadable(arrow, column, vector.type);
+      if (type !== 'binary') {
+        refuseUnreadable(arrow, column, vector.type);
+      }
       return [column, valueReader(arrow, vector, type === 'uint8')];
     });
   }

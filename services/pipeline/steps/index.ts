@@ -5,11 +5,13 @@ import { bucket } from './bucket.js';
 import { calendar } from './calendar.js';
 import { clip } from './clip.js';
 import { cyclic } from './cyclic.js';
+import { decodeImage } from './decode-image.js';
 import { frequency } from './frequency.js';
 import { hash } from './hash.js';
 import { hashTfIdf } from './hash-tf-idf.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
+import { normaliseChannels } from './normalise-channels.js';
 import { normaliseText } from './normalise-text.js';
 import { oneHot } from './one-hot.js';
 import { ordinal } from './ordinal.js';
@@ -43,6 +45,8 @@ export const stepDefinitions = [
   calendar,
   cyclic,
   age,
+  decodeImage,
+  normaliseChannels,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;

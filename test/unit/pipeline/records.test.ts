@@ -136,11 +136,11 @@ describe('transformRecords', () => {
   });
 
   it.each([
-    ['bytes of another length that are no image', new Uint8Array(5), 'PNG or JPEG'],
+    ['bytes of another length that are no image', new Uint8Array(5), 'PNG, JPEG, GIF, WebP or TIFF'],
     ['an integer beyond a byte', [0, 0, 0, 0, 0, 256], 'integers from 0 to 255'],
     ['a missing image', null, 'fills no missing value'],
     ['a PNG that is cut off', Buffer.from('89504e470d0a1a0a0000', 'hex'), 'cannot be decoded'],
-    ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'neither'],
+    ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'none of these'],
   ])('refuses %s', async (_, content, message) => {
     const [violation] = await violations(images, [{ image: content }]);
     expect(violation).toEqual({ field: 'records[0].values["image"]', description: expect.stringContaining(message) });

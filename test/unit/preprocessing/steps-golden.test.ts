@@ -53,7 +53,7 @@ async function featuresOf(columns: Record<string, Values>, { column, steps, labe
         const row = batch.firstRow + i;
         const isTraining = crossFitted === true && columns.part![row] === 'train';
         const trainingRows = isTraining ? Int32Array.of(row) : null;
-        rows.push(transformColumns(pipeline, [chunk], Int32Array.of(i), trainingRows) as Float32Array);
+        rows.push((await transformColumns(pipeline, [chunk], Int32Array.of(i), trainingRows)) as Float32Array);
       }
     }
     return { rows, width: pipeline.featureCount };

@@ -15,10 +15,11 @@ const types = {
   boolean: { kind: 'boolean' },
   /** Milliseconds. */
   time: { kind: 'timestamp', unit: 'millisecond', timezone: 'UTC' },
+  binary: { kind: 'binary', large: false, width: null },
 } as const satisfies Record<string, ColumnType>;
 type TestedType = keyof typeof types;
 
-export type Values = readonly (number | bigint | boolean | string | null)[];
+export type Values = readonly (number | bigint | boolean | string | Uint8Array | null)[];
 
 function chunkOf(type: TestedType, values: Values): ColumnChunk {
   if (type === 'time') {

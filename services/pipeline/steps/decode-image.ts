@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import {
+  decodeImage as decode,
+  ImageError,
+  type ImageFilter,
+  type ImageFit,
+  imageFilters,
+  imageFits,
+} from '../image.js';
+import { defineStep, type SettingReport } from '../step.js';
+import type { ListType } from '../values.js';
+
+const sideMax = 1_024;
+const itemsMax = 256 * 256 * 3;
+
+export interface DecodeImageSpec {
+  kind: 'decodeImage';
+  height: number;
+  width: number;
+  colour: 'rgb' | 'grey' | null;
+  fit: ImageFit | null;
+  filter: ImageFilter | null;
+}
+
+const form = z
+  .strictObject({
+    kind: z.literal('decodeImage'),
+    height: z.int().positive().max(sideMax),
+    width: z.int().positive().max(sideMax),
+    channels: z.union([z.literal(1), z.literal(3)]),
+    fit: z.enum(imageFits),
+    filter: z.enum(imageFilters),
+  })
+  .refine(
+    ({ height, width, channels }) => height * width * channels <= itemsMax,
+    `gives more than ${itemsMax} numbers`,
+  );
+
+export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
+  kind: 'decodeImage',
+  summary: 'the pixels of an image file, turned upright, resized, in colour or grey: bytes [height, width, channels]',
+  takes: ['binary'],
+  form,
+  gives: (spec) => pixelsOf({ ...spec, channels: channelsOf(spec) }),
+  check,
+  fit: (spec) => ({
+    kind: 'decodeImage',
+    height: spec.height,
+    width: spec.width,
+    channels: channelsOf(spec),
+    fit: spec.fit ?? 'cover',
+    filter: spec.filter ?? 'bilinear',
+  }),
+  prepare({ height, width, channels, fit, filter }) {
+    const wanted = { height, width, channels, resize: { fit, filter } };
+    return {
+      output: pixelsOf(wanted),
+      async decode(content) {
+        try {
+          return await decode(content, wanted);
+        } catch (error) {
+          if (error instanceof ImageError) {
+            return `${error.expected} but received ${error.received}`;
+          }
+          throw error;
+        }
+      },
+    };
+  },
+});
+
+function channelsOf({ colour }: DecodeImageSpec): 1 | 3 {
+  return colour === 'grey' ? 1 : 3;
+}
+
+function pixelsOf({ height, width, channels }: { height: number; width: number; channels: number }): ListType {
+  return { kind: 'list', width: height * width * channels, shape: [height, width, channels] };
+}
+
+function check(spec: DecodeImageSpec, _: unknown, report: SettingReport): void {
+  const { height, width } = spec;
+  const isSide = (side: number, setting: string) =>
+    report.check(Number.isInteger(side) && side >= 1 && side <= sideMax, setting, `from 1 to ${sideMax}`, side);
+  const channels = channelsOf(spec);
+  if ([isSide(height, 'height'), isSide(width, 'width')].every(Boolean) && height * width * channels > itemsMax) {
+    const message = `Expected \`${report.field}\` to give at most ${itemsMax} numbers but ${height} x ${width} pixels of ${channels} are ${height * width * channels}.`;
+    report.add('', message);
+  }
+}
