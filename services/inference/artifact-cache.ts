@@ -12,21 +12,31 @@ export const preparedPath = (file: string) => `${file}.prepared`;
 /** The bytes of an artifact in order; not verified. */
 export type ArtifactSource = (digest: string) => AsyncIterable<Uint8Array>;
 
+/** Files that nobody holds any more, together, bytes: a rollback, or a model that is loaded again, finds its own. */
+const unheldBytesDefault = 256 * 1024 ** 2;
+
 /**
- * Files of versions on disk, by digest, for all workers to map. A file is there while a version holds it: the same file of
- * two versions is kept once, and one that nobody holds is removed.
+ * Files of versions on disk, by digest, for all workers to map. The same file of two versions is kept once. One that nobody
+ * holds stays for a while: those that were let go of first are removed when there are too many bytes of them.
  */
 export class ArtifactCache {
   readonly #holders = new Map<string, number>();
+  /** Sizes of files that nobody holds, the one that was let go of first in front. */
+  readonly #unheld = new Map<string, number>();
+  #unheldBytes = 0;
   readonly #present = new Set<string>();
   /** What is being done with a file; nothing else is done with it meanwhile. */
   readonly #busy = new Map<string, Promise<void>>();
 
-  private constructor(private readonly store: LocalBlobStore) {}
+  private constructor(
+    private readonly store: LocalBlobStore,
+    private readonly unheldBytesMax: number,
+  ) {}
 
-  static async open(folder: string): Promise<ArtifactCache> {
+  /** @param unheldBytesMax of files that nobody holds; what workers have made ready of them comes on top */
+  static async open(folder: string, unheldBytesMax = unheldBytesDefault): Promise<ArtifactCache> {
     await mkdir(path.dirname(folder), { recursive: true });
-    return new ArtifactCache(await LocalBlobStore.open(folder));
+    return new ArtifactCache(await LocalBlobStore.open(folder), unheldBytesMax);
   }
 
   /**
@@ -38,6 +48,7 @@ export class ArtifactCache {
   async hold(name: string, artifact: ArtifactReference, source: ArtifactSource): Promise<string> {
     const { digest } = artifact;
     this.#holders.set(digest, (this.#holders.get(digest) ?? 0) + 1);
+    this.#forgetUnheld(digest);
     try {
       while (!this.#present.has(digest)) {
         await this.#oneAtATime(digest, async () => {
@@ -61,18 +72,36 @@ export class ArtifactCache {
       return;
     }
     this.#holders.delete(digest);
-    await this.#oneAtATime(digest, async () => {
-      if (!this.#holders.has(digest)) {
-        this.#present.delete(digest);
-        await this.#remove(digest);
+    if (this.#present.has(digest)) {
+      const sizeBytes = (await this.store.sizeOf(digest)) ?? 0;
+      if (!this.#holders.has(digest) && !this.#unheld.has(digest)) {
+        this.#unheld.set(digest, sizeBytes);
+        this.#unheldBytes += sizeBytes;
       }
-    });
+    }
+    for (const oldest of this.#unheld.keys()) {
+      if (this.#unheldBytes <= this.unheldBytesMax) {
+        break;
+      }
+      this.#forgetUnheld(oldest);
+      await this.#oneAtATime(oldest, async () => {
+        if (!this.#holders.has(oldest)) {
+          this.#present.delete(oldest);
+          await this.#remove(oldest);
+        }
+      });
+    }
+  }
+
+  #forgetUnheld(digest: string): void {
+    this.#unheldBytes -= this.#unheld.get(digest) ?? 0;
+    this.#unheld.delete(digest);
   }
 
   /** Removes what an earlier run has left and nobody holds. */
   async sweep(): Promise<void> {
     for (const digest of await this.store.list()) {
-      if (!this.#holders.has(digest)) {
+      if (!this.#holders.has(digest) && !this.#present.has(digest)) {
         await this.#remove(digest);
       }
     }
