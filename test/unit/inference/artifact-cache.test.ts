@@ -21,7 +21,8 @@ async function openCache(unheldBytesMax: number) {
       yield Buffer.from(content);
     });
   const files = () => readdirSync(folder, { recursive: true }).map(String);
-  const has = (content: string) => files().some((file) => file.endsWith(artifact(content).digest.slice('sha256:'.length)));
+  const has = (content: string) =>
+    files().some((file) => file.endsWith(artifact(content).digest.slice('sha256:'.length)));
   const release = (content: string) => cache.release(artifact(content).digest);
   return { cache, brought, hold, release, has, files };
 }
