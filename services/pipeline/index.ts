@@ -14,6 +14,7 @@ export {
   serialisePipeline,
   stepsOnValues,
 } from './fitted-pipeline.js';
+export { isImage } from './image.js';
 export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isImage } from '../../pipeline/index.js';
 import type { Column, ColumnType } from '../column.js';
 import type { SplitName } from '../split.js';
 import { refuseGivenTypes } from './given-types.js';
@@ -116,7 +117,7 @@ async function readContent({ path: file, sizeBytes }: ImportFile, content: Folde
     check.finish(bytes.toString('latin1').split('\n').length);
     return bytes.toString('utf8').replace(/^\ufeff/, '');
   }
-  if (!isContent[content](bytes.toString('latin1', 0, 12))) {
+  if (!isContent[content](bytes)) {
     const received =
       bytes.length === 0 ? 'it is empty' : `its first bytes are ${[...bytes.subarray(0, 12)].join(', ')}`;
     throw invalidFile(file, `Expected ${titles[content]} but ${received}.`);
@@ -124,12 +125,9 @@ async function readContent({ path: file, sizeBytes }: ImportFile, content: Folde
   return bytes;
 }
 
-/** Between `RIFF` and what it holds stands a length. */
-const riff = (begin: string, form: string) => begin.startsWith('RIFF') && begin.slice(8, 12) === form;
-const pictures = ['\x89PNG\r\n\x1a\n', '\xff\xd8\xff', 'GIF87a', 'GIF89a', 'II*\0', 'MM\0*'];
-
 /** By the first bytes; whether the rest is whole is seen when it is decoded. */
 const isContent = {
-  image: (begin: string) => pictures.some((magic) => begin.startsWith(magic)) || riff(begin, 'WEBP'),
-  sound: (begin: string) => riff(begin, 'WAVE'),
+  image: isImage,
+  /** Between `RIFF` and `WAVE` stands a length. */
+  sound: (bytes: Buffer) => bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WAVE',
 };
