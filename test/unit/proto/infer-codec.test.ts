@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contracts } from '../../../proto/index.js';
-import type { MessagePieces } from '../../../proto/message-pieces.js';
 
 const { definition, serverDefinition } = contracts.inference;
 const byReflection = definition.ModelInfer!;
@@ -54,7 +53,10 @@ const response = fc.record({
 
 /** A message as a server's serialiser writes it. */
 function written(method: typeof byHand, message: unknown): Buffer {
-  const { pieces, byteLength } = method.responseSerialize(message) as unknown as MessagePieces;
+  const { pieces, byteLength } = method.responseSerialize(message) as unknown as {
+    pieces: Uint8Array[];
+    byteLength: number;
+  };
   const bytes = Buffer.concat(pieces);
   expect(bytes).toHaveLength(byteLength);
   return bytes;
