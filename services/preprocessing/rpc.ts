@@ -203,7 +203,7 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     testRowCount: test,
     createTime: toTimestamp(stored.createTimeMs),
     featureNames,
-    labelScale: labelUnits?.divide ?? 1,
+    labelScale: labelUnits?.divide ?? 0,
     labelOffset: labelUnits?.subtract ?? 0,
   };
 }

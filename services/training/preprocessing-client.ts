@@ -53,7 +53,7 @@ export class PreprocessingClient {
       featureScale: fitted.featureScale,
       featureOffset: fitted.featureOffset,
       classes: fitted.classes,
-      labelUnits: fitted.labelScale === 1 && fitted.labelOffset === 0 ? null : labelUnitsOf(fitted),
+      labelUnits: fitted.labelScale === 0 ? null : labelUnitsOf(fitted),
       rowCounts: {
         train: fitted.trainRowCount,
         validation: fitted.validationRowCount,
