@@ -5,11 +5,12 @@ export class Histogram {
   readonly #factor: number;
 
   constructor(minimum: number, maximum: number, binsMax: number) {
-    // One value alone, or a range beyond float64: one bin.
-    const bins = minimum < maximum && Number.isFinite(maximum - minimum) ? binsMax : 1;
+    const range = maximum - minimum;
+    // One value alone, or a range that float64 cannot hold or divide: one bin.
+    const bins = range > 0 && Number.isFinite(range) && Number.isFinite(binsMax / range) ? binsMax : 1;
     this.edges = linearSpace(minimum, maximum, bins);
     this.counts = new Float64Array(bins);
-    this.#factor = bins / (maximum - minimum);
+    this.#factor = bins / range;
   }
 
   add(value: number, count = 1): void {
