@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { AbandonedStreams } from './abandoned-streams.js';
+import { Departure } from './departure.js';
 import { dependsOnItself, expectConnection, expectSize, expectStream, unpadded } from './frame-checks.js';
 import { FrameReader } from './frame-reader.js';
 import { type HeaderBlock, HeaderBlocks } from './header-blocks.js';
@@ -23,7 +24,6 @@ import {
   receiveWindowBytes,
   type StreamHost,
   type StreamReceiver,
-  uint32,
   writeReset,
   writeWindowUpdate,
 } from './stream.js';
@@ -41,12 +41,9 @@ const sentFrameBytesMax = 65_536;
 const settingsMax = 100;
 /** Mistakes that end a stream: to tell each of them takes longer than to make it. */
 const mistakesMax = 1_000;
-/** Time for the peer to learn that it should open no more streams, or why it is sent away. */
-const goAwayNoticeMs = 1_000;
 const keepAliveMs = 60_000;
 /** Of the table of headers, in a header block. */
 const emptyTable = Buffer.from([0x20]);
-const drainPing = Buffer.from('draining', 'latin1');
 
 /**
  * The server's side of one HTTP/2 connection, RFC 9113. Node's own `http2` spends some 80 us on a stream, most of it between C++ and
@@ -82,8 +79,7 @@ export class Http2Connection implements StreamHost {
   #headerPrefix: Buffer | null = null;
   #received = 0;
   #streamWindow = initialWindowBytes;
-  #drain: 'no' | 'announced' | 'final' = 'no';
-  #noticeTimer: NodeJS.Timeout | null = null;
+  readonly #departure: Departure;
   #isOver = false;
   /** Streams, open or not, for which somebody works. */
   held = 0;
@@ -95,6 +91,7 @@ export class Http2Connection implements StreamHost {
     private readonly accept: Accept,
   ) {
     this.output = new Output(socket);
+    this.#departure = new Departure(this.output, () => this.#finalGoAway());
     socket.setNoDelay(true);
     // A peer whose machine is gone says nothing of it.
     socket.setKeepAlive(true, keepAliveMs);
@@ -109,14 +106,9 @@ export class Http2Connection implements StreamHost {
 
   /** Takes no more requests, and closes when those that are there are answered. */
   drain(): void {
-    if (this.#drain !== 'no' || this.#isOver) {
-      return;
+    if (!this.#isOver) {
+      this.#departure.announce();
     }
-    this.#drain = 'announced';
-    // Requests on their way are served still; those that come when the peer has heard of it are its own to send elsewhere.
-    this.#writeGoAway(windowBytesMax, errorCode.noError, '');
-    this.output.frame(frameType.ping, 0, 0, [drainPing], drainPing.length);
-    this.#noticeTimer = setTimeout(() => this.#finalGoAway(), goAwayNoticeMs);
   }
 
   destroy(): void {
@@ -188,7 +180,7 @@ export class Http2Connection implements StreamHost {
   }
 
   #closed(): void {
-    this.#stopNotice();
+    this.#departure.cancel();
     this.#leave();
   }
 
@@ -201,12 +193,11 @@ export class Http2Connection implements StreamHost {
   }
 
   #fail(error: ConnectionError): void {
-    this.#writeGoAway(this.#lastStream, error.code, error.message);
+    this.#departure.goAway(this.#lastStream, error.code, error.message);
     this.#leave();
     this.#end();
     // For a peer that does not read it.
-    this.#stopNotice();
-    this.#noticeTimer = setTimeout(() => this.socket.destroy(), goAwayNoticeMs);
+    this.#departure.after(() => this.socket.destroy());
   }
 
   #end(): void {
@@ -302,7 +293,7 @@ export class Http2Connection implements StreamHost {
       const code = id % 2 === 0 || id === 0 ? errorCode.protocolError : errorCode.streamClosed;
       throw new ConnectionError(code, `Expected a new stream of the client but received HEADERS on ${id}.`);
     }
-    if (this.#drain === 'final') {
+    if (this.#departure.isFinal) {
       return;
     }
     this.#lastStream = id;
@@ -400,8 +391,8 @@ export class Http2Connection implements StreamHost {
     expectSize(payload, 8, 'PING');
     if ((flags & frameFlag.ack) === 0) {
       this.output.frame(frameType.ping, frameFlag.ack, 0, [payload], payload.length);
-    } else if (this.#drain === 'announced' && payload.equals(drainPing)) {
-      this.#finalGoAway();
+    } else {
+      this.#departure.answered(payload);
     }
   }
 
@@ -432,20 +423,12 @@ export class Http2Connection implements StreamHost {
   }
 
   #finalGoAway(): void {
-    this.#stopNotice();
-    this.#drain = 'final';
-    this.#writeGoAway(this.#lastStream, errorCode.noError, '');
+    this.#departure.finish(this.#lastStream);
     this.#endIfDrained();
   }
 
-  #stopNotice(): void {
-    if (this.#noticeTimer) {
-      clearTimeout(this.#noticeTimer);
-    }
-  }
-
   #endIfDrained(): void {
-    if (this.#drain === 'final' && this.#streams.size === 0 && !this.#isOver) {
+    if (this.#departure.isFinal && this.#streams.size === 0 && !this.#isOver) {
       this.#isOver = true;
       this.#end();
     }
@@ -461,17 +444,12 @@ export class Http2Connection implements StreamHost {
     writeWindowUpdate(this.output, 0, connectionWindowBytes - initialWindowBytes);
   }
 
-  #writeGoAway(lastStream: number, code: number, message: string): void {
-    const payload = Buffer.concat([uint32(lastStream), uint32(code), Buffer.from(message, 'latin1')]);
-    this.output.frame(frameType.goAway, 0, 0, [payload], payload.length);
-  }
-
   /** @returns false: it belongs to a stream that came too late to be served. @throws ConnectionError if it was never opened */
   #expectOpened(id: number, frame: string): boolean {
     if (id <= this.#lastStream) {
       return true;
     }
-    if (this.#drain !== 'final') {
+    if (!this.#departure.isFinal) {
       throw new ConnectionError(errorCode.protocolError, `Expected no ${frame} on stream ${id}, which is idle.`);
     }
     return false;
