@@ -316,12 +316,12 @@ describe('versions', () => {
     await createVersion({ aliases: ['champion'] });
     const moved = await client.setModelAlias({ name: 'models/mnist', alias: 'champion', version: 1 });
     expect(moved.aliases).toEqual({ champion: 1 });
-    const calls = {
-      NOT_FOUND: client.setModelAlias({ name: 'models/mnist', alias: 'champion', version: 9 }),
-      INVALID_ARGUMENT: client.setModelAlias({ name: 'models/mnist', alias: 'champion', version: 0 }),
-    };
-    for (const [code, call] of Object.entries(calls)) {
-      expect((await rpcFailure(call)).code).toBe(code);
+    for (const [version, code] of [
+      [9, 'NOT_FOUND'],
+      [0, 'INVALID_ARGUMENT'],
+    ] as const) {
+      const refused = client.setModelAlias({ name: 'models/mnist', alias: 'champion', version });
+      expect((await rpcFailure(refused)).code).toBe(code);
     }
     expect((await client.getModel({ name: 'models/mnist' })).aliases).toEqual({ champion: 1 });
     const absent = client.deleteModelAlias({ name: 'models/mnist', alias: 'candidate' });
