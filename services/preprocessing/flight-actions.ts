@@ -1,10 +1,10 @@
 import { messageType, type Timestamp, toTimestamp } from '../../proto/index.js';
 import { invalidField, ServiceError } from '../platform/errors.js';
+import { nearest } from '../platform/nearest-name.js';
 import { datasetName } from './dataset.js';
 import { importOf } from './flight-poll.js';
 import { parseFlightRequest } from './flight-request.js';
 import { describeFlight } from './flights.js';
-import { nearest } from './nearest-name.js';
 import type { Preparation } from './preparation.js';
 import type { TrackedImports } from './tracked-imports.js';
 

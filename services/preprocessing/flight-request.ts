@@ -1,6 +1,6 @@
 import { invalidField } from '../platform/errors.js';
+import { nearest } from '../platform/nearest-name.js';
 import { type Flight, resolveFlight } from './flights.js';
-import { nearest } from './nearest-name.js';
 import { type RowRange, wholeTable } from './row-range.js';
 
 /** A flight, or a part of it. */

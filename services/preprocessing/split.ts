@@ -1,6 +1,6 @@
 import type { Violations } from '../platform/errors.js';
+import { nearest } from '../platform/nearest-name.js';
 import { type Column, type ColumnType, isText, typeName } from './column.js';
-import { nearest } from './nearest-name.js';
 
 /** How rows are shared out. Exactly what was asked for. Columns are empty where none is named. */
 export interface SplitSpec {

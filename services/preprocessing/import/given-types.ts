@@ -1,7 +1,7 @@
 import { numberTypes } from '../../pipeline/index.js';
 import { invalidField } from '../../platform/errors.js';
+import { nearest } from '../../platform/nearest-name.js';
 import { type ColumnType, typeName } from '../column.js';
-import { nearest } from '../nearest-name.js';
 
 /** Types that a caller has given to columns by name. */
 export type GivenTypes = ReadonlyMap<string, ColumnType>;

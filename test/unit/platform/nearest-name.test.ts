@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../../services/preprocessing/nearest-name.js';
+import { nearest } from '../../../services/platform/nearest-name.js';
 
 describe('nearest', () => {
   it('guesses nothing where nothing is close', () => {
