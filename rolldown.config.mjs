@@ -17,6 +17,8 @@ const programs = [
     ),
     ...['echo', 'profile', 'stream'].map((name) => `serving-${name}`),
     'data-describe',
+    'data-record',
+    'data-table',
     'flight-mnist',
   ].map((name) => `test/bench/${name}`),
   'test/soak/main',

@@ -1,5 +1,9 @@
 import { flightMeasurements } from './flight-measurements.js';
 import type { Suite } from './main.js';
+import { tableMeasurements } from './table-measurements.js';
 
 /** Data on its way to training, and out to others. */
-export const dataSuite: Suite = async (trials, note) => [...(await flightMeasurements(trials, note))];
+export const dataSuite: Suite = async (trials, note) => [
+  ...(await tableMeasurements(trials, note)),
+  ...(await flightMeasurements(trials, note)),
+];

@@ -10,6 +10,16 @@ import { type Contender, median, type Program } from './trial.js';
  */
 export type Peer = 'keras' | 'jax' | 'torch';
 
+/** The Python of a peer's environment, or why there is none. */
+export function environmentOf(peer: string): { python: string } | { missing: string } {
+  const environments = process.env.MILLRACE_PEERS;
+  if (!environments) {
+    return { missing: 'MILLRACE_PEERS is not set' };
+  }
+  const python = path.join(environments, peer, 'bin/python');
+  return existsSync(python) ? { python } : { missing: `${python} is missing` };
+}
+
 /** A script in a peer's environment; the text says why there is none. */
 export function peerProgram(peer: Peer, script: string, args: string[] = []): Program | string {
   const { MILLRACE_PEERS: environments, MILLRACE_PEER_SCRIPTS: scripts } = process.env;
