@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
+import type { LabelSpec } from '../../proto/gen/millrace/v1/LabelSpec.js';
 import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
 import { columnLines, findingLines } from './dataset-report.js';
 import { type ImportFormatName, importFormats } from './import-format.js';
@@ -82,11 +83,16 @@ export async function dataDescribe(millrace: Millrace, text: string, options: De
   const version = await millrace.preprocessing.getDatasetVersion({ name: datasetName(text) });
   const description = await millrace.preprocessing.describeDatasetVersion({
     name: version.name,
-    labelColumn: options.label ?? spec?.pipeline?.label?.column ?? '',
+    labelColumn: options.label ?? labelColumnOf(spec?.pipeline?.label),
     split: spec?.split,
   });
   const lines = [summary(version), ...columnLines(description.columns), '', ...reportLines(description.findings)];
   show(options, { ...version, ...description }, lines, `millrace data preview ${text}`);
+}
+
+/** Of a label that is one value a row: the report says nothing of others. */
+function labelColumnOf(label: LabelSpec | null | undefined): string {
+  return label?.kind === 'KIND_LABELS' ? '' : (label?.column ?? '');
 }
 
 function reportLines(findings: readonly Finding[]): string[] {

@@ -110,5 +110,5 @@ function describe(prediction: Prediction): string[] {
   const best = prediction.scores
     .slice(0, 3)
     .map(({ label, probability }) => `${label} ${(probability * 100).toFixed(2)} %`);
-  return [`${prediction.label}  (${best.join(', ')})`];
+  return [`${prediction.label || prediction.labels.join(', ') || 'no class'}  (${best.join(', ')})`];
 }

@@ -12,7 +12,7 @@ interface Line {
   problem: string | null;
 }
 
-/** Answers a record a line by a line of JSON, in order: `{"label", "scores"}`, `{"number"}` or `{"error"}`. */
+/** Answers a record a line by a line of JSON, in order: `{"label", "scores"}`, `{"labels", "scores"}`, `{"number"}` or `{"error"}`. */
 export async function predictLines(
   millrace: Millrace,
   model: string,
@@ -54,8 +54,11 @@ export async function predictLines(
   }
 }
 
-function toLine({ label, scores, number }: NonNullable<RecordAnswer['prediction']>): object {
-  return number === undefined ? { label, scores } : { number };
+function toLine({ label, labels, scores, number }: NonNullable<RecordAnswer['prediction']>): object {
+  if (number !== undefined) {
+    return { number };
+  }
+  return label === '' ? { labels, scores } : { label, scores };
 }
 
 async function* readLines(input: NodeJS.ReadableStream, waiting: Line[]): AsyncGenerator<RawRecord, void> {

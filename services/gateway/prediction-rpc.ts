@@ -34,6 +34,10 @@ export const predictAnswer = z.object({
       label: z.string().optional(),
       scores: z.array(z.object({ label: z.string(), probability: z.number() })).optional(),
       number: z.number().optional(),
+      labels: z
+        .array(z.string())
+        .optional()
+        .meta({ description: 'Where a record may be of several classes: those that it is of.' }),
     }),
   ),
 });
@@ -82,10 +86,12 @@ function toValue(given: unknown, field: string): Value {
 export function fromPredictResponse({ modelVersion, predictions }: PredictResponse) {
   return {
     modelVersion,
-    predictions: predictions.map(({ label, scores, number }) => ({
+    predictions: predictions.map(({ label, scores, number, labels }) => ({
       ...(label === '' ? {} : { label }),
       ...(scores.length === 0 ? {} : { scores: scores.map(({ label, probability }) => ({ label, probability })) }),
       ...(number === undefined ? {} : { number }),
+      // None may be the answer too: a record of no class.
+      ...(label === '' && scores.length > 0 ? { labels } : {}),
     })),
   };
 }

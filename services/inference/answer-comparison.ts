@@ -7,6 +7,8 @@ export interface AnswerForm {
   outputs: readonly TensorSpec[];
   /** Names of the classes that its one output tells apart; null: the outputs are numbers. */
   classes: readonly string[] | null;
+  /** A row may be of several classes, or of none: each output is the probability of one. */
+  multiLabel: boolean;
 }
 
 export interface Comparison {
@@ -37,6 +39,7 @@ const tolerances: Partial<Record<Datatype, Tolerance>> = {
 /** Whether answers of one version can be held against those of the other. */
 export function isComparable(a: AnswerForm, b: AnswerForm): boolean {
   return (
+    a.multiLabel === b.multiLabel &&
     isSameList(a.classes ?? [], b.classes ?? []) &&
     a.outputs.length === b.outputs.length &&
     a.outputs.every((output, i) => isSameTensor(output, b.outputs[i]!))
@@ -51,14 +54,14 @@ const isSameList = <T>(a: readonly T[], b: readonly T[]) =>
   a.length === b.length && a.every((element, i) => element === b[i]);
 
 /**
- * Compares answers of the same form. Classifiers are equal when they choose the same class in every row; numbers within the
+ * Compares answers of the same form. Classifiers are equal when they choose the same class, or classes, in every row; numbers within the
  * tolerance; all else bit by bit.
  */
 export function compareAnswers(
   a: readonly Uint8Array[],
   b: readonly Uint8Array[],
   rows: number,
-  { outputs, classes }: AnswerForm,
+  { outputs, classes, multiLabel }: AnswerForm,
 ): Comparison {
   let isEqual = true;
   let differenceMax = 0;
@@ -71,7 +74,10 @@ export function compareAnswers(
     const [ours, theirs] = [a, b].map((answer) => readNumbers(answer[i]!, output.datatype) as number[]);
     const compared = compareNumbers(ours!, theirs!, tolerance);
     differenceMax = Math.max(differenceMax, compared.differenceMax);
-    isEqual &&= classes ? isSameChoice(ours!, theirs!, rows, rowElements(output)) : compared.isEqual;
+    // Of several classes each is chosen or not by itself, as of a single one.
+    const width = multiLabel ? 1 : rowElements(output);
+    const choices = multiLabel ? ours!.length : rows;
+    isEqual &&= classes ? isSameChoice(ours!, theirs!, choices, width) : compared.isEqual;
   }
   return { isEqual, differenceMax };
 }

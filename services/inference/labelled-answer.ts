@@ -5,14 +5,34 @@ export interface ClassScore {
   probability: number;
 }
 
-/** What a model says about one record: classes with their probabilities, likeliest first, or a number. */
-export type LabelledAnswer = { scores: ClassScore[] } | { number: number };
+/**
+ * What a model says about one record: classes with their probabilities, likeliest first, or a number. `labels`: those of the classes that it is
+ * of, likeliest first, where it may be of several or none.
+ */
+export type LabelledAnswer = { scores: ClassScore[]; labels?: string[] } | { number: number };
 
 /** Reads a network's output, `rows` times its width, as answers in the words of the training data. */
-export function labelAnswers(output: Float32Array, rows: number, classes: readonly string[] | null): LabelledAnswer[] {
-  return outputRows(output, rows, classes).map((numbers) =>
-    classes ? { scores: toScores(numbers, classes) } : { number: numbers[0]! },
-  );
+export function labelAnswers(
+  output: Float32Array,
+  rows: number,
+  classes: readonly string[] | null,
+  multiLabel = false,
+): LabelledAnswer[] {
+  return outputRows(output, rows, classes).map((numbers) => {
+    if (!classes) {
+      return { number: numbers[0]! };
+    }
+    const scores = toScores(classes, multiLabel ? numbers : classProbabilities(numbers));
+    if (!multiLabel) {
+      return { scores };
+    }
+    return { scores, labels: scores.filter(({ probability }) => isChosen(probability)).map(({ label }) => label) };
+  });
+}
+
+/** Whether a record is of a class that does not exclude others, as accuracy counts it in training. */
+export function isChosen(probability: number): boolean {
+  return probability > 0.5;
 }
 
 /**
@@ -42,14 +62,13 @@ export function outputRows(
   });
 }
 
-/** The probability of each class, in the order of the classes. */
+/** The probability of each of classes that exclude each other, in their order. */
 export function classProbabilities(numbers: Float32Array): ArrayLike<number> {
   // A single output is the probability of the second class.
   return numbers.length === 1 ? [1 - numbers[0]!, numbers[0]!] : numbers;
 }
 
-function toScores(numbers: Float32Array, classes: readonly string[]): ClassScore[] {
-  const probabilities = classProbabilities(numbers);
+function toScores(classes: readonly string[], probabilities: ArrayLike<number>): ClassScore[] {
   return classes
     .map((label, i) => ({ label, probability: probabilities[i]! }))
     .sort((a, b) => b.probability - a.probability);

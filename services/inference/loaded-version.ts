@@ -21,6 +21,8 @@ export interface LoadedVersionParts {
   transform: RecordTransform | null;
   /** In the order of the output's columns; two with a single output, the probability of the second. Null: numbers. */
   classes: readonly string[] | null;
+  /** A row may be of several classes, or of none: each output is the probability of one. */
+  multiLabel: boolean;
 }
 
 export interface LoadedVersionLimits {
@@ -54,6 +56,7 @@ export class LoadedVersion {
   readonly executable: Executable;
   readonly transform: RecordTransform | null;
   readonly classes: readonly string[] | null;
+  readonly multiLabel: boolean;
   readonly batcher: Batcher;
   readonly statistics = versionStatistics();
   /** What a request asks for that names no outputs. */
@@ -73,6 +76,7 @@ export class LoadedVersion {
     this.executable = executable;
     this.transform = parts.transform;
     this.classes = parts.classes;
+    this.multiLabel = parts.multiLabel;
     const rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable, messageBytesMax)));
     this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
     this.batcher = new Batcher(executable, admission, this.statistics, rowsMax, batching);
@@ -148,7 +152,7 @@ export class LoadedVersion {
 
   /** What its answers are made of. */
   get form(): AnswerForm {
-    return { outputs: this.executable.outputs, classes: this.classes };
+    return { outputs: this.executable.outputs, classes: this.classes, multiLabel: this.multiLabel };
   }
 
   get isRetired(): boolean {

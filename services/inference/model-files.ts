@@ -38,6 +38,8 @@ const signatureFile = z.strictObject({
   outputs: z.tuple([tensor]),
   /** In the order of the output's columns; two with a single output, the probability of the second. None: a number. */
   classes: z.array(z.string()).default([]),
+  /** Whether a row may be of several classes, or of none: each output is the probability of one. */
+  multiLabel: z.boolean().default(false),
 });
 
 export type NetworkFile = z.output<typeof networkFile>;
@@ -54,6 +56,8 @@ export interface Signature {
   output: TensorSignature;
   /** Null: the outputs are numbers. */
   classes: string[] | null;
+  /** A row may be of several classes, or of none: each output is the probability of one. */
+  multiLabel: boolean;
 }
 
 /** An artifact that cannot be used, with the reason in words. */
@@ -67,18 +71,18 @@ export function parseNetworkFile(bytes: Uint8Array): NetworkFile {
 
 /** Reads `signature.json`, which must fit the network. */
 export function parseSignature(bytes: Uint8Array, network: NetworkFile): Signature {
-  const { inputs, outputs, classes } = parseFile('signature.json', bytes, signatureFile);
+  const { inputs, outputs, classes, multiLabel } = parseFile('signature.json', bytes, signatureFile);
   const [input, output] = [toTensor(inputs[0]), toTensor(outputs[0])];
   const units = network.layers.at(-1)!.units;
   checkWidth('input', input.width, network.inputs);
   checkWidth('output', output.width, units);
-  const classCount = units === 1 ? 2 : units;
-  if (classes.length > 0 && classes.length !== classCount) {
+  const classCount = units === 1 && !multiLabel ? 2 : units;
+  if ((classes.length > 0 || multiLabel) && classes.length !== classCount) {
     throw new BrokenArtifact(
       `signature.json names ${classes.length} classes, but a network of ${units} outputs tells ${classCount} apart`,
     );
   }
-  return { input, output, classes: classes.length > 0 ? classes : null };
+  return { input, output, classes: classes.length > 0 ? classes : null, multiLabel };
 }
 
 function toTensor({ name, shape }: z.output<typeof tensor>): TensorSignature {

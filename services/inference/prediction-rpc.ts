@@ -73,5 +73,9 @@ function toValue(value: ValueMessage): RawValue {
 }
 
 function toPrediction(answer: LabelledAnswer): Prediction {
-  return 'number' in answer ? { number: answer.number } : { label: answer.scores[0]!.label, scores: answer.scores };
+  if ('number' in answer) {
+    return { number: answer.number };
+  }
+  const { scores, labels } = answer;
+  return labels ? { labels, scores } : { label: scores[0]!.label, scores };
 }

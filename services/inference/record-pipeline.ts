@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  classesOf,
   type FittedPipeline,
   PipelineFormatError,
   parseFittedPipeline,
@@ -30,9 +31,11 @@ export function parsePipeline(bytes: Uint8Array, signature: Signature): RecordTr
       `pipeline.json makes ${featureCount} features, but the network takes ${signature.input.width}`,
     );
   }
-  const classes = label.kind === 'number' ? null : label.classes;
-  if (!isDeepStrictEqual(classes, signature.classes)) {
+  if (!isDeepStrictEqual(classesOf(label), signature.classes)) {
     throw new BrokenArtifact('pipeline.json and signature.json name different classes');
+  }
+  if ((label.kind === 'labels') !== signature.multiLabel) {
+    throw new BrokenArtifact('pipeline.json and signature.json differ in whether a row may be of several classes');
   }
   return (records, field, firstIndex) => transformRecords(pipeline, records, field, firstIndex);
 }

@@ -17,7 +17,7 @@ export async function loadVersion(version: VersionFiles, limits: LoadedVersionLi
   return new LoadedVersion({ model, number, digest, ...parts }, limits);
 }
 
-type LoadedParts = Pick<LoadedVersionParts, 'executable' | 'transform' | 'classes'>;
+type LoadedParts = Pick<LoadedVersionParts, 'executable' | 'transform' | 'classes' | 'multiLabel'>;
 
 async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
   const spec = parseNetworkFile(await readArtifact(version, 'network.json'));
@@ -31,7 +31,8 @@ async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
     throw error;
   }
   const parts = { ...signature, rowWork: rowWork(spec), sizeBytes: sizeBytes(spec) };
-  return { executable: new NetworkExecutable(network, parts), transform, classes: signature.classes };
+  const { classes, multiLabel } = signature;
+  return { executable: new NetworkExecutable(network, parts), transform, classes, multiLabel };
 }
 
 async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
@@ -42,7 +43,7 @@ async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
     executable.dispose();
     throw error;
   }
-  return { executable, transform: null, classes: null };
+  return { executable, transform: null, classes: null, multiLabel: false };
 }
 
 function pathOf({ files }: VersionFiles, name: string): string {

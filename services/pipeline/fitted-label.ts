@@ -12,6 +12,30 @@ export const fittedLabel = z.discriminatedUnion('kind', [
       .strictObject({ subtract: z.number(), divide: z.number().refine((value) => value !== 0, 'must not be 0') })
       .optional(),
   }),
+  z.strictObject({
+    kind: z.literal('labels'),
+    /** One of lists of text, or of text that `separator` parts; without it perhaps one of truth values for each class, in their order. */
+    columns: z.array(z.string()).min(1),
+    separator: z.string().min(1).optional(),
+    classes: z.array(z.string()).min(1),
+  }),
 ]);
 
 export type FittedLabel = z.infer<typeof fittedLabel>;
+/** A label of any number of classes at once. */
+export type FittedLabels = Extract<FittedLabel, { kind: 'labels' }>;
+
+/** Columns of the dataset that hold it. */
+export function labelColumns(label: FittedLabel): readonly string[] {
+  return label.kind === 'labels' ? label.columns : [label.column];
+}
+
+/** Targets of a row; null: there is one, a number by itself. */
+export function targetWidth(label: FittedLabel): number | null {
+  return label.kind === 'labels' ? label.classes.length : null;
+}
+
+/** Names of what the network tells apart, in the order of its outputs; null: it answers a number. */
+export function classesOf(label: FittedLabel): readonly string[] | null {
+  return label.kind === 'number' ? null : label.classes;
+}

@@ -54,7 +54,7 @@ export interface TrainingColumn {
   numbers(): AsyncIterable<Float64Array>;
   /** As `present`, for a step that takes texts only. */
   texts(): AsyncIterable<string[]>;
-  /** Values with the targets of their rows: class indices, or numbers. `rows`: their numbers in the table, from 0. */
+  /** Values with the targets of their rows: class indices, or numbers, `targetWidth` a row. `rows`: their numbers in the table, from 0. */
   labelled(): AsyncIterable<{ values: ColumnValues; targets: ArrayLike<number>; rows: Int32Array }>;
   /** Passes a statistic on. @throws when it is null (all values are missing) or beyond float64 */
   usable<T extends number | string>(statistic: T | null): T;

@@ -21,10 +21,11 @@ import {
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type Column, fittedType } from './column.js';
-import { readLabels, TargetEncoder, where } from './label.js';
+import { where } from './label.js';
 import { type ColumnSpec, stepField } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
+import { TargetReader } from './target-reader.js';
 
 /** Numbers that are held at once, at most, of files that were decoded. */
 const decodedItemsMax = 1024 * 1024;
@@ -145,11 +146,10 @@ export class ColumnFit {
 
   async *#labelled(steps: ReadingSteps) {
     const { table, label } = this.training;
-    const index = table.columns.findIndex(({ name }) => name === label.column);
-    const targets = new TargetEncoder(label, table.columns[index]!.type.kind === 'boolean');
+    const reader = new TargetReader(label, table);
     for await (const { values, rows, batch } of this.#trainingRows(steps)) {
-      const labels = readLabels(label.column, await table.readColumn(batch, index), rows, batch.firstRow);
-      yield { values, targets: targets.encode(labels, rows, batch.firstRow), rows: numbersOf(rows, batch) };
+      const targetsOf = await reader.read(batch);
+      yield { values, targets: targetsOf(rows), rows: numbersOf(rows, batch) };
     }
   }
 

@@ -1,43 +1,113 @@
-import { ascending, countsOf, type FittedLabel, meanAndDeviation } from '../pipeline/index.js';
-import { classesMax, className, invalidLabel, type LabelValues, readLabels, TargetEncoder } from './label.js';
+import { ascending, countsOf, type FittedLabel, type FittedLabels, meanAndDeviation } from '../pipeline/index.js';
+import { classesMax, className, invalidLabel, type LabelValues, readLabels } from './label.js';
+import { readLabelSets } from './label-sets.js';
 import type { LabelSpec } from './pipeline-spec.js';
-import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
+import { rowsInSplit, type SplitAssignment, splitNames } from './split.js';
 import type { StoredTable } from './stored-table.js';
+import { TargetReader } from './target-reader.js';
 
 /** Learns the label's classes from the training split, and that every row has a label that it can be trained or tested on. */
 export async function fitLabel(
-  { column, kind, standardise = false }: LabelSpec,
+  spec: LabelSpec,
   table: StoredTable,
   assignment: SplitAssignment,
   signal: AbortSignal,
 ): Promise<FittedLabel> {
-  const index = table.columns.findIndex(({ name }) => name === column);
-  const isBoolean = table.columns[index]!.type.kind === 'boolean';
-  const labels = async function* (split: SplitName) {
+  const fitted = await fitOn(spec, new TrainingLabels(table, assignment, signal));
+  const reader = new TargetReader(fitted, table);
+  for (const split of splitNames) {
     for (const batch of table.batches) {
       signal.throwIfAborted();
       const rows = rowsInSplit(assignment, split, batch);
       if (rows.length > 0) {
-        yield { values: readLabels(column, await table.readColumn(batch, index), rows, batch.firstRow), rows, batch };
+        (await reader.read(batch))(rows);
       }
-    }
-  };
-  const fitted: FittedLabel =
-    kind === 'number'
-      ? { column, kind, ...(standardise ? { standardise: await unitsOf(column, () => labels('train')) } : {}) }
-      : { column, kind: kind!, classes: await classesOf(column, isBoolean, () => labels('train')) };
-  if (fitted.kind === 'binary' && fitted.classes.length !== 2) {
-    const { classes } = fitted;
-    const message = `Expected column ${JSON.stringify(column)} to have two classes in the training split but it has ${classes.length}: ${classes.slice(0, 20).join(', ')}.`;
-    throw invalidLabel(message);
-  }
-  const encoder = new TargetEncoder(fitted, isBoolean);
-  for (const split of splitNames) {
-    for await (const { values, rows, batch } of labels(split)) {
-      encoder.encode(values, rows, batch.firstRow);
     }
   }
   return fitted;
+}
+
+async function fitOn(spec: LabelSpec, training: TrainingLabels): Promise<FittedLabel> {
+  const { column, kind, standardise = false } = spec;
+  if (kind === 'labels') {
+    return fitLabels(spec, training);
+  }
+  const labels = () => training.single(column);
+  if (kind === 'number') {
+    return { column, kind, ...(standardise ? { standardise: await unitsOf(column, labels) } : {}) };
+  }
+  const classes = await classesOf(column, training.isBoolean(column), labels);
+  if (kind === 'binary' && classes.length !== 2) {
+    const message = `Expected column ${JSON.stringify(column)} to have two classes in the training split but it has ${classes.length}: ${classes.slice(0, 20).join(', ')}.`;
+    throw invalidLabel(message);
+  }
+  return { column, kind: kind!, classes };
+}
+
+/** The labels of the training split, batch by batch. */
+class TrainingLabels {
+  constructor(
+    private readonly table: StoredTable,
+    private readonly assignment: SplitAssignment,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  isBoolean(column: string): boolean {
+    return this.table.columns[this.#index(column)]!.type.kind === 'boolean';
+  }
+
+  async *single(column: string): AsyncGenerator<{ values: LabelValues }> {
+    for await (const { chunk, rows, firstRow } of this.#chunks(column)) {
+      yield { values: readLabels(column, chunk, rows, firstRow) };
+    }
+  }
+
+  async *sets(column: string, separator?: string): AsyncGenerator<readonly string[][]> {
+    for await (const { chunk, rows, firstRow } of this.#chunks(column)) {
+      yield readLabelSets(chunk, separator, rows, { column, firstRow });
+    }
+  }
+
+  async *#chunks(column: string) {
+    const index = this.#index(column);
+    for (const batch of this.table.batches) {
+      this.signal.throwIfAborted();
+      const rows = rowsInSplit(this.assignment, 'train', batch);
+      if (rows.length > 0) {
+        yield { chunk: await this.table.readColumn(batch, index), rows, firstRow: batch.firstRow };
+      }
+    }
+  }
+
+  #index(column: string): number {
+    return this.table.columns.findIndex(({ name }) => name === column);
+  }
+}
+
+/** Columns of truth values are classes by themselves; else those that any row of the training split has. */
+async function fitLabels(
+  { column, columns = [], separator }: LabelSpec,
+  training: TrainingLabels,
+): Promise<FittedLabels> {
+  if (columns.length > 0) {
+    return { kind: 'labels', columns, classes: columns };
+  }
+  const found = new Set<string>();
+  for await (const sets of training.sets(column, separator)) {
+    for (const name of sets.flat()) {
+      found.add(name);
+    }
+    if (found.size > classesMax) {
+      break;
+    }
+  }
+  if (found.size < 1 || found.size > classesMax) {
+    const received = found.size > classesMax ? 'more' : 'none';
+    const message = `Expected column ${JSON.stringify(column)} to have 1 to ${classesMax} classes in the training split but it has ${received}.`;
+    throw invalidLabel(message);
+  }
+  const classes = [...found].sort(ascending);
+  return { kind: 'labels', columns: [column], classes, ...(separator === undefined ? {} : { separator }) };
 }
 
 async function classesOf(

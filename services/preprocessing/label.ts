@@ -1,6 +1,7 @@
 import {
   type ColumnChunk,
   type FittedLabel,
+  type FittedLabels,
   firstMissing,
   gatherValues,
   UnsafeIntegerError,
@@ -22,7 +23,8 @@ export function readLabels(column: string, chunk: ColumnChunk, rows: Int32Array,
   return gathered.values as LabelValues;
 }
 
-function gatherLabels(column: string, chunk: ColumnChunk, rows: Int32Array, firstRow: number) {
+/** Missing ones as they lie. @throws ServiceError for an integer that is too large to be read */
+export function gatherLabels(column: string, chunk: ColumnChunk, rows: Int32Array, firstRow: number) {
   try {
     return gatherValues(chunk, rows);
   } catch (error) {
@@ -42,18 +44,25 @@ export function invalidLabel(message: string): ServiceError {
   });
 }
 
+export function unknownClass(classes: readonly string[], column: string, row: number, received: string): ServiceError {
+  const known = classes.slice(0, 20).join(', ');
+  return invalidLabel(
+    `Expected labels from the classes of the training split (${known}) but ${where(column, row)} holds ${JSON.stringify(received)}.`,
+  );
+}
+
 /** Name of a class. Booleans are called false and true. */
 export function className(value: number | string, isBoolean: boolean): string {
   return isBoolean ? String(value === 1) : String(value);
 }
 
-/** Turns labels into targets. */
+/** Turns labels into targets, one a row. */
 export class TargetEncoder {
   readonly #places = new Map<number | string, number>();
   readonly #classes: string[] | null;
 
   constructor(
-    private readonly label: FittedLabel,
+    private readonly label: Exclude<FittedLabel, FittedLabels>,
     private readonly isBoolean: boolean,
   ) {
     this.#classes = label.kind === 'number' ? null : label.classes;
@@ -87,11 +96,7 @@ export class TargetEncoder {
     if (place === undefined) {
       place = this.#classes!.indexOf(className(value, this.isBoolean));
       if (place < 0) {
-        const classes = this.#classes!.slice(0, 20).join(', ');
-        const received = JSON.stringify(className(value, this.isBoolean));
-        throw invalidLabel(
-          `Expected labels from the classes of the training split (${classes}) but ${where(this.label.column, row)} holds ${received}.`,
-        );
+        throw unknownClass(this.#classes!, this.label.column, row, className(value, this.isBoolean));
       }
       this.#places.set(value, place);
     }

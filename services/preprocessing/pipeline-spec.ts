@@ -1,7 +1,14 @@
-import { definitionOf, type StepSpec as KnownStep, stepDefinitions, type ValueType } from '../pipeline/index.js';
+import {
+  definitionOf,
+  type FittedLabel,
+  type StepSpec as KnownStep,
+  stepDefinitions,
+  type ValueType,
+} from '../pipeline/index.js';
 import { quote, type Violations } from '../platform/errors.js';
 import { type Column, isTransformable, transformableTypes, typeName } from './column.js';
-import { unknownColumn } from './split.js';
+import { checkLabel } from './label-spec.js';
+import { findColumn } from './split.js';
 
 /** A step as it was asked for; its kind is null when none is set. */
 export type StepSpec = KnownStep | { kind: null };
@@ -12,9 +19,14 @@ export interface ColumnSpec {
 }
 
 export interface LabelSpec {
+  /** Empty: `columns` hold it. */
   column: string;
-  kind: 'classes' | 'binary' | 'number' | null;
+  kind: FittedLabel['kind'] | null;
   standardise?: boolean;
+  /** Of truth values, one for each class. */
+  columns?: string[];
+  /** Parts the classes in a column of text. */
+  separator?: string;
 }
 
 export interface PipelineSpec {
@@ -52,14 +64,6 @@ export function checkPipelineSpec(
   }
   const features = new Set(spec.columns.map(({ column }) => column));
   checkLabel(spec.label, columns, features, violations);
-}
-
-function findColumn(name: string, field: string, columns: readonly Column[], violations: Violations): Column | null {
-  const found = columns.find((column) => column.name === name);
-  if (!found) {
-    violations.add(field, unknownColumn(field, name, columns));
-  }
-  return found ?? null;
 }
 
 /** The step's own name in messages; that of a step is the contract's. */
@@ -160,36 +164,4 @@ function mismatch(field: string, takes: readonly ValueType['kind'][], input: Val
   const received =
     typeOf(column)?.kind === input.kind ? typeName(column.type) : `turned into ${valueNames[input.kind]}`;
   return `Expected \`${field}\` to follow ${expected} but column ${quote(column.name)} is ${received}.`;
-}
-
-function checkLabel(
-  label: LabelSpec | null,
-  columns: readonly Column[],
-  features: ReadonlySet<string>,
-  violations: Violations,
-): void {
-  if (!label) {
-    violations.add('spec.label', 'Expected `spec.label` to be set.');
-    return;
-  }
-  const { column, kind, standardise = false } = label;
-  if (kind === null) {
-    violations.add('spec.label.kind', 'Expected `spec.label.kind` to be CLASSES, BINARY or NUMBER but it is not set.');
-  }
-  const rule = 'false, since only numbers of KIND_NUMBER are standardised,';
-  violations.check(!standardise || kind === 'number', 'spec.label.standardise', rule, standardise);
-  const found = findColumn(column, 'spec.label.column', columns, violations);
-  if (features.has(column)) {
-    const message = `Expected \`spec.label.column\` to be no feature column but ${quote(column)} is one.`;
-    violations.add('spec.label.column', message);
-  }
-  if (
-    found &&
-    (!['number', 'boolean', 'text', 'dictionary'].includes(found.type.kind) ||
-      (kind === 'number' && found.type.kind !== 'number'))
-  ) {
-    const expected = kind === 'number' ? 'a column of numbers' : 'a column of single values';
-    const message = `Expected \`spec.label.column\` to be ${expected} but ${quote(column)} is ${typeName(found.type)}.`;
-    violations.add('spec.label.column', message);
-  }
 }

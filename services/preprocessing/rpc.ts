@@ -11,7 +11,7 @@ import type { Record__Output } from '../../proto/gen/millrace/v1/Record.js';
 import type { SplitSpec__Output } from '../../proto/gen/millrace/v1/SplitSpec.js';
 import type { Value__Output } from '../../proto/gen/millrace/v1/Value.js';
 import { contracts, toStatusMessage, toTimestamp } from '../../proto/index.js';
-import { checkRecordCount, type RawRecord, type RawValue } from '../pipeline/index.js';
+import { checkRecordCount, classesOf, type RawRecord, type RawValue } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
@@ -160,7 +160,13 @@ function toDatasetVersion(version: DatasetVersion): DatasetVersionMessage {
   };
 }
 
-const labelKinds = { KIND_CLASSES: 'classes', KIND_BINARY: 'binary', KIND_NUMBER: 'number' } as const;
+const labelKinds = {
+  KIND_CLASSES: 'classes',
+  KIND_BINARY: 'binary',
+  KIND_NUMBER: 'number',
+  KIND_LABELS: 'labels',
+} as const;
+
 function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
   const label = spec?.label;
   return {
@@ -169,10 +175,15 @@ function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
   };
 }
 
-function fromLabel({ column, kind, standardise }: LabelSpec__Output): LabelSpec {
-  const known = labelKinds[kind as keyof typeof labelKinds] ?? null;
+function fromLabel({ column, kind, standardise, columns, separator }: LabelSpec__Output): LabelSpec {
   // What is not asked for is left out: a pipeline has the same name as before there was this setting.
-  return standardise ? { column, kind: known, standardise } : { column, kind: known };
+  return {
+    column,
+    kind: labelKinds[kind as keyof typeof labelKinds] ?? null,
+    ...(standardise ? { standardise } : {}),
+    ...(columns.length > 0 ? { columns } : {}),
+    ...(separator === '' ? {} : { separator }),
+  };
 }
 
 function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
@@ -197,7 +208,7 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     featureType: featureType === 'uint8' ? 'FEATURE_TYPE_UINT8' : 'FEATURE_TYPE_FLOAT32',
     featureScale,
     featureOffset,
-    classes: label.kind === 'classes' ? label.classes : [],
+    classes: [...(classesOf(label) ?? [])],
     trainRowCount: train,
     validationRowCount: validation,
     testRowCount: test,
@@ -215,9 +226,16 @@ function toPipelineSpec({ columns, label }: PipelineSpec): PipelineSpecMessage {
   };
 }
 
-function toLabel({ column, kind, standardise = false }: LabelSpec) {
-  const names = { classes: 'KIND_CLASSES', binary: 'KIND_BINARY', number: 'KIND_NUMBER' } as const;
-  return { column, kind: kind ? names[kind] : ('KIND_UNSPECIFIED' as const), standardise };
+const labelKindNames = {
+  classes: 'KIND_CLASSES',
+  binary: 'KIND_BINARY',
+  number: 'KIND_NUMBER',
+  labels: 'KIND_LABELS',
+} as const satisfies Record<NonNullable<LabelSpec['kind']>, string>;
+
+function toLabel({ column, kind, standardise = false, columns = [], separator = '' }: LabelSpec) {
+  const name = kind ? labelKindNames[kind] : ('KIND_UNSPECIFIED' as const);
+  return { column, kind: name, standardise, columns, separator };
 }
 
 function fromRecord({ values }: Record__Output): RawRecord {

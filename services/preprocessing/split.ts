@@ -96,6 +96,20 @@ function checkColumn(
   }
 }
 
+/** Null: there is none of that name, which is noted. */
+export function findColumn(
+  name: string,
+  field: string,
+  columns: readonly Column[],
+  violations: Violations,
+): Column | null {
+  const found = columns.find((column) => column.name === name);
+  if (!found) {
+    violations.add(field, unknownColumn(field, name, columns));
+  }
+  return found ?? null;
+}
+
 /** Names the columns there are, the nearest first. */
 export function unknownColumn(field: string, name: string, columns: readonly Column[]): string {
   const names = columns.map((column) => column.name);

@@ -2,6 +2,7 @@ import {
   type ColumnChunk,
   type FittedPipeline,
   type NumberChunk,
+  targetWidth,
   transformColumns,
   UnusableValueError,
 } from '../pipeline/index.js';
@@ -10,25 +11,32 @@ import { ServiceError } from '../platform/errors.js';
 import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
-import { readLabels, TargetEncoder, where } from './label.js';
+import { where } from './label.js';
 import { overlap, type RowRange, wholeTable } from './row-range.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
+import { TargetReader } from './target-reader.js';
 
 const batchBytesMax = 8 * 1024 * 1024;
 
 /** Columns of a split's tensors: `features` and `label`. */
 export function tensorColumns(pipeline: FittedPipeline): Column[] {
   const { featureCount: width, featureType, label } = pipeline;
+  const type = label.kind === 'classes' ? 'int32' : 'float32';
+  const targets = targetWidth(label);
   return [
     { name: 'features', type: { kind: 'list', type: featureType, width }, shape: [] },
-    { name: 'label', type: { kind: 'number', type: label.kind === 'classes' ? 'int32' : 'float32' }, shape: [] },
+    {
+      name: 'label',
+      type: targets === null ? { kind: 'number', type } : { kind: 'list', type, width: targets },
+      shape: [],
+    },
   ];
 }
 
 /** So many rows of tensors make a batch of at most about 8 MB. */
-export function rowsPerBatch({ featureCount, featureType }: FittedPipeline): number {
-  const rowBytes = featureCount * (featureType === 'uint8' ? 1 : 4) + 4;
+export function rowsPerBatch({ featureCount, featureType, label }: FittedPipeline): number {
+  const rowBytes = featureCount * (featureType === 'uint8' ? 1 : 4) + 4 * (targetWidth(label) ?? 1);
   return Math.max(1, Math.floor(batchBytesMax / rowBytes));
 }
 
@@ -66,8 +74,7 @@ export async function* encodeTensors(
 
 class SplitReader {
   readonly #columns: number[];
-  readonly #label: number;
-  readonly #targets: TargetEncoder;
+  readonly #targets: TargetReader;
 
   constructor(
     private readonly pipeline: FittedPipeline,
@@ -77,8 +84,7 @@ class SplitReader {
   ) {
     const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
     this.#columns = pipeline.columns.map(({ column }) => indexOf(column));
-    this.#label = indexOf(pipeline.label.column);
-    this.#targets = new TargetEncoder(pipeline.label, table.columns[this.#label]!.type.kind === 'boolean');
+    this.#targets = new TargetReader(pipeline.label, table);
   }
 
   async *encode(
@@ -88,15 +94,17 @@ class SplitReader {
     encoder: ArrowEncoder,
   ): AsyncGenerator<EncodedMessage> {
     const chunks = await Promise.all(this.#columns.map((column) => this.table.readColumn(batch, column)));
-    const labels = await this.table.readColumn(batch, this.#label);
+    const targetsOf = await this.#targets.read(batch);
     for (let from = 0; from < rows.length; from += rowsMax) {
       const part = rows.subarray(from, from + rowsMax);
       const numbers = this.isTraining ? numbersOf(part, batch) : null;
       const features = await transformRows(this.pipeline, chunks, part, batch.firstRow, numbers);
-      const values = readLabels(this.pipeline.label.column, labels, part, batch.firstRow);
-      const targets = this.#targets.encode(values, part, batch.firstRow);
       const { length } = part;
-      const tensors = [numberChunk(features, length, this.pipeline.featureCount), numberChunk(targets, length, 1)];
+      const { featureCount, label } = this.pipeline;
+      const tensors = [
+        numberChunk(features, length, featureCount),
+        numberChunk(targetsOf(part), length, targetWidth(label) ?? 1),
+      ];
       yield* encoder.batch(
         length,
         this.wanted.map((index) => tensors[index]!),

@@ -26,6 +26,7 @@ export function createArtifacts({ spec, pipeline, weights, epochs, test }: Artif
     inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, pipeline.featureCount] }],
     outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, spec.layers.at(-1)!.units] }],
     classes: pipeline.classes,
+    ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
   };
   const report = { format: 'millrace.report/1', test, epochs: epochs.map(withoutForecast) };
   return {

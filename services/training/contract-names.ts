@@ -28,4 +28,5 @@ export const labelKindNames = {
   classes: 'KIND_CLASSES',
   binary: 'KIND_BINARY',
   number: 'KIND_NUMBER',
+  labels: 'KIND_LABELS',
 } as const satisfies Record<LabelKind, string>;

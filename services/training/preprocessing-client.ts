@@ -69,6 +69,7 @@ export class PreprocessingClient {
       featureCount: pipeline.featureCount,
       featureType: pipeline.featureType,
       targetType: labelKind === 'classes' ? 'int32' : 'float32',
+      targetWidth: labelKind === 'labels' ? pipeline.classes.length : null,
     };
     const decoder = new TensorDecoder(shape);
     if (shape.rows > 0) {

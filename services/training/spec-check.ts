@@ -71,6 +71,7 @@ const fits: Record<LabelKind, { losses: Loss[]; activations: Activation[] }> = {
   classes: { losses: ['categoricalCrossEntropy'], activations: ['softmax'] },
   binary: { losses: ['binaryCrossEntropy', 'meanSquaredError'], activations: ['sigmoid'] },
   number: { losses: ['meanSquaredError'], activations: ['linear', 'sigmoid', 'tanh', 'relu'] },
+  labels: { losses: ['binaryCrossEntropy', 'meanSquaredError'], activations: ['sigmoid'] },
 };
 
 function checkLoss({ loss, layers, pipeline }: SpecDraft, violations: Violations): void {
@@ -163,7 +164,8 @@ export function checkAgainstPipeline(
   const lastUnits = layers.at(-1)?.units;
   if (lastUnits !== undefined && inRange(lastUnits, 1, unitsMax)) {
     const field = `spec.network.layers[${layers.length - 1}].units`;
-    if (draft.pipeline?.labelKind === 'classes') {
+    const kind = draft.pipeline?.labelKind;
+    if (kind === 'classes' || kind === 'labels') {
       const count = pipeline.classes.length;
       violations.check(lastUnits === count, field, `${count}, one for each class of the label,`, lastUnits);
     } else {

@@ -1,4 +1,4 @@
-import type { Schema, Type } from 'apache-arrow';
+import type { Schema } from 'apache-arrow';
 // These two parts load in less than half the time of the whole package, which every start of the service would wait for.
 import { Message } from 'apache-arrow/ipc/metadata/message';
 import { DataType } from 'apache-arrow/type';
@@ -10,9 +10,11 @@ export interface TensorShape {
   featureCount: number;
   featureType: 'uint8' | 'float32';
   targetType: 'int32' | 'float32';
+  /** Numbers in a list; null: a number by itself. */
+  targetWidth: number | null;
 }
 
-/** A split as the engine takes it: row-major [rows, featureCount], and one target a row. */
+/** A split as the engine takes it: row-major [rows, featureCount], and one target a row or [rows, targetWidth]. */
 export interface Tensors {
   rows: number;
   features: Uint8Array | Float32Array;
@@ -45,7 +47,7 @@ export class TensorDecoder {
     this.#tensors = {
       rows: shape.rows,
       features: new arrays[shape.featureType](shape.rows * shape.featureCount),
-      targets: new arrays[shape.targetType](shape.rows),
+      targets: new arrays[shape.targetType](shape.rows * (shape.targetWidth ?? 1)),
     };
   }
 
@@ -70,10 +72,11 @@ export class TensorDecoder {
   }
 
   #checkSchema(schema: Schema): Sink[] {
-    const { featureCount, featureType, targetType } = this.shape;
+    const { featureCount, featureType, targetType, targetWidth } = this.shape;
+    const target = typeNames[targetType];
     const expected = new Map([
       ['features', `FixedSizeList[${featureCount}]<${typeNames[featureType]}>`],
-      ['label', typeNames[targetType]],
+      ['label', targetWidth === null ? target : `FixedSizeList[${targetWidth}]<${target}>`],
     ]);
     const given = schema.fields.map(({ name, type }) => `${name} ${type}`);
     const isExpected = schema.fields.every(({ name, type }) => expected.get(name) === String(type));
@@ -81,13 +84,12 @@ export class TensorDecoder {
       const columns = [...expected].map(([name, type]) => `${name} ${type}`);
       throw malformed(`the columns ${columns.join(' and ')}`, given.join(', '));
     }
-    return schema.fields.map(({ type }) => this.#sinkOf(type));
+    return schema.fields.map(({ name, type }) => this.#sinkOf(name === 'features', DataType.isFixedSizeList(type)));
   }
 
-  #sinkOf(type: DataType<Type>): Sink {
-    const isList = DataType.isFixedSizeList(type);
-    const target = isList ? this.#tensors.features : this.#tensors.targets;
-    const valuesPerRow = isList ? this.shape.featureCount : 1;
+  #sinkOf(isFeatures: boolean, isList: boolean): Sink {
+    const target = isFeatures ? this.#tensors.features : this.#tensors.targets;
+    const valuesPerRow = isFeatures ? this.shape.featureCount : (this.shape.targetWidth ?? 1);
     return {
       bytes: new Uint8Array(target.buffer),
       bytesPerRow: valuesPerRow * target.BYTES_PER_ELEMENT,

@@ -322,10 +322,11 @@ function rowsFrom(examples: Examples, begin: number, end: number): Examples {
     const data = block.data.subarray(begin * block.columns, end * block.columns);
     return { ...block, data } as FeatureBlock;
   };
+  const targetsPerRow = examples.targets.length / examples.rows;
   return {
     ...examples,
     rows: end - begin,
     features: examples.features.map(rowsOf),
-    targets: examples.targets.subarray(begin, end),
+    targets: examples.targets.subarray(begin * targetsPerRow, end * targetsPerRow),
   };
 }

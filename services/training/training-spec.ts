@@ -45,7 +45,7 @@ export interface SplitRequest {
 export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
 export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
 export type Loss = 'meanSquaredError' | 'binaryCrossEntropy' | 'categoricalCrossEntropy';
-export type LabelKind = 'classes' | 'binary' | 'number';
+export type LabelKind = 'classes' | 'binary' | 'number' | 'labels';
 
 export interface LayerSpec {
   units: number;
@@ -87,7 +87,7 @@ export interface FittedPipeline {
   featureType: 'uint8' | 'float32';
   featureScale: number;
   featureOffset: number;
-  /** Names in the order of the network's outputs; empty unless the label is of classes. */
+  /** Names in the order of the network's outputs; two for one output that tells them apart; empty: the label is a number. */
   classes: string[];
   rowCounts: Record<Split, number>;
   /** Of a label that is standardised; null: targets are the labels themselves. Jobs made before there was this have none. */

@@ -11,7 +11,7 @@ import { type Guest, guestsOf, guestTable, toRecord } from '../support/guests.js
 import { modelFiles, publish } from '../support/published-model.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 import { Serving, silentLog } from '../support/serving.js';
-import { tabularFiles, tiers } from '../support/tabular-model.js';
+import { tabularFiles, tiers, wishes } from '../support/tabular-model.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const dataDir = tempFolder();
@@ -61,6 +61,7 @@ beforeAll(async () => {
   await publish(serving.registry, 'tiers', tabularFiles(3), ['candidate']);
   await publish(serving.registry, 'kept', tabularFiles(4, 'binary'));
   await publish(serving.registry, 'price', tabularFiles(5, 'number'));
+  await publish(serving.registry, 'wishes', tabularFiles(6, 'labels'));
   const { 'pipeline.json': _, ...withoutPipeline } = modelFiles({ seed: 1 });
   await publish(serving.registry, 'bare', withoutPipeline);
   await serving.registry.createModel({ modelId: 'empty' });
@@ -101,6 +102,7 @@ describe('CreateBatchPrediction refuses', () => {
     ['a column that is not there', { carriedColumns: ['id', 'nmae'] }, /carried_columns.*id, age.*received "nmae"/],
     ['a star among names', { carriedColumns: ['*', 'id'] }, /single \*/],
     ['scores of a number', { model: 'models/price', includeScores: true }, /include_scores.*false/],
+    ['one probability of several classes', { model: 'models/wishes', includeProbability: true }, /several classes/],
     ['the probability of a number', { model: 'models/price', includeProbability: true }, /include_probability/],
     ['an unknown rule for errors', { onError: 7 as never }, /on_error.*ON_ERROR_SKIP.*7/],
   ])('%s', async (_, changes, words) => {
@@ -233,6 +235,24 @@ describe('a batch prediction', () => {
     expect(columnOf(table, 'probability').flatMap((p, i) => (p === null ? [i] : []))).toEqual(gaps);
     const [some, unary] = [[1, 16, 19, 4_320, 4_998], await predictAll('models/tiers', guests.slice(0, 5_000))];
     expect(some.map((i) => predictions[i])).toEqual(some.map((i) => unary[i]!.label));
+  });
+
+  it('answers lists where a row may be of several classes, and none for a row that is skipped', async () => {
+    const rows = guests.slice(0, 400).map((guest, i) => (i === 7 ? { ...guest, age: null as never } : guest));
+    await putTable(flight, 'datasets/wishing', guestTable(rows, 150));
+    const asked = { includeScores: true, onError: 'ON_ERROR_SKIP' as const };
+    const [, table] = await succeed(
+      job({ ...asked, model: 'models/wishes', dataset: 'datasets/wishing', outputDataset: 'datasets/wishes' }),
+    );
+    expect(table.schema.fields.map(({ type }) => String(type))).toEqual(['List<Utf8>', ...wishes.map(() => 'Float64')]);
+    const unary = await predictAll('models/wishes', guests.slice(0, 400));
+    const lists = columnOf(table, 'prediction').map((list) => list && [...list]);
+    expect(lists).toEqual(unary.map(({ labels }, i) => (i === 7 ? null : labels)));
+    expect(new Set(lists.map(String)).size).toBeGreaterThan(2);
+    for (const wish of wishes) {
+      const expected = unary.map(({ scores }) => scores.find(({ label }) => label === wish)!.probability);
+      expect(columnOf(table, `score_${wish}`)).toEqual(expected.map((p, i) => (i === 7 ? null : p)));
+    }
   });
 
   it('tells of its progress, and lists what there is, newest first', async () => {

@@ -10,15 +10,14 @@ import { startPreprocessing } from '../../services/preprocessing/service.js';
 import { readConfig } from '../../services/training/config.js';
 import { startTraining } from '../../services/training/service.js';
 import { rpcFailure } from '../support/rpc-failure.js';
+import { Serving } from '../support/serving.js';
 import { tempFolder } from '../support/temp-folder.js';
 import {
   collect,
   pointsSpec,
   type RegistryClient,
-  registryClientAt,
   type SpecMessage,
   silent,
-  startRegistryAt,
   type TrainingClient,
   trainingClientAt,
 } from '../support/training-fixture.js';
@@ -28,21 +27,27 @@ type PreprocessingClient = RpcClient<typeof contracts.preprocessing.clientType>;
 const folder = tempFolder();
 const services: RunningService[] = [];
 let preprocessing: PreprocessingClient;
+let serving: Serving;
 let registry: RegistryClient;
 let training: TrainingClient;
 
 const houseCount = 600;
 
 /**
- * Houses: the price grows with the size; large ones are expensive; the garden decides their kind.
+ * Houses: the price grows with the size; large ones are expensive; the garden decides their kind. Tags say what they are, if anything.
  * @param lastGood the number of the last house that is as the others are; those after it are castles, and cheap
  */
 function houses(lastGood = houseCount): string {
-  const rows = ['number,size,garden,kind,expensive,price'];
+  const rows = ['number,size,garden,kind,expensive,price,isLarge,hasGarden,tags'];
   for (let i = 0; i < houseCount; i++) {
     const size = (i * 37) % 100;
     const garden = ['none', 'small', 'large'][i % 3]!;
-    const house = [i, size, garden, `${garden}-house`, size > 50 ? 'yes' : 'no', size / 50];
+    const [isLarge, hasGarden] = [size > 50, garden !== 'none'];
+    const tags = [...(isLarge ? ['large'] : []), ...(hasGarden ? ['garden'] : [])].join('; ');
+    const house = [
+      ...[i, size, garden, `${garden}-house`, isLarge ? 'yes' : 'no', size / 50],
+      ...[Number(isLarge), Number(hasGarden), `"${tags}"`],
+    ];
     rows.push(
       (i > lastGood
         ? house
@@ -92,23 +97,24 @@ function housesSpec(
 beforeAll(async () => {
   const args = ['--data-dir', folder, '--port', '0'];
   const preprocessingService = await startPreprocessing(readPreprocessingConfig(args, {}), silent);
-  const registryService = await startRegistryAt(folder);
+  serving = await Serving.start(folder);
   const addresses = [
     `--preprocessing-address=127.0.0.1:${preprocessingService.port}`,
-    `--registry-address=127.0.0.1:${registryService.port}`,
+    `--registry-address=127.0.0.1:${serving.registryPort}`,
   ];
   const trainingService = await startTraining(readConfig([...args, ...addresses], {}), silent);
-  services.push(trainingService, registryService, preprocessingService);
+  services.push(trainingService, preprocessingService);
   preprocessing = createClient(contracts.preprocessing, `127.0.0.1:${preprocessingService.port}`);
-  registry = registryClientAt(registryService.port);
+  registry = serving.registry;
   training = trainingClientAt(trainingService.port);
   await importHouses('houses', houses());
 });
 
 afterAll(async () => {
-  for (const client of [training, registry, preprocessing]) {
+  for (const client of [training, preprocessing]) {
     client?.close();
   }
+  await serving?.stop();
   for (const service of services) {
     await service.stop();
   }
@@ -129,6 +135,15 @@ async function readArtifact(modelVersion: string, name: string): Promise<Uint8Ar
     chunks.push(chunk);
   }
   return Uint8Array.from(Buffer.concat(chunks));
+}
+
+const house = (size: number, garden: string) => ({ values: { size: { number: size }, garden: { text: garden } } });
+
+async function predict(modelVersion: string, records: ReturnType<typeof house>[]) {
+  const [, name, , version] = modelVersion.split('/');
+  await serving.serves(name!, version!, Number(version));
+  const { predictions } = await serving.prediction.predict({ model: modelVersion, records });
+  return predictions;
 }
 
 /** One row through a dense layer. */
@@ -186,6 +201,41 @@ describe('training on what preprocessing prepares', () => {
     const label = { column: 'expensive', kind: 'KIND_BINARY' as const };
     const job = await train(housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY'));
     expect(job.test?.accuracy).toBeGreaterThan(0.95);
+    const [cheap, expensive] = await predict(job.modelVersion, [house(10, 'none'), house(90, 'none')]);
+    expect([cheap?.label, expensive?.label]).toEqual(['no', 'yes']);
+    expect(expensive!.scores.map(({ label }) => label)).toEqual(['yes', 'no']);
+  });
+
+  it('learns several classes at once, of parted text and of columns, and answers them', async () => {
+    const sigmoid = { units: 2, activation: 'ACTIVATION_SIGMOID' as const };
+    const flags = { kind: 'KIND_LABELS' as const, columns: ['isLarge', 'hasGarden'] };
+    const parted = { kind: 'KIND_LABELS' as const, column: 'tags', separator: ';' };
+    for (const [label, classes] of [[flags, flags.columns] as const, [parted, ['garden', 'large']] as const]) {
+      const job = await train(housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY'));
+      // Of rows times classes; always answering no would be right in less than two thirds.
+      expect(job.test).toMatchObject({ rowCount: 120 });
+      expect(job.test!.accuracy).toBeGreaterThan(0.97);
+      const houses = [house(10, 'none'), house(90, 'none'), house(10, 'large'), house(90, 'large')];
+      const answers = await predict(job.modelVersion, houses);
+      const [large, garden] = label === flags ? classes : classes.toReversed();
+      expect(answers.map(({ labels }) => [...labels].sort())).toEqual(
+        [[], [large], [garden], [large, garden]].map((names) => names.toSorted()),
+      );
+      for (const { label: single, scores } of answers) {
+        expect(single).toBe('');
+        expect(scores.map((score) => score.label).sort()).toEqual(classes.toSorted());
+      }
+    }
+  });
+
+  it('refuses another number of outputs than there are classes', async () => {
+    const sigmoid = { units: 3, activation: 'ACTIVATION_SIGMOID' as const };
+    const label = { kind: 'KIND_LABELS' as const, columns: ['isLarge', 'hasGarden'] };
+    const spec = housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY');
+    const { details } = await rpcFailure(training.createTrainingJob({ spec }));
+    expect(details.fieldViolations.map(({ description }) => description)).toEqual([
+      'Expected `spec.network.layers[1].units` to be 2, one for each class of the label, but received 3.',
+    ]);
   });
 
   it('learns nothing from the rows of the test split, whatever they hold', async () => {

@@ -12,7 +12,7 @@ import {
   Uint8,
 } from 'apache-arrow';
 
-/** Rows of prepared tensors: features row-major, one label a row. */
+/** Rows of prepared tensors: features row-major, one label a row, or `labelWidth` of them. */
 export interface TensorRows {
   features: Uint8Array | Float32Array;
   labels: Int32Array | Float32Array;
@@ -27,20 +27,25 @@ export interface ArrowMessage {
 /** The messages of a table of prepared tensors, one record batch for each element; made with Arrow's own writer. */
 export function tensorMessages(
   batches: TensorRows[],
-  options: { featureCount: number; labelFirst?: boolean },
+  options: { featureCount: number; labelFirst?: boolean; labelWidth?: number },
 ): ArrowMessage[] {
   const { features, labels } = batches[0]!;
   const value = features instanceof Uint8Array ? new Uint8() : new Float32();
   const list = new FixedSizeList(options.featureCount, new Field('item', value));
-  const label = labels instanceof Int32Array ? new Int32() : new Float32();
+  const target = labels instanceof Int32Array ? new Int32() : new Float32();
+  const { labelWidth } = options;
+  const label = labelWidth === undefined ? target : new FixedSizeList(labelWidth, new Field('item', target));
   const inOrder = <T>(columns: T[]) => (options.labelFirst ? columns.reverse() : columns);
   const schema = new Schema(inOrder([new Field('features', list), new Field('label', label)]));
   const recordBatches = batches.map((rows) => {
-    const length = rows.labels.length;
+    const length = rows.labels.length / (labelWidth ?? 1);
     const child = makeData({ type: value, data: rows.features } as Parameters<typeof makeData>[0]);
+    const targets = makeData({ type: target, data: rows.labels } as Parameters<typeof makeData>[0]);
     const children = inOrder([
       makeData({ type: list, length, nullCount: 0, child } as Parameters<typeof makeData>[0]),
-      makeData({ type: label, data: rows.labels } as Parameters<typeof makeData>[0]),
+      labelWidth === undefined
+        ? targets
+        : makeData({ type: label, length, nullCount: 0, child: targets } as Parameters<typeof makeData>[0]),
     ]);
     return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, children }));
   });

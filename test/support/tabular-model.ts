@@ -3,12 +3,14 @@ import { type PipelineDefinition, serialisePipeline } from '../../services/pipel
 import { type Files, json } from './published-model.js';
 
 export const tiers = ['gold', 'silver', 'bronze'];
+export const wishes = ['quiet', 'view', 'garden'];
 export const places = ['hill', 'lake', 'town'];
 
-const labels: Record<'classes' | 'binary' | 'number', PipelineDefinition['label']> = {
+const labels: Record<PipelineDefinition['label']['kind'], PipelineDefinition['label']> = {
   classes: { column: 'tier', kind: 'classes', classes: tiers },
   binary: { column: 'kept', kind: 'binary', classes: ['no', 'yes'] },
   number: { column: 'price', kind: 'number' },
+  labels: { columns: ['wishes'], kind: 'labels', classes: wishes },
 };
 
 const inputs = 8;
@@ -20,6 +22,7 @@ export function tabularFiles(seed: number, kind: keyof typeof labels = 'classes'
     classes: { type: 'dense', units: tiers.length, activation: 'softmax', kernelInitializer: 'glorotUniform' } as const,
     binary: { type: 'dense', units: 1, activation: 'sigmoid', kernelInitializer: 'glorotUniform' } as const,
     number: { type: 'dense', units: 1, activation: 'linear', kernelInitializer: 'glorotUniform' } as const,
+    labels: { type: 'dense', units: wishes.length, activation: 'sigmoid', kernelInitializer: 'glorotUniform' } as const,
   }[kind];
   const layers: DenseSpec[] = [{ type: 'dense', units: 8, activation: 'relu', kernelInitializer: 'heUniform' }, last];
   const network = Network.create({ inputs, layers }, seed);
@@ -50,6 +53,7 @@ export function tabularFiles(seed: number, kind: keyof typeof labels = 'classes'
       inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, inputs] }],
       outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, layers.at(-1)!.units] }],
       classes: label.kind === 'number' ? [] : label.classes,
+      multiLabel: label.kind === 'labels',
     }),
     'report.json': json({ format: 'millrace.report/1', test: null, epochs: [] }),
   };

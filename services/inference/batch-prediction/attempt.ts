@@ -6,7 +6,7 @@ import { ServiceError } from '../../platform/errors.js';
 import type { LoadedVersion } from '../loaded-version.js';
 import { inOrder } from '../ordered-answers.js';
 import type { DatasetVersion, ReceivedMessage } from '../preprocessing-client.js';
-import { AnswerTable, classesOf } from './answer-columns.js';
+import { AnswerTable } from './answer-columns.js';
 import type { BatchPredictionSpec } from './batch-prediction.js';
 import { carriedColumns } from './creation.js';
 import type { BatchModels } from './models.js';
@@ -95,7 +95,7 @@ class Output {
     version: LoadedVersion,
   ) {
     this.#writer = createMessageWriter(arrow);
-    this.#answers = new AnswerTable(arrow, spec, classesOf(pipeline));
+    this.#answers = new AnswerTable(arrow, spec, pipeline.label);
     const caller = { throwIfGone: () => parts.signal.throwIfAborted() };
     this.#predictor = new RowPredictor(version, spec.onError, caller);
     const rows = Math.floor(turnValuesMax / pipeline.featureCount);

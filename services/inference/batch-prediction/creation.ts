@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { canonicalJson } from '../../pipeline/index.js';
+import { canonicalJson, type FittedLabel } from '../../pipeline/index.js';
 import { digestOf } from '../../platform/blob-store.js';
 import { Violations } from '../../platform/errors.js';
 import { ResourceName } from '../../platform/resource-name.js';
 import { type AskedModel, matchModelName, modelNameForms } from '../model-name.js';
 import type { DatasetVersion } from '../preprocessing-client.js';
-import { answerColumns, classesOf } from './answer-columns.js';
+import { answerColumns } from './answer-columns.js';
 import type { BatchPrediction, BatchPredictionDraft } from './batch-prediction.js';
 import type { BatchModels } from './models.js';
 import type { BatchPredictionStore } from './store.js';
@@ -52,7 +52,7 @@ export async function createBatchPrediction(
     datasets.datasetVersion(draft.dataset, signal),
   ]);
   const needed = pipeline.inputs.map(({ column }) => column);
-  checkColumns(draft, dataset, needed, classesOf(pipeline));
+  checkColumns(draft, dataset, needed, pipeline.label);
   const spec = {
     ...draft,
     modelVersion: { model, number: version.number, digest: version.digest },
@@ -105,7 +105,7 @@ function checkColumns(
   draft: BatchPredictionDraft,
   dataset: DatasetVersion,
   needed: readonly string[],
-  classes: readonly string[] | null,
+  label: FittedLabel,
 ): void {
   const violations = new Violations();
   const present = new Set(dataset.columns);
@@ -116,11 +116,13 @@ function checkColumns(
   const unknown = carried.filter((column) => !present.has(column));
   const known = `columns of ${dataset.name} (${nameSome(dataset.columns)})`;
   violations.check(unknown.length === 0, field('carried_columns'), known, nameSome(unknown));
-  for (const option of ['includeProbability', 'includeScores'] as const) {
-    const name = option === 'includeProbability' ? 'include_probability' : 'include_scores';
-    violations.check(classes !== null || !draft[option], field(name), 'false, since the label is a number', true);
-  }
-  const added = answerColumns(draft, classes).map(({ name }) => name);
+  const isNumber = label.kind === 'number';
+  const { includeProbability, includeScores } = draft;
+  const rule = `false, since ${isNumber ? 'the label is a number' : 'a row may be of several classes (see `include_scores`)'},`;
+  const hasLikeliest = !isNumber && label.kind !== 'labels';
+  violations.check(hasLikeliest || !includeProbability, field('include_probability'), rule, true);
+  violations.check(!isNumber || !includeScores, field('include_scores'), rule, true);
+  const added = answerColumns(draft, label).map(({ name }) => name);
   const clashing = added.filter((column) => carried.includes(column));
   const free = 'columns that are not called as what is added to them';
   violations.check(clashing.length === 0, field('carried_columns'), free, nameSome(clashing));

@@ -16,13 +16,14 @@ export interface TargetSums {
 /** Places of categories (-1: missing), targets and folds of some rows. */
 export interface LabelledRows {
   categories: Int32Array;
+  /** A number a row: with more than one output the index of a class. Or [rows, outputs] numbers. */
   targets: ArrayLike<number>;
   groups: Int32Array;
 }
 
 /**
- * For each of `groups` the sums of the rows of all other groups, in two passes. With more than one output, a target is the index of
- * a class, and each class has its own target of 0 or 1.
+ * For each of `groups` the sums of the rows of all other groups, in two passes. Where a target is the index of
+ * a class, each class has its own target of 0 or 1.
  */
 export async function targetSums(
   batches: () => AsyncIterable<LabelledRows>,
@@ -78,11 +79,13 @@ async function forEach(
   add: (sums: TargetSums, category: number, output: number, target: number) => void,
 ): Promise<void> {
   for await (const { categories, targets, groups } of batches()) {
+    const isMatrix = targets.length === categories.length * outputs;
     for (let row = 0; row < categories.length; row++) {
       for (let group = 0; group < all.length; group++) {
         if (group !== groups[row]) {
           for (let k = 0; k < outputs; k++) {
-            add(all[group]!, categories[row]!, k, outputs === 1 ? targets[row]! : Number(targets[row] === k));
+            const target = isMatrix ? targets[row * outputs + k]! : Number(targets[row] === k);
+            add(all[group]!, categories[row]!, k, target);
           }
         }
       }

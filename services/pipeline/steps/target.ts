@@ -40,7 +40,7 @@ export const target = defineStep<TargetSpec, Fitted>({
   summary: 'the mean target of a category, shrunk towards that of all; in training without the row itself',
   takes: ['number', 'text'],
   form,
-  gives: (_, label) => (label === 'classes' ? 'features' : 'number'),
+  gives: (_, label) => (label === 'classes' || label === 'labels' ? 'features' : 'number'),
   check({ categoriesMax, smooth, folds }, _, report) {
     checkCategoriesMax(categoriesMax, report);
     report.check(smooth === null || (Number.isFinite(smooth) && smooth >= 0), 'smooth', 'at least 0', smooth);
@@ -70,7 +70,7 @@ export const target = defineStep<TargetSpec, Fitted>({
 
 /** Of a label with two classes, or a number, one output says all. */
 function classesOf({ label, field, refusal }: TrainingColumn): string[] {
-  const classes = label.kind === 'classes' ? label.classes : [];
+  const classes = label.kind === 'classes' || label.kind === 'labels' ? label.classes : [];
   if (classes.length > classesLimit) {
     const message = `Expected the label to have at most ${classesLimit} classes, since \`${field}\` gives a feature for each, but it has ${classes.length}.`;
     throw refusal('', message);

@@ -5,6 +5,7 @@ import type { Datatype } from '../../../services/inference/tensor.js';
 const form = (width: number, classes: string[] | null = null, datatype: Datatype = 'FP32'): AnswerForm => ({
   outputs: [{ name: 'output', datatype, shape: [width] }],
   classes,
+  multiLabel: false,
 });
 const fp32 = (...numbers: number[]) => [new Uint8Array(Float32Array.from(numbers).buffer)];
 const words = (...bits: number[]) => [new Uint8Array(Uint16Array.from(bits).buffer)];
@@ -24,6 +25,7 @@ describe('isComparable', () => {
   it('refuses classes in another order, and takes the same', () => {
     expect(isComparable(form(2, ['a', 'b']), form(2, ['b', 'a']))).toBe(false);
     expect(isComparable(form(2, ['a', 'b']), form(2, ['a', 'b']))).toBe(true);
+    expect(isComparable(form(2, ['a', 'b']), { ...form(2, ['a', 'b']), multiLabel: true })).toBe(false);
   });
 });
 
@@ -45,7 +47,7 @@ describe('compareAnswers of numbers', () => {
   });
 
   it('tells the largest difference of all outputs', () => {
-    const two: AnswerForm = { outputs: [...form(2).outputs, ...form(1).outputs], classes: null };
+    const two: AnswerForm = { outputs: [...form(2).outputs, ...form(1).outputs], classes: null, multiLabel: false };
     const a = [...fp32(1, 2), ...fp32(8)];
     expect(compareAnswers(a, [...fp32(1.5, 2), ...fp32(6)], 1, two)).toEqual({ isEqual: false, differenceMax: 2 });
     expect(compareAnswers(a, a, 1, two)).toEqual({ isEqual: true, differenceMax: 0 });
@@ -96,5 +98,13 @@ describe('compareAnswers of classes', () => {
     const binary = form(1, ['no', 'yes']);
     expect(compareAnswers(fp32(0.51), fp32(0.99), 1, binary).isEqual).toBe(true);
     expect(compareAnswers(fp32(0.51), fp32(0.49), 1, binary).isEqual).toBe(false);
+  });
+
+  it('holds each of several classes against its own half', () => {
+    const several: AnswerForm = { ...form(3, ['a', 'b', 'c']), multiLabel: true };
+    const a = fp32(0.9, 0.6, 0.1);
+    expect(compareAnswers(a, fp32(0.7, 0.9, 0.2), 1, several).isEqual).toBe(true);
+    expect(compareAnswers(a, fp32(0.9, 0.4, 0.1), 1, several).isEqual).toBe(false);
+    expect(compareAnswers(a, fp32(0.9, 0.6, Number.NaN), 1, several).isEqual).toBe(false);
   });
 });

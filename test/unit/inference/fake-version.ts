@@ -51,6 +51,7 @@ export function sumVersion(
       }),
       transform: async () => new Float32Array(),
       classes: null,
+      multiLabel: false,
     },
     {
       admission: new Admission({ requestsMax: 8, bytesMax: 1_000, threadsMax: 1 }),

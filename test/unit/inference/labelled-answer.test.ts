@@ -38,4 +38,23 @@ describe('labelAnswers', () => {
   it('gives numbers as they are, row by row', () => {
     expect(labelAnswers(Float32Array.of(-1.5, 2), 2, null)).toEqual([{ number: -1.5 }, { number: 2 }]);
   });
+
+  it('answers every class above a half, likeliest first, where they do not exclude each other', () => {
+    const output = Float32Array.of(0.75, 0.5, 0.875, 0.25, 0.125, 0);
+    const [several, none] = labelAnswers(output, 2, ['a', 'b', 'c'], true);
+    expect(several).toEqual({
+      labels: ['c', 'a'],
+      scores: [
+        { label: 'c', probability: 0.875 },
+        { label: 'a', probability: 0.75 },
+        { label: 'b', probability: 0.5 },
+      ],
+    });
+    expect(none).toMatchObject({ labels: [] });
+  });
+
+  it('takes a single output for the probability of its only class', () => {
+    const scores = [{ label: 'a', probability: 0.75 }];
+    expect(labelAnswers(Float32Array.of(0.75), 1, ['a'], true)).toEqual([{ scores, labels: ['a'] }]);
+  });
 });

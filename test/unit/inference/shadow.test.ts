@@ -14,6 +14,7 @@ import { EvenSpread } from '../../../services/inference/traffic.js';
 const form = {
   outputs: [{ name: 'output', datatype: 'FP32' as const, shape: [1] }],
   classes: null,
+  multiLabel: false,
 };
 const fp32 = (...numbers: number[]) => new Uint8Array(Float32Array.from(numbers).buffer);
 const limits: ShadowLimits = { atOnce: 1, waitingMax: 2, bytesMax: 1_000 };

@@ -3,7 +3,7 @@ import { createArrowEncoder } from '../../../services/preprocessing/arrow-encode
 import type { Column, ColumnType } from '../../../services/preprocessing/column.js';
 import type { DatasetVersion } from '../../../services/preprocessing/dataset.js';
 import { DatasetStore } from '../../../services/preprocessing/dataset-store.js';
-import { createBuilder } from '../../../services/preprocessing/import/column-builder.js';
+import { createBuilder, ValidityBuilder } from '../../../services/preprocessing/import/column-builder.js';
 import type { StoredTable } from '../../../services/preprocessing/stored-table.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
@@ -16,21 +16,39 @@ const types = {
   /** Milliseconds. */
   time: { kind: 'timestamp', unit: 'millisecond', timezone: 'UTC' },
   binary: { kind: 'binary', large: false, width: null },
+  texts: { kind: 'nested', form: 'List', width: null, item: { kind: 'text', large: false } },
 } as const satisfies Record<string, ColumnType>;
 type TestedType = keyof typeof types;
 
-export type Values = readonly (number | bigint | boolean | string | Uint8Array | null)[];
+export type Values = readonly (number | bigint | boolean | string | Uint8Array | readonly (string | null)[] | null)[];
 
 function chunkOf(type: TestedType, values: Values): ColumnChunk {
   if (type === 'time') {
     const { length, values: times, validity } = chunkOf('int64', values) as NumberChunk;
     return { kind: 'time', length, unit: 'millisecond', values: times as BigInt64Array, validity };
   }
+  if (type === 'texts') {
+    return listsOf(values as readonly (readonly (string | null)[] | null)[]);
+  }
   const builder = createBuilder(types[type], Math.max(values.length, 1));
   for (const value of values) {
     builder.push(type === 'int64' && value !== null ? BigInt(value as number) : value);
   }
   return builder.finish();
+}
+
+function listsOf(lists: readonly (readonly (string | null)[] | null)[]): ColumnChunk {
+  const ends = lists.map((_, i) => lists.slice(0, i + 1).reduce((sum, list) => sum + (list?.length ?? 0), 0));
+  const validity = new ValidityBuilder(lists.length);
+  for (const list of lists) {
+    validity.push(list !== null);
+  }
+  const items = chunkOf(
+    'text',
+    lists.flatMap((list) => list ?? []),
+  );
+  const offsets = Int32Array.of(0, ...ends);
+  return { kind: 'list', length: lists.length, offsets, width: 0, items, validity: validity.finish() };
 }
 
 /** Columns by name: the type, then the values. */

@@ -127,6 +127,16 @@ describe('checkSpec', () => {
     expect(refused({ pipeline: binary, loss: 'meanSquaredError', layers: one('sigmoid') })).toEqual({});
     const number = { labelKind: 'number' as const, message: {} };
     expect(refused({ pipeline: number, loss: 'meanSquaredError', layers: one('linear') })).toEqual({});
+    const several = { labelKind: 'labels' as const, message: {} };
+    expect(
+      refused({
+        pipeline: several,
+        loss: 'binaryCrossEntropy',
+        layers: [{ ...layer(3, null), activation: 'sigmoid' }],
+      }),
+    ).toEqual({});
+    const softmax = refused({ pipeline: several, layers: [layer(3, 'softmax')] });
+    expect(Object.keys(softmax).sort()).toEqual(['spec.loss', 'spec.network.layers[0].activation']);
   });
 });
 
@@ -139,6 +149,14 @@ describe('checkAgainstPipeline', () => {
     const found = against(validDraft(), { classes: ['cat', 'dog'] });
     expect(found['spec.network.layers[1].units']).toContain(
       'to be 2, one for each class of the label, but received 10.',
+    );
+  });
+
+  it('asks for a unit for each of several classes, be it one', () => {
+    const draft = validDraft({ pipeline: { labelKind: 'labels', message: {} } });
+    const found = against(draft, { classes: ['round'] });
+    expect(found['spec.network.layers[1].units']).toContain(
+      'to be 1, one for each class of the label, but received 10.',
     );
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TensorDecoder, type TensorShape } from '../../../services/training/tensor-decoder.js';
 import { type ArrowMessage, type TensorRows, tensorMessages } from '../../support/arrow-messages.js';
 
-const shape: TensorShape = { rows: 5, featureCount: 2, featureType: 'uint8', targetType: 'int32' };
+const shape: TensorShape = { rows: 5, featureCount: 2, featureType: 'uint8', targetType: 'int32', targetWidth: null };
 
 /** As gRPC may deliver them: nothing may rely on the alignment of a body. */
 function messagesOf(batches: TensorRows[], labelFirst = false): ArrowMessage[] {
@@ -68,7 +68,28 @@ describe('TensorDecoder', () => {
   it('keeps every bit of float32', () => {
     const features = Float32Array.of(0.1, -0, 1e-45, 3.4e38);
     const targets = Float32Array.of(1, 0);
-    const floats = { rows: 2, featureCount: 2, featureType: 'float32', targetType: 'float32' } as const;
+    const floats = {
+      rows: 2,
+      featureCount: 2,
+      featureType: 'float32',
+      targetType: 'float32',
+      targetWidth: null,
+    } as const;
     expect(decode(messagesOf([{ features, labels: targets }]), floats)).toEqual({ rows: 2, features, targets });
+  });
+
+  it('takes several targets a row, of a width that must be the one expected', () => {
+    const features = Uint8Array.of(1, 2, 3, 4);
+    const targets = Float32Array.of(0, 1, 1, 0, 0, 1);
+    const messages = tensorMessages([{ features, labels: targets }], {
+      featureCount: 2,
+      labelFirst: true,
+      labelWidth: 3,
+    });
+    const several: TensorShape = { ...shape, rows: 2, targetType: 'float32', targetWidth: 3 };
+    expect(decode(messages, several)).toEqual({ rows: 2, features, targets });
+    for (const targetWidth of [2, null]) {
+      expect(() => decode(messages, { ...several, targetWidth })).toThrow('label FixedSizeList[3]<Float32>');
+    }
   });
 });
