@@ -6,12 +6,19 @@ import { CommandError, type CommonOptions, show, table, toJson } from './output.
 import { ProgressBar, stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
 
-export async function train(
-  millrace: Millrace,
-  options: CommonOptions & { file: string; follow?: boolean; requestId?: string },
-): Promise<void> {
+interface TrainOptions {
+  file: string;
+  follow?: boolean;
+  requestId?: string;
+  owner: string;
+  priority: number;
+  label: Record<string, string>;
+}
+
+export async function train(millrace: Millrace, options: CommonOptions & TrainOptions): Promise<void> {
   const spec = readTrainingSpec(await readFile(options.file, 'utf8'));
-  const job = await millrace.training.createTrainingJob({ spec, requestId: options.requestId ?? '' });
+  const { requestId, owner, priority, label: labels } = options;
+  const job = await millrace.training.createTrainingJob({ spec, requestId, owner, priority, labels });
   if (options.follow) {
     if (!options.json) {
       process.stdout.write(`${job.name}\n`);
@@ -54,6 +61,23 @@ export async function jobsCancel(millrace: Millrace, id: string, options: Common
     const line = `${job.name} is ${stateWord(job.state)} and will stop within a step`;
     show(options, job, [line], `millrace jobs watch ${idOf(job.name)}`);
   }
+}
+
+export async function jobsPause(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const job = await millrace.training.pauseTrainingJob({ name: fullName('trainingJobs', id) });
+  const words = job.state === 'STATE_PAUSED' ? 'is paused' : `is ${stateWord(job.state)} and will pause within a step`;
+  show(options, job, [`${job.name} ${words}`], `millrace jobs resume ${idOf(job.name)}`);
+}
+
+export async function jobsResume(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const job = await millrace.training.resumeTrainingJob({ name: fullName('trainingJobs', id) });
+  show(options, job, [`${job.name} is ${stateWord(job.state)}`], `millrace jobs watch ${idOf(job.name)}`);
+}
+
+export async function jobsDelete(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const name = fullName('trainingJobs', id);
+  await millrace.training.deleteTrainingJob({ name });
+  show(options, { name }, [`${name} is deleted`]);
 }
 
 /** Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command. */

@@ -74,6 +74,14 @@ function parseInteger(text: string, minimum: number, maximum: number): number {
 
 const int32Max = 2 ** 31 - 1;
 
+function collectLabel(text: string, before: Record<string, string>): Record<string, string> {
+  const end = text.indexOf('=');
+  if (end < 1) {
+    throw new InvalidArgumentError('Expected NAME=TEXT.');
+  }
+  return { ...before, [text.slice(0, end)]: text.slice(end + 1) };
+}
+
 function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
@@ -111,7 +119,7 @@ passedOn('up [settings...]', 'start all services on this machine', (args) => ['s
   'after',
   settingsHelp.replace(
     '  --log-level',
-    '  --workers <n>          processes that answer predictions (default: the cores)\n  --log-level',
+    '  --workers <n>          processes that answer predictions (default: the cores)\n  --jobs-at-once <n>     training jobs that share the cores (default: 1)\n  --log-level',
   ),
 );
 passedOn('serve [service] [settings...]', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
@@ -204,6 +212,17 @@ connected(program, 'train', 'train a network')
   .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')
   .option('--follow', 'show progress until the job ends')
   .option('--request-id <id>', 'makes the command safe to repeat')
+  .option('--owner <name>', 'whose job it is: owners take turns', '')
+  .addOption(
+    new Option('--priority <n>', 'of the queue: higher goes first')
+      .default(0)
+      .argParser((text) => parseInteger(text, -1_000, 1_000)),
+  )
+  .addOption(
+    new Option('--label <name=text>', 'to find the job by; may be given again')
+      .argParser(collectLabel)
+      .default({}, 'none'),
+  )
   .action((options) => withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)));
 
 const jobs = program.command('jobs').description('training jobs');
@@ -219,7 +238,16 @@ connected(jobs, 'watch <job>', "follow a job's events to its end")
   .action((job, options) =>
     withMillrace(commands.jobs, options, ({ jobsWatch }, millrace) => jobsWatch(millrace, job, options)),
   );
-connected(jobs, 'cancel <job>', 'stop a job').action((job, options) =>
+connected(jobs, 'pause <job>', 'stop a job where it stands, to go on later').action((job, options) =>
+  withMillrace(commands.jobs, options, ({ jobsPause }, millrace) => jobsPause(millrace, job, options)),
+);
+connected(jobs, 'resume <job>', 'put a paused job back into the queue').action((job, options) =>
+  withMillrace(commands.jobs, options, ({ jobsResume }, millrace) => jobsResume(millrace, job, options)),
+);
+connected(jobs, 'delete <job>', 'remove a job that has ended, with its events').action((job, options) =>
+  withMillrace(commands.jobs, options, ({ jobsDelete }, millrace) => jobsDelete(millrace, job, options)),
+);
+connected(jobs, 'cancel <job>', 'end a job').action((job, options) =>
   withMillrace(commands.jobs, options, ({ jobsCancel }, millrace) => jobsCancel(millrace, job, options)),
 );
 

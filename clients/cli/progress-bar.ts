@@ -34,7 +34,8 @@ export class ProgressBar {
       const { loss, accuracy, rowCount } = event.test;
       this.#drawLine(`test on ${rowCount} rows  ${measures(loss, accuracy)}`);
     } else if (event.resumed) {
-      this.#drawLine(`resumed after epoch ${event.resumed.epochsDone}`);
+      const { epochsDone, stepsDone } = event.resumed;
+      this.#drawLine(`resumed after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}`);
     } else if (event.stateChange) {
       const { state, error, modelVersion } = event.stateChange;
       this.#drawLine([stateWord(state), modelVersion, error?.message].filter(Boolean).join('  '));

@@ -9,6 +9,8 @@ const settings = {
   ...shared,
   /** Processes that answer predictions; default: as inference has it. */
   workers: integer(1, 256).optional(),
+  /** Training jobs that run at once; default: as training has it. */
+  jobsAtOnce: integer(1, 256).optional(),
 };
 
 /** Settings of the whole mesh; they are handed to every service. */
@@ -39,8 +41,10 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     `--message-bytes-max=${config.messageBytesMax}`,
   ];
   const { dataDir, stopGraceMs } = config;
-  const ownArgs: Partial<Record<ServiceName, string[]>> =
-    config.workers === undefined ? {} : { inference: [`--workers=${config.workers}`] };
+  const ownArgs: Partial<Record<ServiceName, string[]>> = {
+    inference: config.workers === undefined ? [] : [`--workers=${config.workers}`],
+    training: config.jobsAtOnce === undefined ? [] : [`--jobs-at-once=${config.jobsAtOnce}`],
+  };
   const children = services.map(
     (name) => new ServiceProcess({ name, dataDir, args: [...args, ...(ownArgs[name] ?? [])], stopGraceMs, log }),
   );

@@ -2,9 +2,11 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
 
-/** All that a job needs to go on from the end of an epoch. */
+/** All that a job needs to go on. */
 export interface Checkpoint {
   epochsDone: number;
+  /** Time spent on the epoch that has begun, s. */
+  epochSeconds: number;
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;
 }
@@ -14,7 +16,7 @@ const lengthBytes = 4;
 
 /**
  * The newest checkpoint of each job, one file in a folder of its own. Layout: length of the header as uint32
- * little-endian, header as JSON `{epochsDone}`, state of the trainer.
+ * little-endian, header as JSON `{epochsDone, epochSeconds}`, state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -25,8 +27,8 @@ export class CheckpointStore {
     return new CheckpointStore(folder);
   }
 
-  async write(jobId: string, { epochsDone, trainerState }: Checkpoint): Promise<void> {
-    const header = Buffer.from(JSON.stringify({ epochsDone }));
+  async write(jobId: string, { trainerState, ...position }: Checkpoint): Promise<void> {
+    const header = Buffer.from(JSON.stringify(position));
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32LE(header.length);
     const folder = path.join(this.folder, jobId);
@@ -43,10 +45,10 @@ export class CheckpointStore {
       return null;
     }
     const headerEnd = lengthBytes + bytes.readUInt32LE(0);
-    const { epochsDone } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as { epochsDone: number };
+    const { epochsDone, epochSeconds = 0 } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
     // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
     const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
-    return { epochsDone, trainerState };
+    return { epochsDone, epochSeconds, trainerState };
   }
 
   async remove(jobId: string): Promise<void> {

@@ -32,7 +32,24 @@ export interface JobCreationDependencies {
   memoryBytes: number;
 }
 
-const requestIdLengthMax = 100;
+/** Where a job stands in the queue, and what it is found by. */
+export interface Placing {
+  owner: string;
+  priority: number;
+  labels: Record<string, string>;
+}
+
+/** What is asked for beside the spec. */
+export interface JobRequest extends Placing {
+  /** Null: each call makes a job. */
+  requestId: string | null;
+}
+
+const textLengthMax = 100;
+const priorityMax = 1_000;
+const labelsMax = 32;
+const labelPattern = /^[a-z][a-z0-9_-]{0,62}$/;
+const labelRule = '1 to 63 of a-z, 0-9, - and _, starting with a letter';
 const newIdCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const newIdLength = 8;
 const modelLengthMax = 50;
@@ -44,15 +61,15 @@ const modelLengthMax = 50;
 export async function createJob(
   { store, preprocessing, memoryBytes }: JobCreationDependencies,
   draft: SpecDraft,
-  requestId: string | null,
+  request: JobRequest,
   signal: AbortSignal,
 ): Promise<TrainingJob> {
   const violations = new Violations();
   checkSpec(draft, violations);
-  const idLength = requestId?.length ?? 1;
-  violations.check(idLength <= requestIdLengthMax, 'request_id', `at most ${requestIdLengthMax} characters`, requestId);
+  checkRequest(request, violations);
+  const { requestId, ...placing } = request;
   if (violations.isEmpty) {
-    const made = await store.findRequested(requestId, requestDigest(resolveSpec(draft)));
+    const made = await store.findRequested(requestId, requestDigest(resolveSpec(draft), placing));
     if (made) {
       return made;
     }
@@ -66,14 +83,30 @@ export async function createJob(
   return store.create({
     id: newId(asked.publish.model),
     requestId,
-    requestDigest: requestDigest(asked),
+    requestDigest: requestDigest(asked, placing),
+    ...placing,
     spec: { ...asked, dataset: pipeline!.datasetVersion },
     pipeline: pipeline!,
   });
 }
 
-function requestDigest(asked: TrainingSpec): string {
-  return digestOf(JSON.stringify(asked));
+function checkRequest({ requestId, owner, priority, labels }: JobRequest, violations: Violations): void {
+  const text = `at most ${textLengthMax} characters`;
+  violations.check((requestId?.length ?? 0) <= textLengthMax, 'request_id', text, requestId);
+  violations.check(owner.length <= textLengthMax, 'owner', text, owner);
+  const range = `from ${-priorityMax} to ${priorityMax}`;
+  violations.check(Math.abs(priority) <= priorityMax, 'priority', range, priority);
+  const names = Object.keys(labels);
+  violations.check(names.length <= labelsMax, 'labels', `at most ${labelsMax} names`, names.length);
+  for (const name of names.slice(0, labelsMax)) {
+    const isName = violations.check(labelPattern.test(name), 'labels', `named by ${labelRule}`, name);
+    violations.check(!isName || labels[name]!.length <= textLengthMax, `labels.${name}`, text, labels[name]);
+  }
+}
+
+function requestDigest(asked: TrainingSpec, placing: Placing): string {
+  const labels = Object.entries(placing.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return digestOf(JSON.stringify([asked, { ...placing, labels }]));
 }
 
 /** Says which model it is for; the rest keeps it apart from every other job, of other data folders too. */

@@ -4,16 +4,11 @@ import { RpcError } from '../../proto/index.js';
 import { isDiskFull, ServiceError } from '../platform/errors.js';
 import { EventWriter } from './event-writer.js';
 import type { Happening, JobError, RunnableJob } from './job.js';
-import type { JobStore } from './job-store.js';
-import { type RunDependencies, TrainingRun } from './training-run.js';
+import { isEndState, type JobState } from './job-state.js';
+import type { ClaimedJob, JobStore } from './job-store.js';
+import { type RunDependencies, type RunSignals, TrainingRun } from './training-run.js';
 
-/** Why a run may be stopped from outside. */
-export interface RunSignals {
-  /** Its job was cancelled. */
-  cancelled: AbortSignal;
-  /** The service stops; the job goes on when it starts again. */
-  stopping: AbortSignal;
-}
+type StateChange = Happening & { kind: 'stateChange' };
 
 const diskFullRetryMs = 5_000;
 
@@ -24,48 +19,68 @@ export class JobRunner {
     private readonly dependencies: RunDependencies,
   ) {}
 
-  /** @param interrupted whether an earlier process has begun the job */
-  async run(job: RunnableJob, interrupted: boolean, signals: RunSignals): Promise<void> {
-    const { log, checkpoints } = this.dependencies;
+  /** @param threads of the engine */
+  async run({ job, isBegun }: ClaimedJob, threads: number, signals: RunSignals): Promise<void> {
+    const { log } = this.dependencies;
     const events = new EventWriter((happenings) => this.store.append(job.number, happenings));
-    log.info({ job: job.id, interrupted }, 'job begins');
-    const end = await this.#endOf(job, events, interrupted, signals);
+    log.info({ job: job.id, isBegun, threads }, 'job begins');
+    const end = await this.#endOf(job, events, { isBegun, threads }, signals);
     await events.settle();
-    if (end === null || !(await this.#record(job, end, signals.stopping))) {
+    const kept = end && (await this.#record(job, end, signals.stopping));
+    if (kept === null) {
       log.info({ job: job.id }, 'job interrupted, it goes on after the next start');
       return;
     }
-    log.info({ job: job.id, end }, 'job ended');
-    await checkpoints.remove(job.id);
+    log.info({ job: job.id, end, state: kept }, 'job stops');
+    if (isEndState(kept)) {
+      await this.release(job.id);
+    }
   }
 
-  /** What the job ends with, or null when the service stops first. */
+  /** Removes what a job that has ended needs no more. */
+  async release(jobId: string): Promise<void> {
+    await this.dependencies.checkpoints.remove(jobId);
+  }
+
+  /** What the job stops with, or null when the service stops first. */
   async #endOf(
     job: RunnableJob,
     events: EventWriter,
-    interrupted: boolean,
-    { cancelled, stopping }: RunSignals,
-  ): Promise<Happening | null> {
-    const signal = AbortSignal.any([cancelled, stopping]);
+    { isBegun, threads }: { isBegun: boolean; threads: number },
+    signals: RunSignals,
+  ): Promise<StateChange | null> {
+    const { cancelled, paused, stopping } = signals;
     try {
-      signal.throwIfAborted();
-      const run = new TrainingRun(job, events, this.dependencies, signal);
-      const modelVersion = await run.complete(interrupted);
+      AbortSignal.any([cancelled, stopping]).throwIfAborted();
+      if (job.state !== 'publishing') {
+        paused.throwIfAborted();
+      }
+      const run = new TrainingRun(job, threads, events, this.dependencies, signals);
+      const modelVersion = await run.complete(isBegun);
       return { kind: 'stateChange', state: 'succeeded', modelVersion };
     } catch (error) {
       if (cancelled.aborted) {
         return { kind: 'stateChange', state: 'cancelled' };
       }
-      return stopping.aborted ? null : { kind: 'stateChange', state: 'failed', error: this.#explain(job, error) };
+      if (stopping.aborted) {
+        return null;
+      }
+      // Whatever else went wrong in this moment will go wrong again when the job goes on.
+      return paused.aborted
+        ? { kind: 'stateChange', state: 'paused' }
+        : { kind: 'stateChange', state: 'failed', error: this.#explain(job, error) };
     }
   }
 
-  /** Keeps the end; on a full disk tries until there is room or the service stops. Answers whether it is kept. */
-  async #record(job: RunnableJob, end: Happening, stopping: AbortSignal): Promise<boolean> {
+  /** Keeps the end; on a full disk tries until there is room or the service stops. Answers the state kept, or null. */
+  async #record(job: RunnableJob, end: StateChange, stopping: AbortSignal): Promise<JobState | null> {
     for (;;) {
       try {
+        if (end.state === 'paused') {
+          return await this.store.keepPause(job.number);
+        }
         await this.store.append(job.number, [end]);
-        return true;
+        return end.state;
       } catch (error) {
         if (!isDiskFull(error)) {
           throw error;
@@ -73,7 +88,7 @@ export class JobRunner {
         this.dependencies.log.error({ job: job.id, err: error, end }, 'disk full, the end of a job cannot be kept');
       }
       if (stopping.aborted) {
-        return false;
+        return null;
       }
       await delay(diskFullRetryMs, undefined, { signal: stopping }).catch(() => undefined);
     }

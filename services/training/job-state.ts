@@ -5,34 +5,37 @@ export type JobState =
   | 'training'
   | 'testing'
   | 'publishing'
+  | 'paused'
   | 'succeeded'
   | 'failed'
   | 'cancelled';
 
-export const jobStates: readonly JobState[] = [
-  'queued',
-  'preparing',
-  'training',
-  'testing',
-  'publishing',
-  'succeeded',
-  'failed',
-  'cancelled',
-];
-
-/** What may follow: a job goes on, fails, is cancelled, or is prepared anew after an interruption. Nothing follows an end. */
+/**
+ * What may follow: a job goes on, fails, is cancelled, is paused, or is prepared anew after an interruption. A paused one
+ * queues again. Nothing follows an end.
+ */
 const nextStates: Record<JobState, readonly JobState[]> = {
-  queued: ['preparing', 'failed', 'cancelled'],
+  queued: ['preparing', 'paused', 'failed', 'cancelled'],
   // A job that was interrupted after its last epoch, or after its test, has no need of what comes before.
-  preparing: ['training', 'testing', 'publishing', 'preparing', 'failed', 'cancelled'],
+  preparing: ['training', 'testing', 'publishing', 'preparing', 'paused', 'failed', 'cancelled'],
   // Without rows to test on, publishing follows at once.
-  training: ['testing', 'publishing', 'preparing', 'failed', 'cancelled'],
-  testing: ['publishing', 'preparing', 'failed', 'cancelled'],
-  publishing: ['succeeded', 'preparing', 'failed', 'cancelled'],
+  training: ['testing', 'publishing', 'preparing', 'paused', 'failed', 'cancelled'],
+  testing: ['publishing', 'preparing', 'paused', 'failed', 'cancelled'],
+  // Paused only in the moment before the registry is asked.
+  publishing: ['succeeded', 'preparing', 'paused', 'failed', 'cancelled'],
+  paused: ['queued', 'cancelled'],
   succeeded: [],
   failed: [],
   cancelled: [],
 };
+
+export const jobStates = Object.keys(nextStates) as readonly JobState[];
+
+/** States of a job that nothing will happen to any more. */
+export const endStates = jobStates.filter(isEndState);
+
+/** States of a job that somebody runs, or ran when the service was interrupted. */
+export const runningStates = ['preparing', 'training', 'testing', 'publishing'] as const satisfies readonly JobState[];
 
 export function isEndState(state: JobState): boolean {
   return nextStates[state].length === 0;

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable, Transaction } from '../platform/database.js';
+import type { Kysely } from '../platform/database.js';
 import { ServiceError } from '../platform/errors.js';
 import {
   applyEvent,
@@ -8,11 +8,15 @@ import {
   type TrainingEvent,
   type TrainingJob,
 } from './job.js';
-import { isEndState, type JobState, jobStates } from './job-state.js';
+import { keepClaim, selectNext } from './job-claim.js';
+import type { Placing } from './job-creation.js';
+import { refuseCancel, refuseDelete, refusePause, refuseResume } from './job-refusal.js';
+import { changesOf, jobColumns, type Query, selectJob, toJob } from './job-row.js';
+import { endStates, type JobState, jobStates } from './job-state.js';
 import type { Schema } from './schema.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
-export interface NewJob {
+export interface NewJob extends Placing {
   id: string;
   requestId: string | null;
   requestDigest: string;
@@ -20,16 +24,17 @@ export interface NewJob {
   pipeline: FittedPipeline;
 }
 
-/** All but the pipeline, which may hold large vocabularies and is needed for a run only. */
-const jobColumns = [
-  ...(['number', 'id', 'spec', 'state', 'epochsDone', 'latestSequence', 'cancelRequested', 'createTimeMs'] as const),
-  ...(['startTimeMs', 'endTimeMs', 'error', 'modelVersion', 'latestEpoch', 'test'] as const),
-] satisfies (keyof Schema['jobs'])[];
+export interface ClaimedJob {
+  job: RunnableJob;
+  /** Whether it was begun before, and may have a checkpoint to go on from. */
+  isBegun: boolean;
+}
 
-type JobRow = Pick<Selectable<Schema['jobs']>, (typeof jobColumns)[number]>;
-type Query = Kysely<Schema> | Transaction<Schema>;
-
-const endStates = jobStates.filter(isEndState);
+/** What a running job is to do at its next step. */
+export interface Wishes {
+  cancel: boolean;
+  pause: boolean;
+}
 
 /**
  * Jobs and their events. Events get their numbers in the transaction that keeps them, together with what they change in the
@@ -45,7 +50,7 @@ export class JobStore {
     private readonly unfinishedMax = 1_000,
   ) {}
 
-  /** Calls `listener` with a job's number after every commit of events; returns how to stop that. */
+  /** Calls `listener` with a job's number after every commit of events, and its removal; returns how to stop that. */
   onEvents(listener: (jobNumber: number) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -61,7 +66,9 @@ export class JobStore {
       await this.#requireRoom(query);
       const row = {
         ...given,
+        labels: JSON.stringify(given.labels),
         spec: JSON.stringify(given.spec),
+        model: given.spec.publish.model,
         pipeline: JSON.stringify(given.pipeline),
         state: 'queued',
         epochsDone: 0,
@@ -148,57 +155,105 @@ export class JobStore {
   /** Numbers and keeps what has happened to a job, in one transaction. */
   async append(jobNumber: number, happenings: Happening[]): Promise<void> {
     await this.#change(async (query) => {
-      const row = await query
-        .selectFrom('jobs')
-        .select(jobColumns)
-        .where('number', '=', jobNumber)
-        .executeTakeFirstOrThrow();
-      await this.#record(query, toJob(row), happenings);
+      await this.#record(query, await selectNumber(query, jobNumber), happenings);
       return [undefined, jobNumber];
     });
   }
 
-  /** Takes the oldest job that has not ended. One that waited in the queue is `preparing` from then on. */
-  async claimNext(): Promise<{ job: RunnableJob; interrupted: boolean } | null> {
-    return this.#change(async (query) => {
-      const row = await query
-        .selectFrom('jobs')
-        .selectAll()
-        .where('state', 'not in', endStates)
-        .orderBy('number')
-        .limit(1)
-        .executeTakeFirst();
-      if (!row) {
+  /**
+   * Takes the job to run next, if there is one. One that waited in the queue is `preparing` from then on.
+   * @param running numbers of the jobs that this process runs already
+   */
+  async claimNext(running: readonly number[] = []): Promise<ClaimedJob | null> {
+    return this.#change<ClaimedJob | null>(async (query) => {
+      const number = await selectNext(query, running);
+      if (number === null) {
         return [null, null];
       }
-      const found = toJob(row);
-      const interrupted = found.state !== 'queued';
-      const job = interrupted ? found : await this.#record(query, found, [{ kind: 'stateChange', state: 'preparing' }]);
+      const row = await query.selectFrom('jobs').selectAll().where('number', '=', number).executeTakeFirstOrThrow();
+      await keepClaim(query, number);
+      const found = { ...toJob(row), attemptCount: row.attemptCount + 1 };
+      const isQueued = found.state === 'queued';
+      const job = isQueued ? await this.#record(query, found, [{ kind: 'stateChange', state: 'preparing' }]) : found;
       const pipeline = JSON.parse(row.pipeline) as FittedPipeline;
-      return [{ job: { ...job, pipeline }, interrupted }, interrupted ? null : row.number];
+      return [{ job: { ...job, pipeline }, isBegun: row.attemptCount > 0 }, isQueued ? number : null];
     });
   }
 
-  /** Ends a queued job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
+  /** Ends a queued or paused job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
   async requestCancel(id: string): Promise<TrainingJob> {
     return this.#change(async (query) => {
       const job = await selectJob(query, id);
       refuseCancel(job);
       await query.updateTable('jobs').set({ cancelRequested: 1 }).where('number', '=', job.number).execute();
-      if (job.state === 'queued') {
+      if (job.state === 'queued' || job.state === 'paused') {
         await this.#record(query, job, [{ kind: 'stateChange', state: 'cancelled' }]);
       }
       return [await selectJob(query, id), job.number];
     });
   }
 
-  async isCancelRequested(jobNumber: number): Promise<boolean> {
+  /** Pauses a queued job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
+  async requestPause(id: string): Promise<TrainingJob> {
+    return this.#change(async (query) => {
+      const job = await selectJob(query, id);
+      refusePause(job);
+      await query.updateTable('jobs').set({ pauseRequested: 1 }).where('number', '=', job.number).execute();
+      if (job.state === 'queued') {
+        await this.#record(query, job, [{ kind: 'stateChange', state: 'paused' }]);
+      }
+      return [await selectJob(query, id), job.number];
+    });
+  }
+
+  /** Queues a paused job; of one that is still to be paused it takes that back. FAILED_PRECONDITION of any other. */
+  async requestResume(id: string): Promise<TrainingJob> {
+    return this.#change(async (query) => {
+      const job = await selectJob(query, id);
+      refuseResume(job);
+      await query.updateTable('jobs').set({ pauseRequested: 0 }).where('number', '=', job.number).execute();
+      if (job.state === 'paused') {
+        await this.#record(query, job, [{ kind: 'stateChange', state: 'queued' }]);
+      }
+      return [await selectJob(query, id), job.number];
+    });
+  }
+
+  /** What was asked of a running job. */
+  async wishes(jobNumber: number): Promise<Wishes> {
     const row = await this.database
       .selectFrom('jobs')
-      .select('cancelRequested')
+      .select(['cancelRequested', 'pauseRequested'])
       .where('number', '=', jobNumber)
       .executeTakeFirstOrThrow();
-    return row.cancelRequested === 1;
+    return { cancel: row.cancelRequested === 1, pause: row.pauseRequested === 1 };
+  }
+
+  /**
+   * Keeps that a running job has stopped because it was to pause. What was asked of it in the meantime counts: one that was
+   * cancelled ends, and one that was resumed queues.
+   */
+  async keepPause(jobNumber: number): Promise<JobState> {
+    return this.#change(async (query) => {
+      const before = await selectNumber(query, jobNumber);
+      const states: JobState[] = before.cancelRequested
+        ? ['cancelled']
+        : ['paused', ...(before.pauseRequested ? [] : (['queued'] as const))];
+      const happenings = states.map((state): Happening => ({ kind: 'stateChange', state }));
+      const { state } = await this.#record(query, before, happenings);
+      return [state, jobNumber];
+    });
+  }
+
+  /** Removes a job that has ended, with its events. FAILED_PRECONDITION of any other. */
+  async remove(id: string): Promise<void> {
+    await this.#change(async (query) => {
+      const job = await selectJob(query, id);
+      refuseDelete(job);
+      await query.deleteFrom('events').where('job', '=', job.number).execute();
+      await query.deleteFrom('jobs').where('number', '=', job.number).execute();
+      return [undefined, job.number];
+    });
   }
 
   async #requireRoom(query: Query): Promise<void> {
@@ -222,14 +277,7 @@ export class JobStore {
       events.push(event);
     }
     await insertEvents(query, job.number, events);
-    const { state, epochsDone, latestSequence, startTimeMs, endTimeMs, modelVersion } = job;
-    const changes = {
-      ...{ state, epochsDone, latestSequence, startTimeMs, endTimeMs, modelVersion },
-      error: toJson(job.error),
-      latestEpoch: toJson(job.latestEpoch),
-      test: toJson(job.test),
-    };
-    await query.updateTable('jobs').set(changes).where('number', '=', job.number).execute();
+    await query.updateTable('jobs').set(changesOf(job)).where('number', '=', job.number).execute();
     return job;
   }
 
@@ -245,24 +293,12 @@ export class JobStore {
   }
 }
 
-/** Of a job that publishes, the registry may have the version already: cancelling could no longer undo it. */
-function refuseCancel({ id, state, spec }: TrainingJob): void {
-  if (isEndState(state)) {
-    const message = `The job trainingJobs/${id} cannot be cancelled: it has ${state === 'cancelled' ? 'been cancelled already' : state}.`;
-    throw new ServiceError('FAILED_PRECONDITION', 'JOB_ENDED', message);
-  }
-  if (state === 'publishing') {
-    const message = `The job trainingJobs/${id} cannot be cancelled: it is publishing its version of ${spec.publish.model}, and ends once the registry has answered.`;
-    throw new ServiceError('FAILED_PRECONDITION', 'JOB_PUBLISHING', message);
-  }
-}
-
-async function selectJob(query: Query, id: string): Promise<TrainingJob> {
-  const row = await query.selectFrom('jobs').select(jobColumns).where('id', '=', id).executeTakeFirst();
-  if (!row) {
-    const message = `There is no job trainingJobs/${id}. List the jobs for those that are there.`;
-    throw new ServiceError('NOT_FOUND', 'TRAINING_JOB_NOT_FOUND', message);
-  }
+async function selectNumber(query: Query, jobNumber: number): Promise<TrainingJob> {
+  const row = await query
+    .selectFrom('jobs')
+    .select(jobColumns)
+    .where('number', '=', jobNumber)
+    .executeTakeFirstOrThrow();
   return toJob(row);
 }
 
@@ -280,7 +316,7 @@ async function selectRequested(
     .where('requestId', '=', requestId)
     .executeTakeFirst();
   if (row && row.requestDigest !== requestDigest) {
-    const message = `The request id ${JSON.stringify(requestId)} made trainingJobs/${row.id} from another spec. Use a new id.`;
+    const message = `The request id ${JSON.stringify(requestId)} made trainingJobs/${row.id} from another spec, or for another place in the queue. Use a new id.`;
     throw new ServiceError('ALREADY_EXISTS', 'REQUEST_ID_REUSED', message);
   }
   return row ? toJob(row) : null;
@@ -294,31 +330,4 @@ async function insertEvents(query: Query, job: number, events: TrainingEvent[]):
     }));
     await query.insertInto('events').values(rows).execute();
   }
-}
-
-function toJob(row: JobRow): TrainingJob {
-  return {
-    number: row.number,
-    id: row.id,
-    spec: JSON.parse(row.spec),
-    state: row.state as JobState,
-    epochsDone: row.epochsDone,
-    latestSequence: row.latestSequence,
-    cancelRequested: row.cancelRequested === 1,
-    createTimeMs: row.createTimeMs,
-    startTimeMs: row.startTimeMs,
-    endTimeMs: row.endTimeMs,
-    error: fromJson(row.error),
-    modelVersion: row.modelVersion,
-    latestEpoch: fromJson(row.latestEpoch),
-    test: fromJson(row.test),
-  };
-}
-
-function toJson(value: object | null): string | null {
-  return value === null ? null : JSON.stringify(value);
-}
-
-function fromJson<T>(text: string | null): T | null {
-  return text === null ? null : (JSON.parse(text) as T);
 }

@@ -36,7 +36,7 @@ export async function* watchJob(
   try {
     let sequence = afterSequence;
     while (!signal.aborted) {
-      news.read();
+      const hadNews = news.read();
       const page = await store.events(job.number, sequence, pageLength);
       for (const event of page) {
         yield event;
@@ -46,6 +46,10 @@ export async function* watchJob(
         sequence = event.sequence;
       }
       if (page.length === 0) {
+        if (hadNews) {
+          // Throws if the news was that the job has been deleted.
+          await store.get(id);
+        }
         await news.wait();
       }
     }
@@ -74,9 +78,11 @@ class News {
     signal.addEventListener('abort', this.#onAbort);
   }
 
-  /** From here on, what comes is new. */
-  read(): void {
+  /** Whether there was any since the last call. From here on, what comes is new. */
+  read(): boolean {
+    const hadNews = this.#unread;
     this.#unread = false;
+    return hadNews;
   }
 
   async wait(): Promise<void> {

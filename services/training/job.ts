@@ -8,13 +8,23 @@ export interface TrainingJob {
   number: number;
   /** ID of `trainingJobs/ID`. */
   id: string;
+  /** Who is served in turn with others; empty is an owner too. */
+  owner: string;
+  /** Higher goes first. */
+  priority: number;
+  labels: Record<string, string>;
   spec: TrainingSpec;
   state: JobState;
   epochsDone: number;
   latestSequence: number;
   cancelRequested: boolean;
+  pauseRequested: boolean;
+  /** How often it was begun. */
+  attemptCount: number;
   createTimeMs: number;
   startTimeMs: number | null;
+  /** When it was paused last. */
+  pauseTimeMs: number | null;
   endTimeMs: number | null;
   error: JobError | null;
   /** `models/NAME/versions/N` */
@@ -40,7 +50,7 @@ export type Happening =
   | ({ kind: 'step' } & StepMetrics)
   | ({ kind: 'epoch' } & EpochMetrics)
   | ({ kind: 'test' } & TestMetrics)
-  | { kind: 'resumed'; epochsDone: number };
+  | { kind: 'resumed'; epochsDone: number; stepsDone: number };
 
 export interface TrainingEvent {
   /** 1, 2, 3, ... without gaps within a job. */
@@ -88,6 +98,7 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
       next.state = enterState(job.state, happening.state);
       next.error = happening.error ?? null;
       next.modelVersion = happening.modelVersion ?? null;
+      next.pauseTimeMs = happening.state === 'paused' ? timeMs : job.pauseTimeMs;
       next.startTimeMs ??= happening.state === 'preparing' ? timeMs : null;
       next.endTimeMs = isEndState(happening.state) ? timeMs : null;
       break;

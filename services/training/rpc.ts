@@ -27,8 +27,9 @@ export function trainingService(
   creation: JobCreationDependencies,
 ): ImplementedContract {
   return implement(contracts.training, {
-    async CreateTrainingJob({ spec, requestId }, { signal }) {
-      const job = await createJob(creation, toDraft(spec), requestId || null, signal);
+    async CreateTrainingJob({ spec, requestId, owner, priority, labels }, { signal }) {
+      const request = { requestId: requestId || null, owner, priority, labels };
+      const job = await createJob(creation, toDraft(spec), request, signal);
       queue.wake();
       return toJobMessage(job);
     },
@@ -43,6 +44,16 @@ export function trainingService(
     },
     async CancelTrainingJob({ name }) {
       return toJobMessage(await queue.cancel(jobName.parse(name, 'name').job));
+    },
+    async PauseTrainingJob({ name }) {
+      return toJobMessage(await queue.pause(jobName.parse(name, 'name').job));
+    },
+    async ResumeTrainingJob({ name }) {
+      return toJobMessage(await queue.resume(jobName.parse(name, 'name').job));
+    },
+    async DeleteTrainingJob({ name }) {
+      await queue.remove(jobName.parse(name, 'name').job);
+      return {};
     },
     async *WatchTrainingJob({ name, afterSequence }, { signal, stopping }) {
       const { job } = jobName.parse(name, 'name');
@@ -67,6 +78,7 @@ const stateNames = {
   training: 'STATE_TRAINING',
   testing: 'STATE_TESTING',
   publishing: 'STATE_PUBLISHING',
+  paused: 'STATE_PAUSED',
   succeeded: 'STATE_SUCCEEDED',
   failed: 'STATE_FAILED',
   cancelled: 'STATE_CANCELLED',
@@ -75,13 +87,18 @@ const stateNames = {
 function toJobMessage(job: TrainingJob): JobMessage {
   return {
     name: jobName.format({ job: job.id }),
+    owner: job.owner,
+    priority: job.priority,
+    labels: job.labels,
     spec: toSpecMessage(job.spec),
     state: stateNames[job.state],
     epochsDone: job.epochsDone,
     latestSequence: job.latestSequence,
     createTime: toTimestamp(job.createTimeMs),
     startTime: toTime(job.startTimeMs),
+    pauseTime: toTime(job.pauseTimeMs),
     endTime: toTime(job.endTimeMs),
+    attemptCount: job.attemptCount,
     error: toStatus(job.error),
     modelVersion: job.modelVersion ?? '',
     latestEpoch: job.latestEpoch && toEpochMessage(job.latestEpoch),
@@ -111,7 +128,7 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
     case 'test':
       return { ...numbered, test: { ...happening, accuracy: happening.accuracy ?? undefined } };
     case 'resumed':
-      return { ...numbered, resumed: { epochsDone: happening.epochsDone } };
+      return { ...numbered, resumed: happening };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Generated, Migrations } from '../platform/database.js';
+import { type Generated, type Migrations, sql } from '../platform/database.js';
 
 /** Tables of the training service. Times are milliseconds since 1970. */
 export interface Schema {
@@ -17,8 +17,20 @@ export interface Schema {
     latestSequence: number;
     /** 0 or 1. */
     cancelRequested: number;
+    /** 0 or 1. */
+    pauseRequested: Generated<number>;
+    owner: string;
+    priority: number;
+    /** JSON of texts by name. */
+    labels: string;
+    /** `models/NAME` that is published to. */
+    model: string;
+    attemptCount: Generated<number>;
+    /** Grows with every claim, over all jobs; 0 before the first. */
+    claimOrder: Generated<number>;
     createTimeMs: number;
     startTimeMs: number | null;
+    pauseTimeMs: number | null;
     endTimeMs: number | null;
     /** JSON of `JobError`. */
     error: string | null;
@@ -29,6 +41,8 @@ export interface Schema {
     test: string | null;
   };
   events: {
+    /** Grows with every event, over all jobs; none is given twice, though there may be gaps. */
+    position: Generated<number>;
     job: number;
     sequence: number;
     timeMs: number;
@@ -72,6 +86,44 @@ export const migrations: Migrations = {
         .addColumn('happening', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('eventsKey', ['job', 'sequence'])
         .execute();
+    },
+  },
+  '2026-02-queue': {
+    async up(database) {
+      const jobs = () => database.schema.alterTable('jobs');
+      const added = [
+        jobs().addColumn('owner', 'text', (column) => column.notNull().defaultTo('')),
+        jobs().addColumn('priority', 'integer', (column) => column.notNull().defaultTo(0)),
+        jobs().addColumn('labels', 'text', (column) => column.notNull().defaultTo('{}')),
+        jobs().addColumn('model', 'text', (column) => column.notNull().defaultTo('')),
+        jobs().addColumn('pauseRequested', 'integer', (column) => column.notNull().defaultTo(0)),
+        jobs().addColumn('pauseTimeMs', 'bigint'),
+        jobs().addColumn('attemptCount', 'integer', (column) => column.notNull().defaultTo(0)),
+        jobs().addColumn('claimOrder', 'bigint', (column) => column.notNull().defaultTo(0)),
+      ];
+      for (const column of added) {
+        await column.execute();
+      }
+      await sql`update jobs set model = spec -> 'publish' ->> 'model'`.execute(database);
+      await sql`update jobs set "attemptCount" = 1 where "startTimeMs" is not null`.execute(database);
+      await database.schema.createIndex('jobsByOwner').on('jobs').columns(['owner', 'claimOrder']).execute();
+      await database.schema.createIndex('jobsByTurn').on('jobs').column('claimOrder').execute();
+      await database.schema.alterTable('events').renameTo('oldEvents').execute();
+      await database.schema
+        .createTable('events')
+        .addColumn('position', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('job', 'integer', (column) => column.notNull().references('jobs.number'))
+        .addColumn('sequence', 'bigint', (column) => column.notNull())
+        .addColumn('timeMs', 'bigint', (column) => column.notNull())
+        .addColumn('kind', 'text', (column) => column.notNull())
+        .addColumn('happening', 'text', (column) => column.notNull())
+        .addUniqueConstraint('eventsOfJob', ['job', 'sequence'])
+        .execute();
+      await sql`insert into events (job, sequence, "timeMs", kind, happening)
+        select job, sequence, "timeMs", kind, happening from "oldEvents" order by "timeMs", job, sequence`.execute(
+        database,
+      );
+      await database.schema.dropTable('oldEvents').execute();
     },
   },
 };

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import path from 'node:path';
+import { availableCores } from '../../native/index.js';
 import { serviceAddress, servicePort } from '../platform/config.js';
 import { openDatabase } from '../platform/database.js';
 import { lockFolder } from '../platform/folder-lock.js';
@@ -9,7 +10,7 @@ import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
 import { CheckpointStore } from './checkpoint-store.js';
 import type { TrainingConfig } from './config.js';
-import { JobQueue } from './job-queue.js';
+import { JobQueue, shareCores } from './job-queue.js';
 import { JobRunner } from './job-runner.js';
 import { JobStore } from './job-store.js';
 import { PreprocessingClient } from './preprocessing-client.js';
@@ -42,7 +43,7 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     teardown.add(() => registry.close());
     const metrics = new TrainingMetrics(() => store.countByState());
     const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
-    const queue = new JobQueue(store, runner, log);
+    const queue = new JobQueue(store, runner, log, shareCores(availableCores(), config.jobsAtOnce));
     const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
     const server = await startServer({
       host: config.host,

@@ -5,7 +5,8 @@ import type { JobState } from './job-state.js';
 export class TrainingMetrics extends Metrics {
   readonly epochs: Counter;
   readonly examples: Counter;
-  readonly examplesPerSecond: Gauge;
+  /** Rows a second of each job in an epoch. */
+  readonly #rates = new Map<string, number>();
 
   constructor(countByState: () => Promise<Record<JobState, number>>) {
     super('training');
@@ -16,10 +17,14 @@ export class TrainingMetrics extends Metrics {
       help: 'Training rows of finished epochs.',
       registers,
     });
-    this.examplesPerSecond = new Gauge({
+    const rates = this.#rates;
+    new Gauge({
       name: 'millrace_training_examples_per_second',
-      help: 'Training rows a second in the running epoch; 0 when nothing is trained.',
+      help: 'Training rows a second in the running epochs of all jobs; 0 when nothing is trained.',
       registers,
+      collect() {
+        this.set([...rates.values()].reduce((sum, rate) => sum + rate, 0));
+      },
     });
     new Gauge({
       name: 'millrace_training_jobs',
@@ -32,5 +37,14 @@ export class TrainingMetrics extends Metrics {
         }
       },
     });
+  }
+
+  /** @param rate rows a second; 0: the job trains no more */
+  setRate(jobId: string, rate: number): void {
+    if (rate > 0) {
+      this.#rates.set(jobId, rate);
+    } else {
+      this.#rates.delete(jobId);
+    }
   }
 }

@@ -1,4 +1,13 @@
-import { EngineError, type Examples, engineInfo, type FeatureBlock, Network, Trainer } from '../../native/index.js';
+import {
+  EngineError,
+  type EpochOptions,
+  type EpochResult,
+  type Examples,
+  engineInfo,
+  type FeatureBlock,
+  Network,
+  Trainer,
+} from '../../native/index.js';
 import { ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
@@ -29,6 +38,16 @@ export interface EpochHistory {
   epochs(jobNumber: number, count: number): Promise<EpochMetrics[]>;
 }
 
+/** Why a run may be stopped from outside. */
+export interface RunSignals {
+  /** Its job was cancelled. */
+  cancelled: AbortSignal;
+  /** Its job is to pause where it stands. */
+  paused: AbortSignal;
+  /** The service stops; the job goes on when it starts again. */
+  stopping: AbortSignal;
+}
+
 export interface RunDependencies {
   history: EpochHistory;
   preprocessing: TensorSource;
@@ -51,6 +70,8 @@ export class TrainingRun {
   #isPublishing = false;
   #test: TestMetrics | null = null;
   #validationSeconds = 0;
+  /** Spent on the epoch that runs before the run was stopped in its midst. */
+  #earlierSeconds = 0;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
   /** The checkpoint being written while the next epoch runs; null when none is. */
   #writing: Promise<void> | null = null;
@@ -58,28 +79,35 @@ export class TrainingRun {
   readonly #failure = new AbortController();
   /** Ends the run within a step: because its owner wants it, or because of a failure. */
   readonly #signal: AbortSignal;
+  /** The same, or to pause: that is not done in the midst of what a checkpoint cannot hold. */
+  readonly #signalOrPause: AbortSignal;
+  /** When the newest epoch event is kept: no checkpoint may be ahead of it. */
+  #told: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly job: RunnableJob,
+    threads: number,
     private readonly events: EventWriter,
     private readonly dependencies: RunDependencies,
-    signal: AbortSignal,
+    private readonly signals: RunSignals,
   ) {
     const { spec, pipeline } = job;
     const layers = spec.layers.map((layer) => ({ type: 'dense' as const, ...layer }));
     this.#network = Network.create({ inputs: pipeline.featureCount, layers }, spec.seed);
     const { loss, optimizer, batchSize, seed } = spec;
-    this.#trainer = new Trainer(this.#network, { loss, optimizer, batchSize, seed, threads: 0 });
-    this.#signal = AbortSignal.any([signal, this.#failure.signal]);
+    this.#trainer = new Trainer(this.#network, { loss, optimizer, batchSize, seed, threads });
+    const { cancelled, stopping, paused } = signals;
+    this.#signal = AbortSignal.any([cancelled, stopping, this.#failure.signal]);
+    this.#signalOrPause = AbortSignal.any([this.#signal, paused]);
   }
 
   /**
-   * @param interrupted whether an earlier process has begun this job
+   * @param isBegun whether the job was begun before
    * @returns `models/NAME/versions/N`
    */
-  async complete(interrupted: boolean): Promise<string> {
+  async complete(isBegun: boolean): Promise<string> {
     try {
-      if (interrupted) {
+      if (isBegun) {
         await this.#resume();
       }
       await this.#trainAndTest();
@@ -91,7 +119,7 @@ export class TrainingRun {
       throw this.#failure.signal.reason;
     } finally {
       await this.#writing?.catch(() => undefined);
-      this.dependencies.metrics.examplesPerSecond.set(0);
+      this.dependencies.metrics.setRate(this.job.id, 0);
       this.#trainer.dispose();
       this.#network.dispose();
     }
@@ -106,13 +134,15 @@ export class TrainingRun {
     const checkpoint = await this.dependencies.checkpoints.read(this.job.id);
     if (checkpoint && this.#load(checkpoint)) {
       this.#epochsDone = checkpoint.epochsDone;
+      this.#earlierSeconds = checkpoint.epochSeconds;
     }
     if (this.#epochsLeft === 0) {
       this.#test = this.job.test;
     }
-    this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone });
+    const stepsDone = this.#trainer.position.step;
+    this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone, stepsDone });
     this.#isPublishing = this.job.state === 'publishing' && this.#epochsLeft === 0;
-    if (!this.#isPublishing) {
+    if (!this.#isPublishing && this.job.state !== 'preparing') {
       this.#enter('preparing');
     }
   }
@@ -146,6 +176,7 @@ export class TrainingRun {
       this.#enter('training');
       while (this.#epochsLeft > 0) {
         await this.#trainEpoch(train, validation);
+        this.signals.paused.throwIfAborted();
       }
     }
     if (test) {
@@ -165,9 +196,10 @@ export class TrainingRun {
       return null;
     }
     const { preprocessing, log } = this.dependencies;
+    const signal = this.#signalOrPause;
     const tensors = await retryWhileUnavailable(
-      () => preprocessing.tensors(pipeline, spec.pipeline.labelKind!, split, this.#signal),
-      { signal: this.#signal, log, service: 'preprocessing' },
+      () => preprocessing.tensors(pipeline, spec.pipeline.labelKind!, split, signal),
+      { signal, log, service: 'preprocessing' },
     );
     const { rows, features: data, targets } = tensors;
     const { featureCount: columns, featureScale: scale, featureOffset: offset } = pipeline;
@@ -183,12 +215,11 @@ export class TrainingRun {
     const epoch = this.#epochsDone + 1;
     const epochs = this.job.spec.epochs;
     const position = { epoch, epochs, examplesPerEpoch: train.rows };
-    const result = await this.#trainer.trainEpoch(train, {
+    const result = await this.#trainUntilStopped(train, {
       epoch,
       progressIntervalMs,
-      signal: this.#signal,
       onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond }) => {
-        metrics.examplesPerSecond.set(examplesPerSecond);
+        metrics.setRate(this.job.id, examplesPerSecond);
         if (!this.#isStepDue()) {
           return;
         }
@@ -203,7 +234,9 @@ export class TrainingRun {
     const begin = performance.now();
     const validated = validation && (await this.#evaluate(validation));
     this.#validationSeconds = validation ? (performance.now() - begin) / 1_000 : 0;
-    const { loss, seconds, examples } = result;
+    const { loss, examples } = result;
+    const seconds = this.#earlierSeconds + result.seconds;
+    this.#earlierSeconds = 0;
     const pace = { examplesPerSecond: rate(examples, seconds), validationSeconds: this.#validationSeconds };
     this.#epochsDone = epoch;
     await this.#keep({
@@ -215,6 +248,31 @@ export class TrainingRun {
     });
     metrics.epochs.inc();
     metrics.examples.inc(examples);
+  }
+
+  /** The whole epoch. A run that is stopped in its midst, to go on later, keeps a checkpoint of the very step. */
+  async #trainUntilStopped(train: Examples, options: Omit<EpochOptions, 'signal'>): Promise<EpochResult> {
+    const begin = performance.now();
+    try {
+      return await this.#trainer.trainEpoch(train, { ...options, signal: this.#signalOrPause });
+    } catch (error) {
+      const isStopped = error instanceof EngineError && error.code === 'CANCELLED';
+      if (isStopped && !this.signals.cancelled.aborted && !this.#failure.signal.aborted) {
+        this.#earlierSeconds += (performance.now() - begin) / 1_000;
+        await this.#keepPosition();
+      }
+      throw error;
+    }
+  }
+
+  async #keepPosition(): Promise<void> {
+    await this.#writing;
+    try {
+      await this.#write();
+    } catch (error) {
+      // What the last checkpoint has not is done again: it gives the same bits.
+      this.dependencies.log.warn({ job: this.job.id, err: error }, 'no checkpoint of the step that the job stops at');
+    }
   }
 
   /** Epochs may be far shorter than the time between two step events. */
@@ -231,19 +289,27 @@ export class TrainingRun {
    * checkpoint is being written, none is begun, except after the last epoch.
    */
   async #keep(metrics: EpochMetrics): Promise<void> {
-    const told = this.events.append({ kind: 'epoch', ...metrics });
-    this.#watch(told);
+    this.#told = this.events.append({ kind: 'epoch', ...metrics });
+    this.#watch(this.#told);
     if (this.#writing && this.#epochsLeft > 0) {
       return;
     }
     await this.#writing;
-    const checkpoint = { epochsDone: this.#epochsDone, trainerState: this.#trainer.saveState() };
-    // Never ahead of the events: a run that goes on from here reports what they say of the epochs before.
-    const writing = told.then(() => this.dependencies.checkpoints.write(this.job.id, checkpoint));
-    this.#writing = writing.finally(() => {
+    this.#writing = this.#write().finally(() => {
       this.#writing = null;
     });
     this.#watch(this.#writing);
+  }
+
+  /** Takes the state at once. Never written ahead of the events: a run that goes on reports what they say of its epochs. */
+  async #write(): Promise<void> {
+    const checkpoint = {
+      epochsDone: this.#epochsDone,
+      epochSeconds: this.#earlierSeconds,
+      trainerState: this.#trainer.saveState(),
+    };
+    await this.#told;
+    await this.dependencies.checkpoints.write(this.job.id, checkpoint);
   }
 
   /** Means over all rows, in slices so that a cancellation is seen in between. */
@@ -273,11 +339,14 @@ export class TrainingRun {
   async #beginPublishing(): Promise<void> {
     // Publishing is repeatable only if the weights are: they must be kept before it begins.
     await this.#writing;
-    if (!this.#isPublishing) {
-      await this.events.append({ kind: 'stateChange', state: 'publishing' });
+    if (this.#isPublishing) {
+      this.#signal.throwIfAborted();
+      return;
     }
-    // A cancellation that was kept before this state has been told by now; none is taken after it.
-    this.#signal.throwIfAborted();
+    this.#signalOrPause.throwIfAborted();
+    await this.events.append({ kind: 'stateChange', state: 'publishing' });
+    // A cancellation or pause that was kept before this state has been told by now; none is taken after it.
+    this.#signalOrPause.throwIfAborted();
   }
 
   async #publish(): Promise<string> {

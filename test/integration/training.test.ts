@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { contracts, createClient } from '../../proto/index.js';
+import { contracts, createClient, fromTimestamp } from '../../proto/index.js';
 import { openDatabase } from '../../services/platform/database.js';
 import type { RunningService } from '../../services/platform/main.js';
 import { readConfig } from '../../services/training/config.js';
@@ -35,8 +35,9 @@ let registry: RegistryClient;
 let service: RunningService;
 let training: TrainingClient;
 
-async function start(): Promise<void> {
+async function start(changes: Record<string, string> = {}): Promise<void> {
   const args = {
+    ...changes,
     'data-dir': dataDir,
     port: '0',
     'stop-grace-ms': '2000',
@@ -314,6 +315,57 @@ describe('CancelTrainingJob', () => {
     });
     registryService = await startRegistryAt(dataDir, port);
     expect(statesOf(await collect(watch(name))).at(-1)).toBe('STATE_SUCCEEDED');
+  });
+});
+
+describe('PauseTrainingJob, ResumeTrainingJob, DeleteTrainingJob', () => {
+  it('pauses in the midst of an epoch, outlives a restart, and goes on to the same weights under the same watch', async () => {
+    const layers = [
+      { units: 256, activation: 'ACTIVATION_RELU' as const },
+      { units: 4, activation: 'ACTIVATION_SOFTMAX' as const },
+    ];
+    const slow = { epochs: 2, network: { layers } };
+    const undisturbed = await create(slow);
+    await collect(watch(undisturbed.name));
+    const { name } = await create(slow);
+    const seen = await collect(watch(name), entered('STATE_TRAINING'));
+    await training.pauseTrainingJob({ name });
+    const more = await collect(watch(name, seen.length), entered('STATE_PAUSED'));
+    const pausedJob = await training.getTrainingJob({ name });
+    expect(pausedJob).toMatchObject({ state: 'STATE_PAUSED', attemptCount: 1, endTime: null });
+    expect(pausedJob.pauseTime).toEqual(more.at(-1)?.time);
+    expect((await rpcFailure(training.deleteTrainingJob({ name }))).details.reason).toBe('JOB_NOT_ENDED');
+    await stop();
+    await start();
+    const rest = collect(watch(name, seen.length + more.length));
+    await training.resumeTrainingJob({ name });
+    expect(statesOf(await rest)).toEqual([
+      ...['STATE_QUEUED', 'STATE_PREPARING', 'STATE_TRAINING', 'STATE_TESTING', 'STATE_PUBLISHING', 'STATE_SUCCEEDED'],
+    ]);
+    const job = await training.getTrainingJob({ name });
+    expect(job).toMatchObject({ attemptCount: 2, pauseTime: pausedJob.pauseTime });
+    expect(await weightsOf(registry, job.modelVersion)).toBe(await weightsOf(registry, 'models/points/versions/1'));
+    await training.deleteTrainingJob({ name });
+    expect((await rpcFailure(training.getTrainingJob({ name }))).code).toBe('NOT_FOUND');
+    expect((await rpcFailure(collect(watch(name)))).code).toBe('NOT_FOUND');
+  });
+});
+
+describe('jobs at once', () => {
+  it('starts a job within 100 ms of its place becoming free, in the order of priorities', async () => {
+    await stop();
+    await start({ 'jobs-at-once': '2' });
+    const [a, b] = [await create({ epochs: endless }), await create({ epochs: endless })];
+    await Promise.all([a, b].map(({ name }) => collect(watch(name), entered('STATE_TRAINING'))));
+    const low = await training.createTrainingJob({ spec: pointsSpec({ epochs: endless }), priority: -1 });
+    const high = await training.createTrainingJob({ spec: pointsSpec({ epochs: endless }), owner: 'ann' });
+    expect([low.state, high.state]).toEqual(['STATE_QUEUED', 'STATE_QUEUED']);
+    await training.cancelTrainingJob({ name: a.name });
+    await collect(watch(high.name), entered('STATE_PREPARING'));
+    const [ended, begun] = [await training.getTrainingJob(a), await training.getTrainingJob(high)];
+    // From the end of one job to the begin of the next, on whatever machine the tests run.
+    expect(fromTimestamp(begun.startTime!) - fromTimestamp(ended.endTime!)).toBeLessThan(100);
+    expect((await training.getTrainingJob(low)).state).toBe('STATE_QUEUED');
   });
 });
 

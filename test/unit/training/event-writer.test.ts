@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EventWriter } from '../../../services/training/event-writer.js';
 import type { Happening } from '../../../services/training/job.js';
 
-const resumed = (epochsDone: number): Happening => ({ kind: 'resumed', epochsDone });
+const resumed = (epochsDone: number): Happening => ({ kind: 'resumed', epochsDone, stepsDone: 0 });
 
 /** Commits that wait to be let through. */
 class Commits {

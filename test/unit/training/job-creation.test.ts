@@ -2,7 +2,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type FieldViolation, RpcError, type StatusName } from '../../../proto/index.js';
 import { openDatabase } from '../../../services/platform/database.js';
-import { createJob } from '../../../services/training/job-creation.js';
+import { createJob, type Placing } from '../../../services/training/job-creation.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
 import type { FittedPipeline, SpecDraft } from '../../../services/training/training-spec.js';
@@ -22,7 +22,11 @@ describe('createJob', () => {
     return () => database.destroy();
   });
 
-  const create = (changes: Partial<SpecDraft> = {}, requestId: string | null = null) => {
+  const create = (
+    changes: Partial<SpecDraft> = {},
+    requestId: string | null = null,
+    placing: Partial<Placing> = {},
+  ) => {
     const preprocessing = {
       fit: async () => {
         fits++;
@@ -30,7 +34,8 @@ describe('createJob', () => {
       },
     };
     const dependencies = { store, preprocessing, memoryBytes: 2 ** 30 };
-    return createJob(dependencies, validDraft(changes), requestId, new AbortController().signal);
+    const request = { requestId, owner: '', priority: 0, labels: {}, ...placing };
+    return createJob(dependencies, validDraft(changes), request, new AbortController().signal);
   };
   const refuse = (code: StatusName, message: string, fieldViolations: FieldViolation[] = []) => {
     answer = () => {
@@ -116,5 +121,27 @@ describe('createJob', () => {
     expect(job).toMatchObject({ state: 'queued', latestSequence: 1 });
     expect(job.id).toMatch(/^mnist-[a-z0-9]{8}$/);
     expect(await store.get(job.id)).toEqual(job);
+  });
+
+  it('refuses an owner, a priority and labels outside of their bounds, all at once', async () => {
+    const labels = { Team: 'x', team: 'y'.repeat(101) };
+    await expect(
+      create({ epochs: 0 }, null, { owner: 'o'.repeat(101), priority: 1_001, labels }),
+    ).rejects.toMatchObject({
+      fieldViolations: [
+        { field: 'spec.epochs' },
+        { field: 'owner', description: expect.stringContaining('at most 100 characters') },
+        { field: 'priority', description: expect.stringContaining('from -1000 to 1000 but received 1001') },
+        { field: 'labels', description: expect.stringContaining('"Team"') },
+        { field: 'labels.team' },
+      ],
+    });
+  });
+
+  it('takes a repeated request for the same whatever the order of its labels, and not with another priority', async () => {
+    const job = await create({}, 'r1', { owner: 'ann', priority: 3, labels: { a: '1', b: '2' } });
+    expect(job).toMatchObject({ owner: 'ann', priority: 3, labels: { a: '1', b: '2' } });
+    expect((await create({}, 'r1', { owner: 'ann', priority: 3, labels: { b: '2', a: '1' } })).id).toBe(job.id);
+    await expect(create({}, 'r1', { owner: 'ann', priority: 4 })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
   });
 });

@@ -13,7 +13,7 @@ import { TrainingMetrics } from '../../../services/training/training-metrics.js'
 import type { ModelPublisher, TensorSource } from '../../../services/training/training-run.js';
 import { resolveSpec, type SpecDraft } from '../../../services/training/training-spec.js';
 import { tempFolder } from '../../support/temp-folder.js';
-import { fittedPipeline, validDraft } from './spec-draft.js';
+import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
 
 const rowCounts = { train: 64, validation: 16, test: 16 };
 const log = createLog('test', 'silent');
@@ -37,6 +37,7 @@ describe('JobRunner', () => {
   let registry: ModelPublisher;
   let preprocessing: TensorSource;
   let cancelled: AbortController;
+  let paused: AbortController;
   let stopping: AbortController;
 
   beforeEach(async () => {
@@ -53,6 +54,7 @@ describe('JobRunner', () => {
     };
     preprocessing = twoClasses;
     cancelled = new AbortController();
+    paused = new AbortController();
     stopping = new AbortController();
     return () => database.destroy();
   });
@@ -62,7 +64,7 @@ describe('JobRunner', () => {
     const spec = resolveSpec(validDraft({ layers, epochs: 3, ...changes }));
     const numbers = { featureCount: 2, featureScale: 1, featureOffset: 0, featureType: 'float32' } as const;
     const pipeline = fittedPipeline({ ...numbers, classes: ['0', '1'], rowCounts: rows });
-    await store.create({ id: 'a', requestId: null, requestDigest: '', spec, pipeline });
+    await store.create(newJob({ spec, pipeline }));
   }
 
   /** Claims and runs the job; answers what happened to it, first to last. */
@@ -70,8 +72,8 @@ describe('JobRunner', () => {
     const claimed = (await store.claimNext())!;
     const metrics = new TrainingMetrics(() => store.countByState());
     const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
-    const signals = { cancelled: cancelled.signal, stopping: stopping.signal };
-    await runner.run(claimed.job, claimed.interrupted, signals);
+    const signals = { cancelled: cancelled.signal, paused: paused.signal, stopping: stopping.signal };
+    await runner.run(claimed, 1, signals);
     return (await store.events(claimed.job.number, 0, 1_000)).map(({ happening }: TrainingEvent) => happening);
   }
 
@@ -147,6 +149,50 @@ describe('JobRunner', () => {
     expect(published[1]).toEqual(published[0]);
   });
 
+  it('pauses within a step, and goes on with the next one to the same files', async () => {
+    const rows = { train: 40_000, validation: 16, test: 16 };
+    const changes = { epochs: 3, batchSize: 8 };
+    await create(changes, rows);
+    await run();
+    await store.remove('a');
+    await create(changes, rows);
+    const append = store.append.bind(store);
+    store.append = async (number, happenings) => {
+      await append(number, happenings);
+      if (happenings.some((happening) => happening.kind === 'stateChange' && happening.state === 'training')) {
+        setTimeout(() => paused.abort(), 3);
+      }
+    };
+    const stepsDone: number[] = [];
+    for (let end = ''; end !== 'succeeded'; ) {
+      paused = new AbortController();
+      const happenings = await run();
+      stepsDone.push(...happenings.flatMap((happening) => (happening.kind === 'resumed' ? happening.stepsDone : [])));
+      end = kinds(happenings).at(-1)!;
+      if (end !== 'succeeded') {
+        expect(end).toBe('queued');
+        expect(await checkpoints.read('a')).not.toBeNull();
+      }
+    }
+    expect(stepsDone.some((steps) => steps > 0)).toBe(true);
+    expect(published[1]!.artifacts['model.safetensors']).toEqual(published[0]!.artifacts['model.safetensors']);
+    expect(published[1]!.metrics).toEqual(published[0]!.metrics);
+  });
+
+  it('is paused although its last step cannot be written: earlier checkpoints stay whole', async () => {
+    await create({ epochs: 1_000 }, { train: 64_000, validation: 0, test: 0 });
+    const write = checkpoints.write.bind(checkpoints);
+    checkpoints.write = async (...checkpoint) => {
+      await write(...checkpoint);
+      checkpoints.write = () => Promise.reject(diskFull);
+      paused.abort();
+    };
+    await store.requestPause('a').catch(() => undefined);
+    await store.requestResume('a');
+    expect(kinds(await run()).slice(-2)).toEqual(['paused', 'queued']);
+    expect(await checkpoints.read('a')).toMatchObject({ epochsDone: 1 });
+  });
+
   it('publishes nothing when the cancellation was kept just before publishing began', async () => {
     await create();
     const append = store.append.bind(store);
@@ -179,9 +225,9 @@ describe('JobRunner', () => {
   it('starts over when the checkpoint is of another engine', async () => {
     await create();
     await store.claimNext();
-    await checkpoints.write('a', { epochsDone: 2, trainerState: Uint8Array.of(1, 2, 3) });
+    await checkpoints.write('a', { epochsDone: 2, epochSeconds: 0, trainerState: Uint8Array.of(1, 2, 3) });
     const happenings = await run();
-    expect(happenings).toContainEqual({ kind: 'resumed', epochsDone: 0 });
+    expect(happenings).toContainEqual({ kind: 'resumed', epochsDone: 0, stepsDone: 0 });
     expect(kinds(happenings).at(-1)).toBe('succeeded');
   });
 

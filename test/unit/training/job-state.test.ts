@@ -8,6 +8,8 @@ describe('enterState', () => {
     ['testing', 'training'],
     ['training', 'succeeded'],
     ['publishing', 'training'],
+    ['paused', 'training'],
+    ['paused', 'failed'],
   ])('refuses to go from %s to %s', (from, to) => {
     expect(() => enterState(from, to)).toThrow(`from ${from} to ${to}`);
   });
@@ -26,6 +28,14 @@ describe('enterState', () => {
       expect(enterState(from, 'cancelled')).toBe('cancelled');
     },
   );
+
+  it.each<JobState>(['queued', 'preparing', 'training', 'testing'])('lets %s be paused, and queue again', (from) => {
+    expect(enterState(enterState(from, 'paused'), 'queued')).toBe('queued');
+  });
+
+  it('lets a paused job be cancelled', () => {
+    expect(enterState('paused', 'cancelled')).toBe('cancelled');
+  });
 
   it('leads from the queue to success', () => {
     const path: JobState[] = ['queued', 'preparing', 'training', 'testing', 'publishing', 'succeeded'];

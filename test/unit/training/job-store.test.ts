@@ -6,9 +6,8 @@ import type { Happening } from '../../../services/training/job.js';
 import type { JobState } from '../../../services/training/job-state.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
-import { resolveSpec } from '../../../services/training/training-spec.js';
 import { tempFolder } from '../../support/temp-folder.js';
-import { fittedPipeline, validDraft } from './spec-draft.js';
+import { fittedPipeline, newJob } from './spec-draft.js';
 
 const epoch = (number: number): Happening => ({
   ...{ kind: 'epoch', epoch: number, epochs: 5, loss: 0.5, accuracy: 0.9 },
@@ -22,7 +21,7 @@ describe('JobStore', () => {
   let time = 0;
 
   const create = (id: string, requestId: string | null = null, requestDigest = 'd') =>
-    store.create({ id, requestId, requestDigest, spec: resolveSpec(validDraft()), pipeline: fittedPipeline() });
+    store.create(newJob({ id, requestId, requestDigest }));
   const sequences = async (job: number) => (await store.events(job, 0, 100)).map(({ sequence }) => sequence);
 
   beforeEach(async () => {
@@ -92,7 +91,7 @@ describe('JobStore', () => {
   it('derives the job from its events', async () => {
     const { number } = await create('a');
     await store.append(number, [state('preparing'), state('training'), epoch(1), epoch(2)]);
-    await store.append(number, [{ kind: 'resumed', epochsDone: 1 }]);
+    await store.append(number, [{ kind: 'resumed', epochsDone: 1, stepsDone: 0 }]);
     expect(await store.get('a')).toMatchObject({ state: 'training', epochsDone: 1, startTimeMs: 2, endTimeMs: null });
     const error = { code: 'INTERNAL' as const, message: 'why' };
     await store.append(number, [{ kind: 'stateChange', state: 'failed', error }]);
@@ -107,7 +106,7 @@ describe('JobStore', () => {
       epoch(1),
       { ...epoch(2), loss: 9 } as Happening,
     ]);
-    await store.append(number, [{ kind: 'resumed', epochsDone: 1 }, epoch(2), epoch(3)]);
+    await store.append(number, [{ kind: 'resumed', epochsDone: 1, stepsDone: 0 }, epoch(2), epoch(3)]);
     const { kind: _, ...metrics } = epoch(2) as Happening & { kind: 'epoch' };
     expect(await store.epochs(number, 2)).toEqual([{ ...metrics, epoch: 1 }, metrics]);
   });
@@ -125,7 +124,7 @@ describe('JobStore', () => {
     const a = await create('a');
     await create('b');
     const claimed = await store.claimNext();
-    expect(claimed).toMatchObject({ interrupted: false, job: { id: 'a', state: 'preparing' } });
+    expect(claimed).toMatchObject({ isBegun: false, job: { id: 'a', state: 'preparing' } });
     expect(claimed?.job.pipeline).toEqual(fittedPipeline());
     await store.append(a.number, [state('failed')]);
     expect((await store.claimNext())?.job.id).toBe('b');
@@ -135,7 +134,7 @@ describe('JobStore', () => {
     await create('a');
     await create('b');
     await store.claimNext();
-    expect(await store.claimNext()).toMatchObject({ interrupted: true, job: { id: 'a', state: 'preparing' } });
+    expect(await store.claimNext()).toMatchObject({ isBegun: true, job: { id: 'a', state: 'preparing' } });
   });
 
   it('has nothing to claim when all jobs have ended', async () => {
@@ -159,7 +158,7 @@ describe('JobStore', () => {
       reason: 'JOB_PUBLISHING',
       message: expect.stringContaining('models/'),
     });
-    expect(await store.isCancelRequested(number)).toBe(false);
+    expect(await store.wishes(number)).toEqual({ cancel: false, pause: false });
   });
 
   it('cancels a queued job at once', async () => {
@@ -172,7 +171,101 @@ describe('JobStore', () => {
     const { number } = await create('a');
     await store.claimNext();
     expect(await store.requestCancel('a')).toMatchObject({ state: 'preparing', cancelRequested: true });
-    expect(await store.isCancelRequested(number)).toBe(true);
+    expect(await store.wishes(number)).toEqual({ cancel: true, pause: false });
+  });
+
+  it('pauses a queued job at once, and lets it queue again in its old place', async () => {
+    const [a] = [await create('a'), await create('b')];
+    expect(await store.requestPause('a')).toMatchObject({ state: 'paused', pauseTimeMs: expect.any(Number) });
+    await expect(store.requestPause('a')).rejects.toMatchObject({ reason: 'JOB_PAUSED' });
+    const b = (await store.claimNext())!.job;
+    expect(b.id).toBe('b');
+    expect(await store.claimNext([b.number])).toBeNull();
+    await create('c');
+    expect(await store.requestResume('a')).toMatchObject({ state: 'queued', pauseRequested: false, endTimeMs: null });
+    await expect(store.requestResume('a')).rejects.toMatchObject({ reason: 'JOB_NOT_PAUSED' });
+    expect(await store.claimNext([b.number])).toMatchObject({ job: { id: 'a', attemptCount: 1 }, isBegun: false });
+    expect(await sequences(a.number)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('keeps the wish to pause a running job until it has paused', async () => {
+    const { number } = await create('a');
+    await store.claimNext();
+    expect(await store.requestPause('a')).toMatchObject({ state: 'preparing', pauseRequested: true });
+    expect(await store.wishes(number)).toEqual({ cancel: false, pause: true });
+    expect(await store.keepPause(number)).toBe('paused');
+    await store.requestResume('a');
+    expect(await store.claimNext()).toMatchObject({ job: { attemptCount: 2, state: 'preparing' }, isBegun: true });
+  });
+
+  it('queues a job that was resumed before it had paused, and ends one that was cancelled', async () => {
+    const [a, b] = [await create('a'), await create('b')];
+    await store.claimNext();
+    await store.claimNext([a.number]);
+    await Promise.all([store.requestPause('a'), store.requestPause('b')]);
+    await store.requestResume('a');
+    await store.requestCancel('b');
+    expect(await store.keepPause(a.number)).toBe('queued');
+    expect(await store.keepPause(b.number)).toBe('cancelled');
+    expect((await store.events(a.number, 2, 10)).map(({ happening }) => happening)).toEqual([
+      state('paused'),
+      state('queued'),
+    ]);
+    // Its last run may not be over yet.
+    expect(await store.claimNext([a.number])).toBeNull();
+  });
+
+  it('refuses to pause or resume what has ended or publishes', async () => {
+    const [a, b] = [await create('a'), await create('b')];
+    await store.append(a.number, [state('failed')]);
+    await store.append(b.number, [state('preparing'), state('publishing')]);
+    await expect(store.requestPause('a')).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'JOB_ENDED' });
+    await expect(store.requestResume('a')).rejects.toMatchObject({ reason: 'JOB_ENDED' });
+    await expect(store.requestPause('b')).rejects.toMatchObject({ reason: 'JOB_PUBLISHING' });
+  });
+
+  it('cancels a paused job at once', async () => {
+    await create('a');
+    await store.requestPause('a');
+    expect(await store.requestCancel('a')).toMatchObject({ state: 'cancelled', endTimeMs: expect.any(Number) });
+  });
+
+  it('deletes jobs that have ended, their events and their request ids', async () => {
+    const { number } = await create('a', 'r1');
+    await expect(store.remove('a')).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'JOB_NOT_ENDED' });
+    await store.append(number, [state('failed')]);
+    await store.remove('a');
+    await expect(store.get('a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(store.remove('a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await sequences(number)).toEqual([]);
+    expect((await create('b', 'r1', 'another')).number).toBeGreaterThan(number);
+  });
+
+  it('prefers priority, then owners with less running, then those who wait longest for a turn', async () => {
+    const queue = async (id: string, owner: string, priority = 0) =>
+      store.create(newJob({ id, owner, priority, requestDigest: id }));
+    for (const [id, owner, priority] of [
+      ['a1', 'a', 0],
+      ['a2', 'a', 0],
+      ['a3', 'a', 0],
+      ['b1', 'b', 0],
+      ['b2', 'b', 0],
+      ['c1', 'c', -1],
+      ['a4', 'a', 5],
+    ] as const) {
+      await queue(id, owner, priority);
+    }
+    const order: string[] = [];
+    const running: number[] = [];
+    for (let claimed = await store.claimNext(); claimed; claimed = await store.claimNext(running)) {
+      order.push(claimed.job.id);
+      // Of two places one is free again each time, the longer held one.
+      running.push(claimed.job.number);
+      if (running.length === 2) {
+        await store.append(running.shift()!, [state('failed')]);
+      }
+    }
+    expect(order).toEqual(['a4', 'b1', 'a1', 'b2', 'a2', 'a3', 'c1']);
   });
 
   it('tells of events once they are committed', async () => {

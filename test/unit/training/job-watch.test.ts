@@ -5,9 +5,8 @@ import type { Happening, TrainingEvent } from '../../../services/training/job.js
 import { JobStore } from '../../../services/training/job-store.js';
 import { watchJob } from '../../../services/training/job-watch.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
-import { resolveSpec } from '../../../services/training/training-spec.js';
 import { tempFolder } from '../../support/temp-folder.js';
-import { fittedPipeline, validDraft } from './spec-draft.js';
+import { newJob } from './spec-draft.js';
 
 const step = (number: number): Happening => ({
   ...{ kind: 'step', epoch: 1, step: number, stepsPerEpoch: 1_000, loss: 1, accuracy: null },
@@ -23,8 +22,7 @@ describe('watchJob', () => {
   beforeEach(async () => {
     const database = await openDatabase<Schema>(path.join(tempFolder(), 'training.db'), migrations);
     store = new JobStore(database, () => 0);
-    const given = { id: 'a', requestId: null, requestDigest: '', spec: resolveSpec(validDraft()) };
-    job = (await store.create({ ...given, pipeline: fittedPipeline() })).number;
+    job = (await store.create(newJob())).number;
     return () => database.destroy();
   });
 
@@ -76,6 +74,16 @@ describe('watchJob', () => {
     await store.append(job, upTo(1, 600).map(step));
     await store.append(job, [failed]);
     expect(await collect(watcher)).toEqual(upTo(2, 602));
+  });
+
+  it('tells a watcher that its job was deleted before it had read all', async () => {
+    await store.append(job, [...upTo(1, 600).map(step), failed]);
+    const watcher = watchJob(store, 'a', 0, never);
+    for (let i = 0; i < 500; i++) {
+      await watcher.next();
+    }
+    await store.remove('a');
+    await expect(watcher.next()).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('stops waiting when it is told to', async () => {

@@ -1,4 +1,6 @@
+import type { NewJob } from '../../../services/training/job-store.js';
 import type { FittedPipeline, SpecDraft } from '../../../services/training/training-spec.js';
+import { resolveSpec } from '../../../services/training/training-spec.js';
 
 /** A spec that is right in every field. */
 export function validDraft(changes: Partial<SpecDraft> = {}): SpecDraft {
@@ -34,6 +36,16 @@ export function fittedPipeline(changes: Partial<FittedPipeline> = {}): FittedPip
     featureOffset: 0,
     classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
     rowCounts: { train: 54_000, validation: 6_000, test: 10_000 },
+    ...changes,
+  };
+}
+
+/** A job of `validDraft`. */
+export function newJob(changes: Partial<NewJob> = {}): NewJob {
+  return {
+    ...{ id: 'a', requestId: null, requestDigest: '', owner: '', priority: 0, labels: {} },
+    spec: resolveSpec(validDraft()),
+    pipeline: fittedPipeline(),
     ...changes,
   };
 }
