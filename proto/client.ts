@@ -6,7 +6,7 @@ import { RpcError } from './rpc-error.js';
 export interface CallOptions {
   /** Ends the call with CANCELLED. */
   signal?: AbortSignal;
-  /** Ends the call with DEADLINE_EXCEEDED. Default 60,000 for calls with a single answer, none for streams. */
+  /** Ends the call with DEADLINE_EXCEEDED. Default 60,000 for calls with one request and one answer, none for streams. */
   timeoutMs?: number;
   metadata?: grpc.Metadata;
   /** Waits for a server that is not there yet (until the deadline) where the call would fail with UNAVAILABLE. */
@@ -94,7 +94,7 @@ function bind(client: grpc.Client, method: grpc.MethodDefinition<unknown, unknow
   }
   return (request: unknown, options: CallOptions = {}) =>
     new Promise((resolve, reject) => {
-      const [metadata, callOptions] = translate(options, unaryTimeoutMs);
+      const [metadata, callOptions] = translate(options, requestStream ? null : unaryTimeoutMs);
       const settle = (error: grpc.ServiceError | null, response?: unknown) => {
         options.signal?.removeEventListener('abort', cancel);
         error ? reject(RpcError.from(error)) : resolve(response);

@@ -1,57 +1,34 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
 import type { LabelSpec } from '../../proto/gen/millrace/v1/LabelSpec.js';
-import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { type ImportFormatName, type ImportProgress, type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
 import { columnLines, findingLines } from './dataset-report.js';
-import { type ImportFormatName, importFormats } from './import-format.js';
-import { CommandError, type CommonOptions, show, table } from './output.js';
+import { type CommonOptions, show, table } from './output.js';
 import { datasetName, fullName, idOf } from './resource-name.js';
 
-/** How files are read. */
-export interface ImportOptions {
-  /** Default: recognised. */
+interface ImportCommandOptions extends CommonOptions {
   format?: ImportFormatName;
   /** Arrow types by column. */
-  type?: Record<string, string>;
-}
-
-/** Imports files and returns the version that holds them. @param onProgress gets rows read so far */
-export async function importDataset(
-  millrace: Millrace,
-  name: string,
-  files: string[],
-  { format, type = {} }: ImportOptions,
-  onProgress: (rowCount: number) => void,
-): Promise<DatasetVersion> {
-  const request = {
-    dataset: fullName('datasets', name),
-    paths: files.map((file) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(file) ? file : path.resolve(file))),
-    format: format ? importFormats[format] : 'FORMAT_UNSPECIFIED',
-    types: type,
-  } as const;
-  for await (const event of millrace.preprocessing.importDataset(request)) {
-    if (event.datasetVersion) {
-      return event.datasetVersion;
-    }
-    onProgress(event.progress?.rowCount ?? 0);
-  }
-  throw new CommandError('The import ended without a dataset version.');
+  type: Record<string, string>;
+  upload?: boolean;
 }
 
 export async function dataImport(
   millrace: Millrace,
   name: string,
   files: string[],
-  options: CommonOptions & ImportOptions,
+  options: ImportCommandOptions,
 ): Promise<void> {
+  const { format, type: types, upload } = options;
   const live = process.stderr.isTTY && !options.json;
-  const version = await importDataset(millrace, name, files, options, (rowCount) => {
+  const onProgress = (progress: ImportProgress) => {
     if (live) {
-      process.stderr.write(`\r${rowCount.toLocaleString('en-US')} rows`);
+      process.stderr.write(`\r\x1b[2K${progressLine(progress)}`);
     }
-  });
+  };
+  const dataset = fullName('datasets', name);
+  const version = await millrace.importDataset(dataset, files, { format, types, upload, onProgress });
   if (live) {
     process.stderr.write('\r\x1b[2K');
   }
@@ -59,9 +36,19 @@ export async function dataImport(
     options,
     version,
     describeVersion(version),
-    `write a spec with \`dataset: ${fullName('datasets', name)}\` and run: millrace train -f SPEC.yaml --follow`,
+    `write a spec with \`dataset: ${dataset}\` and run: millrace train -f SPEC.yaml --follow`,
   );
 }
+
+const phases = { upload: 'sent', read: 'read' };
+
+function progressLine({ phase, rowCount, bytesDone, bytesTotal }: ImportProgress): string {
+  const share = bytesTotal > 0 ? ` of ${megabytes(bytesTotal)}` : '';
+  const rows = rowCount > 0 ? `, ${rowCount.toLocaleString('en-US')} rows` : '';
+  return `${phases[phase]} ${megabytes(bytesDone)}${share}${rows}`;
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 export async function dataList(millrace: Millrace, options: CommonOptions): Promise<void> {
   const datasets = [];
@@ -130,5 +117,5 @@ function describeVersion(version: DatasetVersion): string[] {
 }
 
 function summary({ name, digest, rowCount, sizeBytes }: DatasetVersion): string {
-  return `${name}  ${rowCount.toLocaleString('en-US')} rows  ${(sizeBytes / 1e6).toFixed(1)} MB  ${digest}`;
+  return `${name}  ${rowCount.toLocaleString('en-US')} rows  ${megabytes(sizeBytes)}  ${digest}`;
 }

@@ -166,6 +166,8 @@ connected(data, 'import <name> <path...>', 'read files, folders or http(s) addre
       .argParser(collectType)
       .default({}, 'inferred'),
   )
+  .option('--upload', 'send files to the service (default: where it is on another host)')
+  .option('--no-upload', "the service's own machine has the files")
   .action((name, files, options) =>
     withMillrace(commands.data, options, ({ dataImport }, millrace) => dataImport(millrace, name, files, options)),
   );

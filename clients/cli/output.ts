@@ -1,5 +1,5 @@
 import { RpcError } from '../../proto/index.js';
-import { InvalidModelError, InvalidSpecError } from '../sdk/index.js';
+import { InvalidFileError, InvalidModelError, InvalidSpecError } from '../sdk/index.js';
 
 /** Settings that every command takes. */
 export interface CommonOptions {
@@ -52,7 +52,7 @@ export function explain(error: unknown, options: { host: string; portBase: numbe
   if (error instanceof RpcError && error.details.fieldViolations.length > 1) {
     return error.details.fieldViolations.map(({ description }) => description).join('\n');
   }
-  const explained = [RpcError, InvalidSpecError, InvalidModelError, CommandError];
+  const explained = [RpcError, InvalidSpecError, InvalidModelError, InvalidFileError, CommandError];
   if (error instanceof Error && explained.some((type) => error instanceof type)) {
     return error.message;
   }

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Millrace, readTrainingSpec } from '../sdk/index.js';
-import { importDataset } from './data-command.js';
 import { drawImage, sideBySide } from './digit-drawing.js';
 import { MeshProcess } from './mesh-process.js';
 import { CommandError, type CommonOptions } from './output.js';
@@ -85,7 +84,7 @@ function mnistFolder(): string {
 
 async function importMnist(millrace: Millrace, say: (line: string) => void): Promise<void> {
   const begin = Date.now();
-  const version = await importDataset(millrace, model, [mnistFolder()], { format: 'idx' }, () => {});
+  const version = await millrace.importDataset(model, [mnistFolder()], { format: 'idx', upload: false });
   const seconds = ((Date.now() - begin) / 1000).toFixed(1);
   say(
     `${version.name}: ${version.rowCount.toLocaleString('en-US')} images in ${seconds} s, ${version.digest.slice(0, 19)}...`,

@@ -1,10 +1,13 @@
 /** Millrace for TypeScript programs. */
 export { RpcError } from '../../proto/index.js';
 export type { PreviewedRow, PreviewOptions } from './dataset.js';
+export type { ImportOptions, ImportProgress } from './dataset-import.js';
 export type { DeploymentChange } from './deployment.js';
+export type { ImportFormatName } from './import-formats.js';
 export { Millrace, type MillraceOptions } from './millrace.js';
 export { InvalidModelError } from './model-import.js';
 export { pages } from './pages.js';
 export type { RecordAnswer } from './record-stream.js';
 export { type SpecName, specMessages, specSchema } from './spec-schema.js';
 export { InvalidSpecError, readPipelineFit, readTrainingSpec } from './training-spec.js';
+export { InvalidFileError } from './upload-files.js';

@@ -1,10 +1,12 @@
 import type { BatchPrediction__Output as BatchPrediction } from '../../proto/gen/millrace/v1/BatchPrediction.js';
+import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import type { Deployment__Output as Deployment } from '../../proto/gen/millrace/v1/Deployment.js';
 import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millrace/v1/ModelVersion.js';
 import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import { contracts, createClient, RpcError } from '../../proto/index.js';
 import { type PreviewedRow, type PreviewOptions, previewDataset } from './dataset.js';
+import { type ImportOptions, importDataset } from './dataset-import.js';
 import { type DeploymentChange, deploymentUpdate } from './deployment.js';
 import { importModel } from './model-import.js';
 import { predictRecords, type RecordAnswer } from './record-stream.js';
@@ -28,7 +30,11 @@ export class Millrace {
   readonly inference;
   readonly prediction;
 
+  /** The mesh is on this machine, and reads the same files. */
+  readonly #isHere: boolean;
+
   constructor({ host = '127.0.0.1', portBase = 8000, messageBytesMax }: MillraceOptions = {}) {
+    this.#isHere = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
     const name = host.includes(':') ? `[${host}]` : host;
     const at = (service: keyof typeof portOffsets) => `${name}:${portBase + portOffsets[service]}`;
     this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'), { messageBytesMax });
@@ -93,6 +99,19 @@ export class Millrace {
       }
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));
     }
+  }
+
+  /**
+   * Reads files, folders and addresses into a new version of a dataset, or answers the version that holds the same rows.
+   * @param dataset `mnist`, or `datasets/mnist`; it is made where it is missing
+   * @param paths files and folders of this machine, and http(s) addresses that the service fetches
+   */
+  importDataset(dataset: string, paths: readonly string[], options: ImportOptions = {}): Promise<DatasetVersion> {
+    const name = dataset.startsWith('datasets/') ? dataset : `datasets/${dataset}`;
+    return importDataset(this.preprocessing, name, paths, {
+      ...options,
+      upload: options.upload ?? !this.#isHere,
+    });
   }
 
   /**

@@ -18,6 +18,8 @@ const settings = {
   importHosts: list(','),
   /** Largest file that an import fetches, bytes. */
   downloadBytesMax: integer(1, Number.MAX_SAFE_INTEGER).default(20 * 1024 ** 3),
+  /** Largest upload, with all its files, bytes. */
+  uploadBytesMax: integer(1, Number.MAX_SAFE_INTEGER).default(20 * 1024 ** 3),
 };
 
 export type PreprocessingConfig = z.output<z.ZodObject<typeof settings>>;

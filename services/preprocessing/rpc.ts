@@ -23,12 +23,14 @@ import { fromPreviewRequest, toDescription } from './description-rpc.js';
 import { parseGivenTypes } from './import/given-types.js';
 import { importDataset } from './import/import-dataset.js';
 import type { ImportFormat } from './import/import-format.js';
+import { uploadName } from './import/uploads.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { Preparation } from './preparation.js';
 import { type SplitSpec, wholeSplit } from './split.js';
 import { fromStep, toStep } from './step-rpc.js';
 import type { TrackedImports } from './tracked-imports.js';
+import { fromUploadRequests, toUpload } from './upload-rpc.js';
 
 const recordsMax = 10_000;
 const formats: Record<string, ImportFormat | undefined> = {
@@ -68,6 +70,12 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
       for await (const event of events) {
         yield 'digest' in event ? { datasetVersion: toDatasetVersion(event) } : { progress: event };
       }
+    },
+    async UploadFiles(requests, { signal }) {
+      return toUpload(await imports.access.uploads.receive(fromUploadRequests(requests), signal));
+    },
+    async GetUpload({ name }) {
+      return toUpload(imports.access.uploads.state(uploadName.parse(name, 'name').upload));
     },
     async GetDataset({ name }) {
       return toDataset(datasets.getDataset(datasetName.parse(name, 'name').dataset));

@@ -10,10 +10,13 @@ import type { PreprocessingConfig } from './config.js';
 import { DatasetStore } from './dataset-store.js';
 import { flightService } from './flight-rpc.js';
 import { AllowedFolders } from './import/allowed-folders.js';
+import { Uploads } from './import/uploads.js';
 import { PipelineStore } from './pipeline-store.js';
 import { Preparation } from './preparation.js';
 import { preprocessingService } from './rpc.js';
 import { TrackedImports } from './tracked-imports.js';
+
+const uploadKeepMs = 3_600_000;
 
 /** Starts preprocessing on `<dataDir>/preprocessing`, which it holds for itself until it stops. */
 export async function startPreprocessing(config: PreprocessingConfig, log: Logger): Promise<RunningService> {
@@ -27,6 +30,10 @@ export async function startPreprocessing(config: PreprocessingConfig, log: Logge
       folders: new AllowedFolders(config.importFolders),
       hosts: config.importHosts,
       bytesMax: config.downloadBytesMax,
+      uploads: new Uploads(() => preparation.datasets.spillFolder(), {
+        bytesMax: config.uploadBytesMax,
+        keepMs: uploadKeepMs,
+      }),
     });
     teardown.add(() => imports.stop(config.stopGraceMs));
     const server = await startServer({

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { ServiceError } from '../platform/errors.js';
 import type { DatasetVersion } from './dataset.js';
-import type { ImportAccess } from './import/download.js';
+import type { ImportAccess } from './import/gather.js';
 import type { ImportProgress } from './import/import-file.js';
 
 /** What an import tells: how far it is, and in the end the version. */

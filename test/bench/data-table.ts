@@ -9,6 +9,7 @@ import path from 'node:path';
 import { DatasetStore } from '../../services/preprocessing/dataset-store.js';
 import { AllowedFolders } from '../../services/preprocessing/import/allowed-folders.js';
 import { importDataset } from '../../services/preprocessing/import/import-dataset.js';
+import { Uploads } from '../../services/preprocessing/import/uploads.js';
 import { PipelineStore } from '../../services/preprocessing/pipeline-store.js';
 import { Preparation } from '../../services/preprocessing/preparation.js';
 import { wholeSplit } from '../../services/preprocessing/split.js';
@@ -30,7 +31,8 @@ async function measure<T>(name: string, work: () => Promise<T>): Promise<T> {
 }
 
 const preparation = new Preparation(await DatasetStore.open(folder), await PipelineStore.open(folder));
-const access = { folders: new AllowedFolders([]), hosts: [], bytesMax: 0 };
+const uploads = new Uploads(() => preparation.datasets.spillFolder(), { bytesMax: 0, keepMs: 0 });
+const access = { folders: new AllowedFolders([]), hosts: [], bytesMax: 0, uploads };
 
 await measure('import', async () => {
   const request = { dataset: 'table', paths: [file], format: null, types: new Map() };

@@ -2,10 +2,12 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ImportProgress, importDataset } from '../../clients/sdk/dataset-import.js';
 import type { DatasetVersion__Output } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import { contracts, createClient, type RpcClient, RpcError } from '../../proto/index.js';
 import { readConfig } from '../../services/preprocessing/config.js';
 import { startPreprocessing } from '../../services/preprocessing/service.js';
+import { millrace } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const golden = path.join(import.meta.dirname, '../golden/import');
@@ -13,6 +15,7 @@ const golden = path.join(import.meta.dirname, '../golden/import');
 let dataDir: string;
 let files: string;
 let client: RpcClient<typeof contracts.preprocessing.clientType>;
+let port: number;
 let stop: () => Promise<void>;
 
 beforeEach(async () => {
@@ -20,6 +23,7 @@ beforeEach(async () => {
   files = tempFolder();
   const args = ['--data-dir', dataDir, '--port', '0', '--import-folders', [files, golden].join(path.delimiter)];
   const service = await startPreprocessing(readConfig(args, {}), pino({ level: 'silent' }));
+  port = service.port;
   client = createClient(contracts.preprocessing, `127.0.0.1:${service.port}`);
   stop = async () => {
     client.close();
@@ -143,6 +147,65 @@ describe('ImportDataset', () => {
     expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
     expect((await client.listDatasets({})).datasets).toEqual([]);
     expect(readdirSync(path.join(dataDir, 'preprocessing/drafts'))).toEqual([]);
+  });
+});
+
+describe('importing an upload', () => {
+  const upload = (...paths: string[]) => importDataset(client, 'datasets/a', paths, { upload: true });
+  const drafts = () => readdirSync(path.join(dataDir, 'preprocessing/drafts'));
+
+  /** Files that the service may not read. */
+  function outside(files: Record<string, string>): string {
+    const folder = tempFolder();
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+      writeFileSync(path.join(folder, name), content);
+    }
+    return folder;
+  }
+
+  it('reads it like files of its own machine, in whatever order they are named', async () => {
+    const file = path.join(outside({ 'a.csv': 'x\n1\n' }), 'a.csv');
+    const folder = outside({ 'a.csv': 'x\n2\n', 'b.csv': 'x\n3\n' });
+    const version = await upload(file, folder);
+    expect(version).toMatchObject({ rowCount: 3, sources: ['a.csv', 'a.csv', 'b.csv'] });
+    expect(await upload(folder, file)).toEqual(version);
+    expect(drafts()).toEqual([]);
+  });
+
+  it('keeps the folders that are classes and splits', async () => {
+    const folder = outside({ 'train/x/1.txt': 'a', 'train/y/2.txt': 'b', 'test/x/3.txt': 'c', '.DS_Store': '' });
+    const progress: string[] = [];
+    const onProgress = ({ phase, bytesDone, bytesTotal }: ImportProgress) =>
+      progress.push(`${phase} ${bytesDone}/${bytesTotal}`);
+    const version = await importDataset(client, 'datasets/a', [folder], { upload: true, onProgress });
+    expect(columnsOf(version)).toBe('text Utf8, label Utf8, split Utf8, file Utf8');
+    expect(progress).toEqual(['upload 1/3', 'upload 2/3', 'upload 3/3', 'read 3/3']);
+  });
+
+  it('tells what is wrong of the file that was named, and keeps nothing', async () => {
+    const folder = outside({ 'a.csv': 'x\n1\n', 'b.csv': 'x,y\n1\n' });
+    const error = await upload(path.join(folder, 'a.csv'), path.join(folder, 'b.csv')).catch((reason) => reason);
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(error.message).toContain(`${folder}/b.csv: `);
+    expect(error.message).not.toContain('uploads/');
+    expect(drafts()).toEqual([]);
+    expect((await client.listDatasets({})).datasets).toEqual([]);
+  });
+
+  it('refuses folders without files before anything is sent', async () => {
+    const folder = outside({ 'a/.hidden': '' });
+    await expect(upload(folder)).rejects.toThrow(`${folder}/a: Expected a folder with files but it is empty.`);
+    await expect(upload(path.join(folder, 'b'))).rejects.toThrow('ENOENT');
+  });
+
+  it('is done by the command line', async () => {
+    const folder = outside({ 'a.csv': 'x\n1\n' });
+    const args = ['data', 'import', 'a', folder, '--json', '--port-base', String(port - 5)];
+    expect(await millrace(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining('imports may read') });
+    const { stdout, stderr } = await millrace(...args, '--upload');
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'datasets/a/versions/1', rowCount: 1 });
   });
 });
 

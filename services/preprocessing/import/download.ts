@@ -6,16 +6,10 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { invalidField, ServiceError } from '../../platform/errors.js';
-import type { AllowedFolders } from './allowed-folders.js';
 import { isPublicAddress, publicLookup, refuseAddress } from './public-address.js';
 
-/** Where imports may read. */
-export interface ImportAccess extends DownloadRules {
-  folders: AllowedFolders;
-}
-
 /** What may be fetched. */
-interface DownloadRules {
+export interface DownloadRules {
   /** Names of hosts that may be fetched from although they are not in the public network. */
   hosts: readonly string[];
   bytesMax: number;
@@ -150,7 +144,7 @@ function tooLarge(address: URL, bytesMax: number): ServiceError {
 }
 
 /** Without the query, which may hold a signature. */
-const shown = ({ origin, pathname }: URL) => origin + pathname;
+export const shown = ({ origin, pathname }: URL) => origin + pathname;
 
 /** Names tell formats; what could lead out of the folder is left out. */
 function fileName({ pathname }: URL): string {

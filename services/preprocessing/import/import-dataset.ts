@@ -1,17 +1,17 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createArrowEncoder } from '../arrow-encoder.js';
 import type { DatasetVersion } from '../dataset.js';
 import type { DatasetStore } from '../dataset-store.js';
 import { refuseNonFinite } from '../finite.js';
-import { download, type ImportAccess, isAddress } from './download.js';
+import { gather, type ImportAccess, speakAsGiven } from './gather.js';
 import type { GivenTypes } from './given-types.js';
 import { type ImportFile, type ImportPath, type ImportProgress, listFiles } from './import-file.js';
 import { type ImportFormat, openFiles } from './import-format.js';
 
 export interface ImportRequest {
   dataset: string;
-  /** Absolute paths, or http and https addresses. */
+  /** Absolute paths, http and https addresses, and uploads (`uploads/ID`). */
   paths: string[];
   /** Null: recognised. */
   format: ImportFormat | null;
@@ -29,23 +29,17 @@ export async function* importDataset(
   request: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
-  const fetchFolder = store.spillFolder();
+  const folder = store.spillFolder();
+  let sources: ImportPath[] = [];
   try {
-    const files = await gatherFiles(request.paths, fetchFolder, access, signal);
-    yield* importFiles(store, files, request, signal);
+    await mkdir(folder);
+    sources = await gather(request.paths, folder, access, signal);
+    yield* importFiles(store, await listFiles(sources, access.folders), request, signal);
+  } catch (error) {
+    throw speakAsGiven(error, sources);
   } finally {
-    await rm(fetchFolder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function gatherFiles(paths: string[], fetchFolder: string, access: ImportAccess, signal: AbortSignal) {
-  const sources: ImportPath[] = [];
-  for (const [i, given] of paths.entries()) {
-    const isFetched = isAddress(given, `paths[${i}]`);
-    const local = isFetched ? await download(given, path.join(fetchFolder, String(i)), access, signal) : given;
-    sources.push({ path: local, isFetched });
-  }
-  return listFiles(sources, access.folders);
 }
 
 async function* importFiles(

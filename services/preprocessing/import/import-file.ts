@@ -25,6 +25,8 @@ export function invalidFile(file: string, problem: string): ServiceError {
 
 /** What an import names. */
 export interface ImportPath {
+  /** As it was named, without what is secret in it. */
+  given: string;
   path: string;
   /** It is our own copy of what is somewhere else: it may be where paths may not. */
   isFetched: boolean;
@@ -35,13 +37,17 @@ const filesMax = 1_000_000;
 /** Of folders in folders: a split, a class, and one to spare. */
 const depthMax = 3;
 
-/** The files behind paths: a folder gives its files, and those of the folders in it, in the order of their names. */
+/**
+ * The files behind paths: a folder gives its files, and those of the folders in it. They are in the order of their names, whatever
+ * order they were named in: rows are to be the same.
+ */
 export async function listFiles(paths: readonly ImportPath[], allowed: AllowedFolders): Promise<ImportFile[]> {
   if (paths.length === 0) {
     throw invalidField('paths', 'Expected `paths` to name at least one file or folder but received none.');
   }
   const files = new Map<string, ImportFile>();
-  for (const [i, { path: given, isFetched }] of paths.entries()) {
+  const inOrder = [...paths.entries()].sort(([, a], [, b]) => compare(a.given, b.given));
+  for (const [i, { path: given, isFetched }] of inOrder) {
     if (!path.isAbsolute(given)) {
       const field = `paths[${i}]`;
       throw invalidField(field, `Expected \`${field}\` to be an absolute path but received ${JSON.stringify(given)}.`);
@@ -56,8 +62,14 @@ export async function listFiles(paths: readonly ImportPath[], allowed: AllowedFo
       files.set(file.path, file);
     }
   }
-  return [...files.values()];
+  const named = [...files.values()].map((file) => ({
+    file,
+    name: [...file.folders, path.basename(file.path)].join('/'),
+  }));
+  return named.sort((a, b) => compare(a.name, b.name)).map(({ file }) => file);
 }
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 async function* filesAt(given: string, folders: string[], allowed: AllowedFolders): AsyncGenerator<ImportFile> {
   await allowed.check(given);

@@ -105,7 +105,7 @@ describe('listFiles', () => {
     for (const name of ['b/c/2', 'b/1', 'a', '.hidden']) {
       writeFileSync(path.join(folder, name), 'x');
     }
-    const files = await listFiles([{ path: folder, isFetched: false }], anywhere);
+    const files = await listFiles([{ given: folder, path: folder, isFetched: false }], anywhere);
     expect(files.map((file) => [path.relative(folder, file.path), file.folders, file.sizeBytes])).toEqual([
       ['a', [], 1],
       ['b/1', ['b'], 1],
@@ -116,7 +116,7 @@ describe('listFiles', () => {
   it('ends in a folder that is within itself', async () => {
     const folder = tempFolder();
     symlinkSync(folder, path.join(folder, 'again'));
-    await expect(listFiles([{ path: folder, isFetched: false }], anywhere)).rejects.toThrow(
+    await expect(listFiles([{ given: folder, path: folder, isFetched: false }], anywhere)).rejects.toThrow(
       'Expected folders in folders at most 3 deep.',
     );
   });
@@ -126,7 +126,7 @@ describe('listFiles', () => {
     writeFileSync(path.join(outside, 'secret.csv'), 'a\n1\n');
     writeFileSync(path.join(inside, 'open.csv'), 'a\n1\n');
     const allowed = new AllowedFolders([inside]);
-    expect(await listFiles([{ path: inside, isFetched: false }], allowed)).toHaveLength(1);
+    expect(await listFiles([{ given: inside, path: inside, isFetched: false }], allowed)).toHaveLength(1);
     symlinkSync(outside, path.join(inside, 'link'));
     for (const given of [
       outside,
@@ -137,7 +137,7 @@ describe('listFiles', () => {
       inside,
       `${inside}-beside`,
     ]) {
-      await expect(listFiles([{ path: given, isFetched: false }], allowed)).rejects.toMatchObject({
+      await expect(listFiles([{ given: given, path: given, isFetched: false }], allowed)).rejects.toMatchObject({
         code: 'PERMISSION_DENIED',
         message: expect.stringContaining('the folders that imports may read, but received'),
       });
