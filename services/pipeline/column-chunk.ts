@@ -1,3 +1,5 @@
+import { textReader } from './text-reader.js';
+
 /** Types of numbers that a column, or an item of its lists, may have; named as in Arrow, in lower case. */
 export const numberTypes = [
   'int8',
@@ -149,9 +151,27 @@ export function isValid(validity: Validity, row: number): boolean {
   return validity === null || (validity[row >> 3]! & (1 << (row & 7))) !== 0;
 }
 
-/** The indices of all rows of a chunk. */
+let ascendingRows = new Int32Array(0);
+
+/** The indices of all rows of a chunk: a view of an array that all callers share, and must not change. */
 export function everyRow(length: number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => i);
+  if (ascendingRows.length < length) {
+    ascendingRows = new Int32Array(Math.max(length, 2 * ascendingRows.length));
+    for (let i = 0; i < ascendingRows.length; i++) {
+      ascendingRows[i] = i;
+    }
+  }
+  return ascendingRows.subarray(0, length);
+}
+
+/** Whether each row follows the one before it. */
+export function areConsecutive(rows: Int32Array): boolean {
+  for (let i = 1; i < rows.length; i++) {
+    if (rows[i] !== rows[i - 1]! + 1) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** A value that no float64 holds exactly. */
@@ -170,6 +190,8 @@ export function gatherNumbers(chunk: NumberChunk, rows: Int32Array): Float64Arra
   const gathered = new Float64Array(rows.length * width);
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     gatherIntegers64(chunk, values, rows, gathered);
+  } else if (rows.length > 0 && areConsecutive(rows)) {
+    gathered.set(values.subarray(rows[0]! * width, (rows[0]! + rows.length) * width));
   } else if (width === 1) {
     for (let i = 0; i < rows.length; i++) {
       gathered[i] = values[rows[i]!]!;
@@ -225,12 +247,11 @@ export function gatherTexts(chunk: TextChunk | DictionaryChunk, rows: Int32Array
     }
     return texts;
   }
+  const { offsets, validity } = chunk;
   const bytes = Buffer.from(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.byteLength);
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
-    texts[i] = isValid(chunk.validity, row)
-      ? bytes.toString('utf8', Number(chunk.offsets[row]), Number(chunk.offsets[row + 1]))
-      : null;
+    texts[i] = isValid(validity, row) ? textReader.read(bytes, Number(offsets[row]), Number(offsets[row + 1])) : null;
   }
   return texts;
 }

@@ -28,5 +28,5 @@ export {
 } from './step.js';
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
 export { toMilliseconds } from './time.js';
-export { decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
+export { checkColumns, decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
 export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';

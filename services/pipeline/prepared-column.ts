@@ -129,10 +129,36 @@ export function writeFeatures(
   matrix: Omit<FeatureTarget, 'offset'>,
   trainingRows: Int32Array | null,
 ): void {
+  const values = applyMappings(column, given, matrix, trainingRows);
+  if (column.encoding) {
+    column.encoding.write(values, { ...matrix, offset: column.offset }, trainingRows);
+  } else if (values.kind === 'numbers') {
+    writeNumbers(column, values.values, values.width, matrix);
+  }
+}
+
+/**
+ * Refuses what `writeFeatures` would, without a matrix. The values are used up.
+ * @throws UnusableValueError
+ */
+export function checkFeatures(column: PreparedColumn, given: ColumnValues, trainingRows: Int32Array | null): void {
+  const values = applyMappings(column, given, null, trainingRows);
+  if (!column.encoding && values.kind === 'numbers') {
+    checkFloat32(column, values.values, values.width);
+  }
+}
+
+/** @param matrix null: nothing is flagged */
+function applyMappings(
+  column: PreparedColumn,
+  given: ColumnValues,
+  matrix: Omit<FeatureTarget, 'offset'> | null,
+  trainingRows: Int32Array | null,
+): ColumnValues {
   let values = given;
   let flagOffset = column.offset + column.featureNames.length - 1;
   for (const mapping of column.mappings) {
-    if (mapping.flagsMissing) {
+    if (mapping.flagsMissing && matrix) {
       writeFlags(missingOf(values), matrix, flagOffset--);
     }
     values = apply(mapping, values, trainingRows, column);
@@ -141,11 +167,7 @@ export function writeFeatures(
   if (row >= 0) {
     throw new UnusableValueError(column.column, row, 'missing');
   }
-  if (column.encoding) {
-    column.encoding.write(values, { ...matrix, offset: column.offset }, trainingRows);
-  } else if (values.kind === 'numbers') {
-    writeNumbers(column, values.values, values.width, matrix);
-  }
+  return values;
 }
 
 function apply(mapping: MappingStep, values: ColumnValues, trainingRows: Int32Array | null, { column }: FittedColumn) {
@@ -165,11 +187,12 @@ function writeFlags(missing: Uint8Array | null, matrix: Omit<FeatureTarget, 'off
 }
 
 function writeNumbers(
-  { column, offset }: PreparedColumn,
+  column: PreparedColumn,
   values: Float64Array,
   width: number,
   { values: target, rowWidth }: Omit<FeatureTarget, 'offset'>,
 ): void {
+  const { offset } = column;
   const rows = values.length / width;
   // 0 times an infinity is NaN, which a sum keeps: one look at the end instead of one a value.
   let witness = 0;
@@ -183,7 +206,21 @@ function writeNumbers(
     }
   }
   if (witness !== 0) {
-    const at = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
-    throw new UnusableValueError(column, Math.floor(at / width), 'too large for float32');
+    throw tooLarge(column, values, width);
   }
+}
+
+function checkFloat32(column: PreparedColumn, values: Float64Array, width: number): void {
+  let witness = 0;
+  for (let i = 0; i < values.length; i++) {
+    witness += Math.fround(values[i]!) * 0;
+  }
+  if (witness !== 0) {
+    throw tooLarge(column, values, width);
+  }
+}
+
+function tooLarge({ column }: FittedColumn, values: Float64Array, width: number): UnusableValueError {
+  const at = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+  return new UnusableValueError(column, Math.floor(at / width), 'too large for float32');
 }

@@ -8,10 +8,32 @@ class Sum {
   #sum = 0;
   #lost = 0;
 
-  add(value: number): void {
-    const sum = this.#sum + value;
-    this.#lost += Math.abs(this.#sum) >= Math.abs(value) ? this.#sum - sum + value : value - sum + this.#sum;
+  addAll(values: Float64Array): void {
+    let sum = this.#sum;
+    let lost = this.#lost;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      const next = sum + value;
+      lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+      sum = next;
+    }
     this.#sum = sum;
+    this.#lost = lost;
+  }
+
+  /** Of the distances from a mean. */
+  addSquares(values: Float64Array, mean: number): void {
+    let sum = this.#sum;
+    let lost = this.#lost;
+    for (let i = 0; i < values.length; i++) {
+      const distance = values[i]! - mean;
+      const square = distance * distance;
+      const next = sum + square;
+      lost += sum >= square ? sum - next + square : square - next + sum;
+      sum = next;
+    }
+    this.#sum = sum;
+    this.#lost = lost;
   }
 
   get total(): number {
@@ -24,9 +46,7 @@ export async function meanOf(batches: NumberBatches): Promise<number | null> {
   const sum = new Sum();
   let count = 0;
   for await (const batch of batches()) {
-    for (const value of batch) {
-      sum.add(value);
-    }
+    sum.addAll(batch);
     count += batch.length;
   }
   return count === 0 ? null : sum.total / count;
@@ -38,9 +58,7 @@ export async function meanAndDeviation(batches: NumberBatches): Promise<{ mean: 
   const squares = new Sum();
   let count = 0;
   for await (const batch of batches()) {
-    for (const value of batch) {
-      squares.add((value - mean) ** 2);
-    }
+    squares.addSquares(batch, mean);
     count += batch.length;
   }
   return { mean, deviation: Math.sqrt(squares.total / Math.max(count, 1)) };
@@ -97,9 +115,9 @@ export async function extremesOf(batches: NumberBatches): Promise<{ minimum: num
   let minimum = Number.POSITIVE_INFINITY;
   let maximum = Number.NEGATIVE_INFINITY;
   for await (const batch of batches()) {
-    for (const value of batch) {
-      minimum = Math.min(minimum, value);
-      maximum = Math.max(maximum, value);
+    for (let i = 0; i < batch.length; i++) {
+      minimum = Math.min(minimum, batch[i]!);
+      maximum = Math.max(maximum, batch[i]!);
     }
   }
   return minimum > maximum ? { minimum: 0, maximum: 0 } : { minimum, maximum };
@@ -162,14 +180,32 @@ export async function countsOf(
   batches: () => AsyncIterable<Float64Array | readonly string[]>,
   distinctMax: number,
 ): Promise<Map<number | string, number>> {
-  const counts = new Map<number | string, number>();
+  const tallies = new Map<number | string, { count: number }>();
   for await (const batch of batches()) {
-    for (const value of batch) {
-      counts.set(value, (counts.get(value) ?? 0) + 1);
-      if (counts.size > distinctMax) {
-        return counts;
+    if (!tally(tallies, batch, distinctMax)) {
+      break;
+    }
+  }
+  return new Map(Array.from(tallies, ([value, { count }]) => [value, count]));
+}
+
+/** Answers whether there are at most `distinctMax` values so far. */
+function tally(
+  tallies: Map<number | string, { count: number }>,
+  batch: Float64Array | readonly string[],
+  distinctMax: number,
+): boolean {
+  for (let i = 0; i < batch.length; i++) {
+    const value = batch[i]!;
+    const known = tallies.get(value);
+    if (known) {
+      known.count++;
+    } else {
+      tallies.set(value, { count: 1 });
+      if (tallies.size > distinctMax) {
+        return false;
       }
     }
   }
-  return counts;
+  return true;
 }

@@ -90,7 +90,7 @@ export interface MappingStep {
   apply(column: ColumnValues, trainingRows: Int32Array | null): ColumnValues;
 }
 
-/** Turns values into features; none is missing. */
+/** Turns values into features; none is missing, and none is refused. */
 export interface EncodingStep {
   output: null;
   /** One a feature; each is appended to the name of the column. */

@@ -1,4 +1,5 @@
 import {
+  areConsecutive,
   type BinaryChunk,
   type ColumnChunk,
   gatherBytes,
@@ -8,9 +9,12 @@ import {
 } from './column-chunk.js';
 import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
-import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
+import { checkFeatures, type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
 import type { DecodingStep } from './step.js';
 import { type ColumnValues, gatherValues, numberValues } from './values.js';
+
+/** Features of a block of rows, which are made together. */
+const blockBytes = 256 * 1024;
 
 /**
  * The features of some rows of a table. `chunks` are the pipeline's columns in their order, `rows` indices into them, and
@@ -27,16 +31,61 @@ export async function transformColumns(
   if (pipeline.featureType === 'uint8') {
     return readBytes(pipeline.columns[0]!, chunks[0]!, rows);
   }
-  const values = new Float32Array(rows.length * pipeline.featureCount);
-  const matrix = { values, rowWidth: pipeline.featureCount };
-  for (const [i, column] of pipeline.columns.entries()) {
-    const { decoding } = column;
-    const values = decoding
-      ? toNumbers(decoding, await decodeChunk(column.column, decoding, chunks[i]!, rows))
-      : gatherColumn(column, chunks[i]!, rows);
-    writeFeatures(column, values, matrix, trainingRows);
+  const width = pipeline.featureCount;
+  const values = new Float32Array(rows.length * width);
+  // A step of one column touches every row: block by block, what the columns before it wrote is still in the processor's cache.
+  // Files are decoded several at once, all of them in one block.
+  const hasFiles = pipeline.columns.some(({ decoding }) => decoding !== null);
+  const blockRows = hasFiles ? rows.length : Math.max(1, Math.floor(blockBytes / (4 * width)));
+  for (let from = 0; from < rows.length; from += blockRows) {
+    const to = Math.min(rows.length, from + blockRows);
+    const matrix = { values: values.subarray(from * width, to * width), rowWidth: width };
+    const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
+    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
+      writeFeatures(column, given, matrix, numbers);
+    });
   }
   return values;
+}
+
+/**
+ * Refuses what `transformColumns` would, in the same words, without making features.
+ * @throws UnusableValueError, with `row` an index into `rows`
+ */
+export async function checkColumns(
+  pipeline: FittedPipeline,
+  chunks: readonly ColumnChunk[],
+  rows: Int32Array,
+  trainingRows: Int32Array | null,
+): Promise<void> {
+  if (pipeline.featureType === 'uint8') {
+    await readBytes(pipeline.columns[0]!, chunks[0]!, rows);
+    return;
+  }
+  await forEachColumn(pipeline, chunks, rows, 0, (column, given) => checkFeatures(column, given, trainingRows));
+}
+
+/** Hands each column's values to `use`. @param firstRow added to the rows of errors */
+async function forEachColumn(
+  pipeline: FittedPipeline,
+  chunks: readonly ColumnChunk[],
+  rows: Int32Array,
+  firstRow: number,
+  use: (column: PreparedColumn, values: ColumnValues) => void,
+): Promise<void> {
+  try {
+    for (const [i, column] of pipeline.columns.entries()) {
+      const { decoding } = column;
+      const values = decoding
+        ? toNumbers(decoding, await decodeChunk(column.column, decoding, chunks[i]!, rows))
+        : gatherColumn(column, chunks[i]!, rows);
+      use(column, values);
+    }
+  } catch (error) {
+    throw error instanceof UnusableValueError
+      ? new UnusableValueError(error.column, firstRow + error.row, error.problem)
+      : error;
+  }
 }
 
 function gatherColumn({ column }: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): ColumnValues {
@@ -91,7 +140,7 @@ function copyBytes({ column }: PreparedColumn, chunk: NumberChunk, rows: Int32Ar
   if (missing) {
     throw new UnusableValueError(column, missing.indexOf(1), 'missing');
   }
-  if (rows.every((row, i) => row === rows[0]! + i)) {
+  if (areConsecutive(rows)) {
     const from = (rows[0] ?? 0) * width;
     return source.subarray(from, from + rows.length * width);
   }

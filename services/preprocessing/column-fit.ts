@@ -223,5 +223,9 @@ export class ColumnFit {
 
 /** Numbers in the table of rows of a batch. */
 export function numbersOf(rows: Int32Array, { firstRow }: { firstRow: number }): Int32Array {
-  return rows.map((row) => firstRow + row);
+  const numbers = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    numbers[i] = firstRow + rows[i]!;
+  }
+  return numbers;
 }

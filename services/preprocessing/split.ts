@@ -1,3 +1,4 @@
+import { everyRow } from '../pipeline/index.js';
 import type { Violations } from '../platform/errors.js';
 import { nearest } from '../platform/nearest-name.js';
 import { type Column, type ColumnType, isText, typeName } from './column.js';
@@ -118,13 +119,20 @@ export function unknownColumn(field: string, name: string, columns: readonly Col
   return `Expected \`${field}\` to be a column of the dataset but received ${JSON.stringify(name)}; ${hint}`;
 }
 
-/** Indices, within a batch, of its rows that are in a split. */
+/** Indices, within a batch, of its rows that are in a split; not to be changed. */
 export function rowsInSplit(
   assignment: SplitAssignment,
   split: SplitName,
   { firstRow, header }: { firstRow: number; header: { length: number } },
 ): Int32Array {
   const wanted = splitNames.indexOf(split);
+  let first = 0;
+  while (first < header.length && assignment[firstRow + first] === wanted) {
+    first++;
+  }
+  if (first === header.length) {
+    return everyRow(first);
+  }
   const rows = new Int32Array(header.length);
   let count = 0;
   for (let i = 0; i < header.length; i++) {

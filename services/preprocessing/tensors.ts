@@ -1,5 +1,6 @@
 import {
   type ColumnChunk,
+  checkColumns,
   type FittedPipeline,
   type NumberChunk,
   targetWidth,
@@ -73,7 +74,6 @@ export async function* encodeTensors(
 }
 
 class SplitReader {
-  readonly #columns: number[];
   readonly #targets: TargetReader;
 
   constructor(
@@ -82,8 +82,6 @@ class SplitReader {
     private readonly isTraining: boolean,
     private readonly wanted: readonly number[],
   ) {
-    const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
-    this.#columns = pipeline.columns.map(({ column }) => indexOf(column));
     this.#targets = new TargetReader(pipeline.label, table);
   }
 
@@ -93,7 +91,7 @@ class SplitReader {
     rowsMax: number,
     encoder: ArrowEncoder,
   ): AsyncGenerator<EncodedMessage> {
-    const chunks = await Promise.all(this.#columns.map((column) => this.table.readColumn(batch, column)));
+    const chunks = await readColumns(this.pipeline, this.table, batch);
     const targetsOf = await this.#targets.read(batch);
     for (let from = 0; from < rows.length; from += rowsMax) {
       const part = rows.subarray(from, from + rowsMax);
@@ -128,16 +126,20 @@ export async function transformRows(
   try {
     return await transformColumns(pipeline, chunks, rows, trainingNumbers);
   } catch (error) {
-    if (error instanceof UnusableValueError) {
-      const place = where(error.column, firstRow + rows[error.row]!);
-      const message = `The pipeline cannot transform every row: ${place} is ${error.problem}.`;
-      throw new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
-    }
-    throw error;
+    throw withPlace(error, rows, firstRow);
   }
 }
 
-/** Transforms all rows and keeps nothing: what cannot be transformed is refused when a pipeline is fitted, not in training. */
+function withPlace(error: unknown, rows: Int32Array, firstRow: number): unknown {
+  if (!(error instanceof UnusableValueError)) {
+    return error;
+  }
+  const place = where(error.column, firstRow + rows[error.row]!);
+  const message = `The pipeline cannot transform every row: ${place} is ${error.problem}.`;
+  return new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
+}
+
+/** What cannot be transformed is refused when a pipeline is fitted, not in training. */
 export async function checkTransformable(
   pipeline: FittedPipeline,
   table: StoredTable,
@@ -148,11 +150,32 @@ export async function checkTransformable(
     // Bytes stay what they are, and fitting has looked for missing ones.
     return;
   }
+  const rowsMax = rowsPerBatch(pipeline);
   for (const split of splitNames) {
-    for await (const _ of encodeTensors(pipeline, table, assignment, split)) {
-      signal.throwIfAborted();
+    for (const batch of table.batches) {
+      const rows = rowsInSplit(assignment, split, batch);
+      if (rows.length === 0) {
+        continue;
+      }
+      const chunks = await readColumns(pipeline, table, batch);
+      for (let from = 0; from < rows.length; from += rowsMax) {
+        signal.throwIfAborted();
+        const part = rows.subarray(from, from + rowsMax);
+        const numbers = split === 'train' ? numbersOf(part, batch) : null;
+        try {
+          await checkColumns(pipeline, chunks, part, numbers);
+        } catch (error) {
+          throw withPlace(error, part, batch.firstRow);
+        }
+      }
     }
   }
+}
+
+/** The columns of a batch that a pipeline reads, in its order. */
+function readColumns({ columns }: FittedPipeline, table: StoredTable, batch: StoredBatch): Promise<ColumnChunk[]> {
+  const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
+  return Promise.all(columns.map(({ column }) => table.readColumn(batch, indexOf(column))));
 }
 
 export function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {
