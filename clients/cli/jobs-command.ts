@@ -29,9 +29,13 @@ export async function train(millrace: Millrace, options: CommonOptions & TrainOp
   }
 }
 
-export async function jobsList(millrace: Millrace, options: CommonOptions): Promise<void> {
+export async function jobsList(
+  millrace: Millrace,
+  options: CommonOptions & { filter: string; orderBy: string },
+): Promise<void> {
+  const { filter, orderBy } = options;
   const jobs: TrainingJob[] = [];
-  for await (const page of pages((pageToken) => millrace.training.listTrainingJobs({ pageToken }))) {
+  for await (const page of pages((pageToken) => millrace.training.listTrainingJobs({ filter, orderBy, pageToken }))) {
     jobs.push(...page.trainingJobs);
   }
   const rows = jobs.map((job) => [
@@ -39,9 +43,16 @@ export async function jobsList(millrace: Millrace, options: CommonOptions): Prom
     stateWord(job.state),
     `${job.epochsDone}/${job.spec?.epochs ?? 0}`,
     job.modelVersion || job.spec?.publish?.model || '',
+    job.owner,
+    String(job.priority),
     job.createTime ? new Date(fromTimestamp(job.createTime)).toISOString() : '',
   ]);
-  show(options, jobs, table([['JOB', 'STATE', 'EPOCHS', 'MODEL', 'CREATED'], ...rows]), 'millrace jobs watch JOB');
+  show(
+    options,
+    jobs,
+    table([['JOB', 'STATE', 'EPOCHS', 'MODEL', 'OWNER', 'PRIORITY', 'CREATED'], ...rows]),
+    'millrace jobs watch JOB',
+  );
 }
 
 export async function jobsWatch(

@@ -228,9 +228,10 @@ connected(program, 'train', 'train a network')
   .action((options) => withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)));
 
 const jobs = program.command('jobs').description('training jobs');
-connected(jobs, 'list', 'list jobs, newest first').action((options) =>
-  withMillrace(commands.jobs, options, ({ jobsList }, millrace) => jobsList(millrace, options)),
-);
+connected(jobs, 'list', 'list jobs, newest first')
+  .option('--filter <filter>', 'as: state = QUEUED OR state = TRAINING AND owner = ann AND labels.team = vision', '')
+  .option('--order-by <fields>', 'as: priority desc, create_time', '')
+  .action((options) => withMillrace(commands.jobs, options, ({ jobsList }, millrace) => jobsList(millrace, options)));
 connected(jobs, 'watch <job>', "follow a job's events to its end")
   .addOption(
     new Option('--after <sequence>', 'leave out events up to this number')

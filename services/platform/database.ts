@@ -2,7 +2,15 @@ import { Kysely, type Migration, Migrator, SqliteAdapter, type SqliteDatabase, S
 import Libsql from 'libsql';
 import { isDiskFull, ServiceError } from './errors.js';
 
-export { type Generated, type Insertable, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+export {
+  type Generated,
+  type Insertable,
+  type Kysely,
+  type RawBuilder,
+  type Selectable,
+  sql,
+  type Transaction,
+} from 'kysely';
 
 /** Schema changes by name; they run in name order, each once. */
 export type Migrations = Record<string, Migration>;

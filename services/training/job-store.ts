@@ -10,6 +10,7 @@ import {
 } from './job.js';
 import { keepClaim, selectNext } from './job-claim.js';
 import type { Placing } from './job-creation.js';
+import { type JobPage, type Listing, listJobs } from './job-list.js';
 import { refuseCancel, refuseDelete, refusePause, refuseResume } from './job-refusal.js';
 import { changesOf, jobColumns, type Query, selectJob, toJob } from './job-row.js';
 import { endStates, type JobState, jobStates } from './job-state.js';
@@ -94,13 +95,8 @@ export class JobStore {
     return selectJob(this.database, id);
   }
 
-  /** Newest first, those older than number `before`. */
-  async list(limit: number, before: number | null): Promise<TrainingJob[]> {
-    let page = this.database.selectFrom('jobs').select(jobColumns).orderBy('number', 'desc').limit(limit);
-    if (before !== null) {
-      page = page.where('number', '<', before);
-    }
-    return (await page.execute()).map(toJob);
+  async list(listing: Listing): Promise<JobPage> {
+    return listJobs(this.database, listing);
   }
 
   async countByState(): Promise<Record<JobState, number>> {

@@ -8,7 +8,7 @@ import type {
 import { contracts, toTimestamp } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
-import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
+import { pageSize } from '../platform/page-token.js';
 import { ResourceName } from '../platform/resource-name.js';
 import { type EpochMetrics, isLastEvent, type JobError, type TrainingEvent, type TrainingJob } from './job.js';
 import { createJob, type JobCreationDependencies } from './job-creation.js';
@@ -36,10 +36,8 @@ export function trainingService(
     async GetTrainingJob({ name }) {
       return toJobMessage(await store.get(jobName.parse(name, 'name').job));
     },
-    async ListTrainingJobs({ pageSize: requested, pageToken }) {
-      const size = pageSize(requested);
-      const rows = await store.list(size + 1, decodePageToken(pageToken, 'number'));
-      const [jobs, nextPageToken] = toPage(rows, size, ({ number }) => number);
+    async ListTrainingJobs({ pageSize: requested, ...listing }) {
+      const { jobs, nextPageToken } = await store.list({ ...listing, pageSize: pageSize(requested) });
       return { trainingJobs: jobs.map(toJobMessage), nextPageToken };
     },
     async CancelTrainingJob({ name }) {

@@ -160,6 +160,10 @@ describe('GetTrainingJob, ListTrainingJobs', () => {
       pageToken = page.nextPageToken;
     } while (pageToken);
     expect(listed).toEqual(names);
+    const queued = await training.listTrainingJobs({ filter: 'state = QUEUED', orderBy: 'create_time' });
+    expect(queued.trainingJobs.map(({ name }) => name)).toEqual(names.slice(0, -1).reverse());
+    const { details } = await rpcFailure(training.listTrainingJobs({ filter: 'stat = QUEUED' }));
+    expect(details.fieldViolations.map(({ field }) => field)).toEqual(['filter']);
   });
 });
 

@@ -67,7 +67,7 @@ describe('createJob', () => {
         },
       ],
     });
-    expect(await store.list(10, null)).toEqual([]);
+    expect((await store.list({ filter: '', orderBy: '', pageSize: 10, pageToken: '' })).jobs).toEqual([]);
   });
 
   it('names the dataset that is not there', async () => {

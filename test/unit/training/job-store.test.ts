@@ -22,6 +22,10 @@ describe('JobStore', () => {
 
   const create = (id: string, requestId: string | null = null, requestDigest = 'd') =>
     store.create(newJob({ id, requestId, requestDigest }));
+  const listed = async () => {
+    const { jobs } = await store.list({ filter: '', orderBy: '', pageSize: 10, pageToken: '' });
+    return jobs.map(({ id }) => id);
+  };
   const sequences = async (job: number) => (await store.events(job, 0, 100)).map(({ sequence }) => sequence);
 
   beforeEach(async () => {
@@ -45,13 +49,13 @@ describe('JobStore', () => {
     const first = await create('a', 'r1');
     expect(await create('b', 'r1')).toEqual(first);
     expect(await store.findRequested('r1', 'd')).toEqual(first);
-    expect(await store.list(10, null)).toHaveLength(1);
+    expect(await listed()).toEqual(['a']);
   });
 
   it('makes two jobs of two requests without id', async () => {
     await create('a');
     await create('b');
-    expect((await store.list(10, null)).map(({ id }) => id)).toEqual(['b', 'a']);
+    expect(await listed()).toEqual(['b', 'a']);
   });
 
   it('refuses a job beyond the length of the queue, but not a repeated request', async () => {
@@ -109,15 +113,6 @@ describe('JobStore', () => {
     await store.append(number, [{ kind: 'resumed', epochsDone: 1, stepsDone: 0 }, epoch(2), epoch(3)]);
     const { kind: _, ...metrics } = epoch(2) as Happening & { kind: 'epoch' };
     expect(await store.epochs(number, 2)).toEqual([{ ...metrics, epoch: 1 }, metrics]);
-  });
-
-  it('pages through jobs, newest first', async () => {
-    for (const id of ['a', 'b', 'c']) {
-      await create(id);
-    }
-    const [newest] = await store.list(1, null);
-    expect(newest?.id).toBe('c');
-    expect((await store.list(10, newest!.number)).map(({ id }) => id)).toEqual(['b', 'a']);
   });
 
   it('claims jobs first in, first out', async () => {
