@@ -59,7 +59,7 @@ function floorDivide(value: bigint, divisor: bigint): number {
   return Number(value < 0n && quotient * divisor !== value ? quotient - 1n : quotient);
 }
 
-/** Parts of a point in time, in UTC. Weekdays count from Monday, 0; weeks are those of ISO 8601. */
+/** Parts of a date, in UTC. Weekdays count from Monday, 0; weeks are those of ISO 8601. */
 export const calendarParts = {
   year: (date: Date) => date.getUTCFullYear(),
   quarter: (date: Date) => Math.floor(date.getUTCMonth() / 3) + 1,

@@ -224,15 +224,9 @@ for unit, low, high in [("word", 1, 1), ("word", 1, 2), ("character", 1, 2), ("c
 WHEN = pd.Series(pd.date_range("1967-12-27T05:06:07.089", periods=300, freq="5861min")).astype("datetime64[ms]")
 weather = data.seattle_weather()["date"].astype("datetime64[ms]")
 cars_year = cars["Year"].astype("datetime64[ms]")
-for name, when in [("hours", WHEN), ("weather", weather[::5].reset_index(drop=True)), ("years", cars_year)]:
-    train = len(when) * 3 // 4
-    table = f"times-{name}"
-    ms = when.astype("int64")
-    TABLES[table] = {
-        "label": list(range(len(when))),
-        "part": ["train"] * train + ["test"] * (len(when) - train),
-        "time:when": ms,
-    }
+def add_calendar(when, table, zone=""):
+    """What the zone's calendar and clock show, which pandas converts to; no zone: UTC."""
+    when = when.dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None) if zone else when
     parts = {
         "year": when.dt.year,
         "quarter": when.dt.quarter,
@@ -246,9 +240,10 @@ for name, when in [("hours", WHEN), ("weather", weather[::5].reset_index(drop=Tr
         "minute": when.dt.minute,
         "second": when.dt.second,
     }
-    add("when", [{"kind": "calendar", "parts": list(parts)}], np.column_stack([part.astype(float) for part in parts.values()]), table)
+    add("when", [{"kind": "calendar", "parts": list(parts), "timeZone": zone}], np.column_stack([part.astype(float) for part in parts.values()]), table)
+    train = len(when) * 3 // 4
     scaled = StandardScaler().fit(parts["month"].to_numpy(float).reshape(-1, 1)[:train])
-    add("when", [{"kind": "calendar", "parts": ["month"]}, STANDARDISE], scaled.transform(parts["month"].to_numpy(float).reshape(-1, 1)), table)
+    add("when", [{"kind": "calendar", "parts": ["month"], "timeZone": zone}, STANDARDISE], scaled.transform(parts["month"].to_numpy(float).reshape(-1, 1)), table)
     day = (when - when.dt.normalize()) / pd.Timedelta(days=1)
     passed = {
         "day": day,
@@ -257,12 +252,32 @@ for name, when in [("hours", WHEN), ("weather", weather[::5].reset_index(drop=Tr
         "year": (when.dt.day_of_year - 1 + day) / np.where(when.dt.is_leap_year, 366, 365),
     }
     waves = [wave(2 * np.pi * share) for share in passed.values() for wave in (np.sin, np.cos)]
-    add("when", [{"kind": "cyclic", "cycles": list(passed), "period": None}], np.column_stack(waves), table)
+    add("when", [{"kind": "cyclic", "cycles": list(passed), "period": None, "timeZone": zone}], np.column_stack(waves), table)
+
+
+for name, when in [("hours", WHEN), ("weather", weather[::5].reset_index(drop=True)), ("years", cars_year)]:
+    train = len(when) * 3 // 4
+    table = f"times-{name}"
+    ms = when.astype("int64")
+    TABLES[table] = {
+        "label": list(range(len(when))),
+        "part": ["train"] * train + ["test"] * (len(when) - train),
+        "time:when": ms,
+    }
+    add_calendar(when, table)
     for unit, delta in [("day", pd.Timedelta(days=1)), ("hour", pd.Timedelta(hours=1)), ("year", pd.Timedelta(days=365.2425))]:
         for since, reference in [("", when[:train].max()), ("2001-02-03T04:05:06+07:00", pd.Timestamp("2001-02-02T21:05:06"))]:
             add("when", [{"kind": "age", "since": since, "unit": unit}], ((reference - when) / delta).to_numpy().reshape(-1, 1), table)
+# Around changes of the clocks, by half an hour and a whole one, in both hemispheres; in the years of local mean time, and after 2037.
+CHANGES = ["2024-03-10T07", "2024-11-03T06", "2024-03-31T01", "2024-10-27T01", "2024-04-06T15", "2024-10-05T15:30", "1883-11-18T17", "1985-12-31T18:30", "2011-12-30T10", "2060-06-01T00", "2060-12-31T23:59"]
+NEAR = sorted(pd.Timestamp(change) + pd.Timedelta(minutes=minutes) for change in CHANGES for minutes in (-721, -31, -1, 0, 1, 29, 59, 661))
+ZONED = pd.Series(NEAR).astype("datetime64[ms]")
+train = len(ZONED) * 3 // 4
+TABLES["times-zoned"] = {"label": list(range(len(ZONED))), "part": ["train"] * train + ["test"] * (len(ZONED) - train), "time:when": ZONED.astype("int64")}
+for zone in ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]:
+    add_calendar(ZONED, "times-zoned", zone)
 angles = 2 * np.pi * TABLES["cars"]["acceleration"].to_numpy() / 7
-add("acceleration", [{"kind": "cyclic", "cycles": [], "period": 7}], np.column_stack([np.sin(angles), np.cos(angles)]))
+add("acceleration", [{"kind": "cyclic", "cycles": [], "period": 7, "timeZone": ""}], np.column_stack([np.sin(angles), np.cos(angles)]))
 
 versions = {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__, "pandas": pd.__version__}
 tables = {name: {column: plain(values) for column, values in table.items()} for name, table in TABLES.items()}

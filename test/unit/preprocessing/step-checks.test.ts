@@ -28,7 +28,8 @@ const bucket = { kind: 'bucket' as const, strategy: 'uniform' as const, buckets:
 const clip = { kind: 'clip' as const, minimum: null, maximum: null, lowerQuantile: null, upperQuantile: null };
 const target: StepSpec = { kind: 'target', categoriesMax: null, smooth: null, folds: null };
 const tfIdf = { kind: 'tfIdf' as const, ngrams: null, featuresMax: null, documentsMin: null, sublinear: false };
-const cyclic = { kind: 'cyclic' as const, cycles: [], period: null };
+const calendar = { kind: 'calendar' as const, parts: ['day' as const], timeZone: '' };
+const cyclic = { kind: 'cyclic' as const, cycles: [], period: null, timeZone: '' };
 const standardise: StepSpec = { kind: 'standardise' };
 const ordinal: StepSpec = { kind: 'ordinal', categoriesMax: null };
 
@@ -116,13 +117,27 @@ describe('a step is refused for', () => {
       [standardise],
       'standardise` to follow numbers but column "word" is Utf8',
     ],
-    ['no part', 'when', [{ kind: 'calendar', parts: [] }], 'calendar.parts` to be some of year, quarter'],
-    ['a part twice', 'when', [{ kind: 'calendar', parts: ['day', 'day'] }], 'each once but received'],
+    ['no part', 'when', [{ ...calendar, parts: [] }], 'calendar.parts` to be some of year, quarter'],
+    ['a part twice', 'when', [{ ...calendar, parts: ['day', 'day'] }], 'each once but received'],
     [
       'a period for times',
       'when',
       [{ ...cyclic, cycles: ['day'], period: 7 }],
       'cyclic.period` to be unset on a column of times',
+    ],
+    ['a misspelled zone', 'when', [{ ...calendar, timeZone: 'Europe/Berln' }], 'Did you mean "Europe/Berlin"?'],
+    [
+      'an offset for a zone',
+      'when',
+      [{ ...calendar, timeZone: '+02:00' }],
+      'calendar.time_zone` to be a name of the IANA',
+    ],
+    ['no zone at all', 'when', [{ ...cyclic, cycles: ['day'], timeZone: 'CEST DST' }], 'but received "CEST DST".'],
+    [
+      'a zone for numbers',
+      'x',
+      [{ ...cyclic, period: 7, timeZone: 'Europe/Berlin' }],
+      'cyclic.time_zone` to be unset on a column of numbers',
     ],
     ['no period for numbers', 'x', [cyclic], 'cyclic.period` to be set on a column of numbers'],
     [

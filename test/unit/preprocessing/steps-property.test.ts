@@ -75,13 +75,14 @@ const encodings: Chains = {
     folds: nullable(fc.integer({ min: 2, max: 6 })),
   }),
 };
+const timeZone = fc.constantFrom('', 'America/New_York', 'Australia/Lord_Howe');
 const times: Chains = {
   calendar: fc
-    .subarray(['year', 'week', 'dayOfYear', 'weekend', 'second'] as const, { minLength: 1 })
-    .map((parts) => [{ kind: 'calendar', parts: [...parts] }]),
+    .tuple(fc.subarray(['year', 'week', 'dayOfYear', 'weekend', 'second'] as const, { minLength: 1 }), timeZone)
+    .map(([parts, zone]) => [{ kind: 'calendar', parts: [...parts], timeZone: zone }]),
   cyclic: fc
-    .subarray(['day', 'week', 'month', 'year'] as const, { minLength: 1 })
-    .map((asked) => [{ kind: 'cyclic', cycles: [...asked], period: null }]),
+    .tuple(fc.subarray(['day', 'week', 'month', 'year'] as const, { minLength: 1 }), timeZone)
+    .map(([asked, zone]) => [{ kind: 'cyclic', cycles: [...asked], period: null, timeZone: zone }]),
   age: one({
     kind: kindIs('age'),
     since: fc.constantFrom('', '2001-02-03'),
