@@ -40,7 +40,7 @@ export async function dataImport(
   );
 }
 
-const phases = { upload: 'sent', read: 'read' };
+const phases = { upload: 'sent', fetch: 'fetched', read: 'read' };
 
 function progressLine({ phase, rowCount, bytesDone, bytesTotal }: ImportProgress): string {
   const share = bytesTotal > 0 ? ` of ${megabytes(bytesTotal)}` : '';

@@ -115,12 +115,20 @@ Settings, also from the environment (MILLRACE_DATA_DIR) or a YAML file (dataDir)
                          largest message or HTTP body (default: 67108864)
   --config <file>        the YAML file`;
 
+const importSettingsHelp = `
+  --import-folders <folders>
+                         where imports may read, as in PATH (default: all that the service itself may read)
+  --import-hosts <hosts> hosts that imports may fetch from beside the public network, with commas
+  --download-bytes-max <n>
+                         largest file that an import fetches (default: 21474836480)
+  --upload-bytes-max <n> largest upload (default: 21474836480)`;
+
 passedOn('up [settings...]', 'start all services on this machine', (args) => ['supervisor', args]).addHelpText(
   'after',
   settingsHelp.replace(
     '  --log-level',
     '  --workers <n>          processes that answer predictions (default: the cores)\n  --jobs-at-once <n>     training jobs that share the cores (default: 1)\n  --log-level',
-  ),
+  ) + importSettingsHelp,
 );
 passedOn('serve [service] [settings...]', `run one service: ${serviceNames.join(', ')}`, ([service, ...args]) => {
   const found = serviceNames.find((name) => name === service);
@@ -159,7 +167,7 @@ program
   );
 
 const data = program.command('data').description('datasets');
-connected(data, 'import <name> <path...>', 'read files, folders or http(s) addresses into a new dataset version')
+connected(data, 'import <name> <path...>', 'read files, folders or http(s) and s3 addresses into a new dataset version')
   .addOption(new Option('--format <format>', 'default: recognised').choices(importFormatNames))
   .addOption(
     new Option('--type <column=type>', 'of a column whose type is not to be inferred, like id=Utf8; may be repeated')

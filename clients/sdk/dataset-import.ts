@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
+import type { ImportProgress__Output as ProgressMessage } from '../../proto/gen/millrace/v1/ImportProgress.js';
 import type { PreprocessingServiceClient } from '../../proto/gen/millrace/v1/PreprocessingService.js';
 import { type RpcClient, RpcError } from '../../proto/index.js';
 import { type ImportFormatName, importFormats } from './import-formats.js';
@@ -8,8 +9,8 @@ import { findFiles, type LocalFiles } from './upload-files.js';
 
 /** How far an import is. */
 export interface ImportProgress {
-  /** Files are sent to the service; then it reads them. */
-  phase: 'upload' | 'read';
+  /** Files are sent to the service, it fetches addresses, and then reads all. */
+  phase: 'upload' | 'fetch' | 'read';
   /** Rows read so far. */
   rowCount: number;
   /** In this phase. */
@@ -67,14 +68,20 @@ async function runImport(
   for await (const { progress, datasetVersion } of client.importDataset(request, { signal })) {
     version = datasetVersion ?? null;
     if (progress) {
-      const { rowCount, bytesDone, bytesTotal } = progress;
-      onProgress?.({ phase: 'read', rowCount, bytesDone, bytesTotal });
+      onProgress?.(toProgress(progress));
     }
   }
   if (!version) {
     throw new Error('The import ended without a dataset version.');
   }
   return version;
+}
+
+function toProgress(progress: ProgressMessage): ImportProgress {
+  const { rowCount, bytesDone, bytesTotal, fetchedBytes, fetchBytesTotal } = progress;
+  return fetchBytesTotal > 0
+    ? { phase: 'fetch', rowCount, bytesDone: fetchedBytes, bytesTotal: fetchBytesTotal }
+    : { phase: 'read', rowCount, bytesDone, bytesTotal };
 }
 
 /** An error that names files as they are on this machine. */

@@ -22,6 +22,13 @@ export function integer(min: number, max: number) {
   return z.preprocess(fromText, z.number().int().min(min).max(max));
 }
 
+/** Texts, from one text too, in which they are separated. */
+export function list(separator: string) {
+  return z
+    .union([z.string().transform((text) => text.split(separator)), z.array(z.string())])
+    .transform((texts) => texts.map((text) => text.trim()).filter((text) => text !== ''));
+}
+
 const port = integer(0, 65_535);
 const flag = z.preprocess(
   (value) => (value === 'true' || value === '' ? true : value === 'false' ? false : value),
@@ -124,7 +131,8 @@ function readConfigFile(file: string): Record<string, unknown> {
   }
 }
 
-const separate = (key: string, separator: string) =>
+/** `dataDir` as `data-dir` or `data_dir`. */
+export const separate = (key: string, separator: string) =>
   key.replace(/[A-Z]/g, (letter) => separator + letter.toLowerCase());
 const join = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 

@@ -66,7 +66,11 @@ export class ServiceProcess {
     const begin = Date.now();
     const main = createRequire(import.meta.url).resolve(`#services/${name}/main.js`);
     // The channel lets the service notice when its supervisor is gone.
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // The file is for the mesh: a service would refuse what in it is for others. It is told its part by arguments.
+      env: { ...process.env, MILLRACE_CONFIG: undefined },
+    });
     this.#child = child;
     let isReady = false;
     createInterface({ input: child.stdout! }).on('line', (line) => {

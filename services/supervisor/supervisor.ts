@@ -1,16 +1,48 @@
-import { baseSettings, integer, loadConfig, portOffsets, type ServiceName } from '../platform/config.js';
+import path from 'node:path';
+import {
+  baseSettings,
+  integer,
+  list,
+  loadConfig,
+  portOffsets,
+  type ServiceName,
+  separate,
+} from '../platform/config.js';
 import { lockFolder } from '../platform/folder-lock.js';
 import type { Logger } from '../platform/log.js';
 import { ServiceProcess } from './service-process.js';
 
 const { port: _, ...shared } = baseSettings;
 
+const bytes = integer(1, Number.MAX_SAFE_INTEGER).optional();
+
+/** What is handed to one service alone; default: as that service has it. */
+const ownSettings = {
+  inference: {
+    /** Processes that answer predictions. */
+    workers: integer(1, 256).optional(),
+  },
+  training: {
+    /** Training jobs that run at once. */
+    jobsAtOnce: integer(1, 256).optional(),
+  },
+  preprocessing: {
+    /** Folders that imports may read from, as in PATH, or a list. */
+    importFolders: list(path.delimiter).optional(),
+    /** Hosts that imports may fetch from although they are not in the public network, with commas between them, or a list. */
+    importHosts: list(',').optional(),
+    /** Largest file that an import fetches, bytes. */
+    downloadBytesMax: bytes,
+    /** Largest upload, bytes. */
+    uploadBytesMax: bytes,
+  },
+};
+
 const settings = {
   ...shared,
-  /** Processes that answer predictions; default: as inference has it. */
-  workers: integer(1, 256).optional(),
-  /** Training jobs that run at once; default: as training has it. */
-  jobsAtOnce: integer(1, 256).optional(),
+  ...ownSettings.inference,
+  ...ownSettings.training,
+  ...ownSettings.preprocessing,
 };
 
 /** Settings of the whole mesh; they are handed to every service. */
@@ -41,12 +73,8 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     `--message-bytes-max=${config.messageBytesMax}`,
   ];
   const { dataDir, stopGraceMs } = config;
-  const ownArgs: Partial<Record<ServiceName, string[]>> = {
-    inference: config.workers === undefined ? [] : [`--workers=${config.workers}`],
-    training: config.jobsAtOnce === undefined ? [] : [`--jobs-at-once=${config.jobsAtOnce}`],
-  };
   const children = services.map(
-    (name) => new ServiceProcess({ name, dataDir, args: [...args, ...(ownArgs[name] ?? [])], stopGraceMs, log }),
+    (name) => new ServiceProcess({ name, dataDir, args: [...args, ...ownArgs(config, name)], stopGraceMs, log }),
   );
   const stop = async () => {
     await Promise.all(children.map((child) => child.stop()));
@@ -59,6 +87,16 @@ export async function startMesh(config: Config, log: Logger): Promise<Mesh> {
     await stop();
     throw error;
   }
+}
+
+/** Arguments for what is set of one service's own settings. */
+export function ownArgs(config: Config, service: ServiceName): string[] {
+  const keys = Object.keys(ownSettings[service as keyof typeof ownSettings] ?? {}) as (keyof Config)[];
+  return keys.flatMap((key) => {
+    const value = config[key];
+    const text = Array.isArray(value) ? value.join(key === 'importFolders' ? path.delimiter : ',') : value;
+    return text === undefined ? [] : [`--${separate(key, '-')}=${text}`];
+  });
 }
 
 /** What a person sees: a line a service. */

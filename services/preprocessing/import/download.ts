@@ -6,17 +6,10 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { invalidField, ServiceError } from '../../platform/errors.js';
+import { counted, type FetchMeter, type FetchRules, idleMs, isOurs, notFetched, tooLarge } from './fetching.js';
 import { isPublicAddress, publicLookup, refuseAddress } from './public-address.js';
 
-/** What may be fetched. */
-export interface DownloadRules {
-  /** Names of hosts that may be fetched from although they are not in the public network. */
-  hosts: readonly string[];
-  bytesMax: number;
-}
-
 const redirectsMax = 5;
-const idleMs = 30_000;
 const schemePattern = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /** Whether a path of an import is an address to fetch from; other kinds of addresses are refused. */
@@ -25,8 +18,7 @@ export function isAddress(given: string, field: string): boolean {
     return false;
   }
   if (!/^https?:/i.test(given)) {
-    const hint = /^s3:/i.test(given) ? ' Give an object of S3 by a presigned https address.' : '';
-    const message = `Expected \`${field}\` to be an absolute path or an http or https address but received ${JSON.stringify(given)}.${hint}`;
+    const message = `Expected \`${field}\` to be an absolute path or an http, https or s3 address but received ${JSON.stringify(given)}.`;
     throw invalidField(field, message);
   }
   return true;
@@ -36,7 +28,8 @@ export function isAddress(given: string, field: string): boolean {
 export async function download(
   given: string,
   folder: string,
-  rules: DownloadRules,
+  rules: FetchRules,
+  meter: FetchMeter,
   signal: AbortSignal,
 ): Promise<string> {
   let address = parseAddress(given);
@@ -49,10 +42,12 @@ export async function download(
       continue;
     }
     try {
-      checkResponse(address, response, rules);
+      meter.bytesTotal += checkResponse(address, response, rules);
       await mkdir(folder, { recursive: true });
       const file = path.join(folder, fileName(address));
-      await pipeline(response, limited(address, rules), createWriteStream(file, { flags: 'wx' }), { signal });
+      await pipeline(response, counted(shown(address), rules, meter), createWriteStream(file, { flags: 'wx' }), {
+        signal,
+      });
       return file;
     } catch (error) {
       throw unreachable(address, error);
@@ -88,7 +83,7 @@ function followed(from: URL, location: string, redirects: number): URL {
   return to;
 }
 
-function request(address: URL, { hosts }: DownloadRules, signal: AbortSignal): Promise<IncomingMessage> {
+function request(address: URL, { hosts }: FetchRules, signal: AbortSignal): Promise<IncomingMessage> {
   const host = address.hostname.replace(/^\[|\]$/g, '');
   const isTrusted = hosts.includes(host);
   if (!isTrusted && isIP(host) !== 0 && !isPublicAddress(host)) {
@@ -104,7 +99,8 @@ function request(address: URL, { hosts }: DownloadRules, signal: AbortSignal): P
   });
 }
 
-function checkResponse(address: URL, { statusCode, headers }: IncomingMessage, { bytesMax }: DownloadRules): void {
+/** @returns how many bytes are to come, 0 where the server does not say */
+function checkResponse(address: URL, { statusCode, headers }: IncomingMessage, rules: FetchRules): number {
   if (statusCode !== 200) {
     const isMissing = statusCode === 404 || statusCode === 410;
     const code = isMissing ? 'NOT_FOUND' : statusCode! >= 500 ? 'UNAVAILABLE' : 'INVALID_ARGUMENT';
@@ -119,28 +115,11 @@ function checkResponse(address: URL, { statusCode, headers }: IncomingMessage, {
     const message = `${shown(address)} was not fetched: expected it unencoded but the server sent ${encoding}.`;
     throw new ServiceError('INVALID_ARGUMENT', 'DOWNLOAD_FAILED', message);
   }
-  if (Number(headers['content-length'] ?? 0) > bytesMax) {
-    throw tooLarge(address, bytesMax);
+  const sizeBytes = Number(headers['content-length'] ?? 0);
+  if (sizeBytes > rules.bytesMax) {
+    throw tooLarge(shown(address), rules);
   }
-}
-
-/** A server may leave the length out. */
-function limited(address: URL, { bytesMax }: DownloadRules) {
-  return async function* (pieces: AsyncIterable<Buffer>) {
-    let bytes = 0;
-    for await (const piece of pieces) {
-      bytes += piece.length;
-      if (bytes > bytesMax) {
-        throw tooLarge(address, bytesMax);
-      }
-      yield piece;
-    }
-  };
-}
-
-function tooLarge(address: URL, bytesMax: number): ServiceError {
-  const message = `${shown(address)} was not fetched: expected at most ${bytesMax} bytes (\`downloadBytesMax\`) but there are more.`;
-  return new ServiceError('INVALID_ARGUMENT', 'DOWNLOAD_TOO_LARGE', message);
+  return sizeBytes;
 }
 
 /** Without the query, which may hold a signature. */
@@ -157,13 +136,6 @@ function fileName({ pathname }: URL): string {
 }
 
 function unreachable(address: URL, error: unknown): unknown {
-  const isKnown = error instanceof ServiceError || (error instanceof Error && error.name === 'AbortError');
-  const isDisk = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-  if (isKnown || isDisk) {
-    return error;
-  }
   const reason = error instanceof Error ? error.message : String(error);
-  return new ServiceError('UNAVAILABLE', 'DOWNLOAD_FAILED', `${shown(address)} was not fetched: ${reason}.`, {
-    cause: error,
-  });
+  return isOurs(error) ? error : notFetched(shown(address), reason, error);
 }

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { ServiceError } from '../../platform/errors.js';
 import type { AllowedFolders } from './allowed-folders.js';
-import { type DownloadRules, download, isAddress, shown } from './download.js';
+import { download, isAddress, shown } from './download.js';
+import type { FetchMeter, FetchRules } from './fetching.js';
 import type { ImportPath } from './import-file.js';
+import { fetchS3, parseS3Address } from './s3.js';
 import { parseUploadPath, type Uploads } from './uploads.js';
 
 /** Where imports may read. */
-export interface ImportAccess extends DownloadRules {
+export interface ImportAccess extends FetchRules {
   folders: AllowedFolders;
   uploads: Uploads;
 }
@@ -16,12 +18,17 @@ export async function gather(
   paths: readonly string[],
   folder: string,
   access: ImportAccess,
+  meter: FetchMeter,
   signal: AbortSignal,
 ): Promise<ImportPath[]> {
-  const named = paths.map((given, i) => ({ given, i, upload: parseUploadPath(given, `paths[${i}]`) }));
+  const named = paths.map((given, i) => {
+    const field = `paths[${i}]`;
+    const [upload, s3] = [parseUploadPath(given, field), parseS3Address(given, field)];
+    return { given, upload, s3, isHttp: !s3 && isAddress(given, field) };
+  });
   const taken = new Set<string>();
   const sources: ImportPath[] = [];
-  for (const { given, i, upload } of named) {
+  for (const [i, { given, upload, s3, isHttp }] of named.entries()) {
     if (upload) {
       const local = path.join(folder, upload.id);
       if (!taken.has(upload.id)) {
@@ -29,8 +36,11 @@ export async function gather(
         await access.uploads.take(upload.id, local);
       }
       sources.push({ given, path: path.join(local, ...upload.inner), isFetched: true });
-    } else if (isAddress(given, `paths[${i}]`)) {
-      const local = await download(given, path.join(folder, String(i)), access, signal);
+    } else if (s3) {
+      const local = await fetchS3(s3, path.join(folder, String(i)), access, meter, signal);
+      sources.push({ given: given.replace(/\/+$/, ''), path: local, isFetched: true });
+    } else if (isHttp) {
+      const local = await download(given, path.join(folder, String(i)), access, meter, signal);
       sources.push({ given: shown(new URL(given)), path: local, isFetched: true });
     } else {
       sources.push({ given, path: given, isFetched: false });

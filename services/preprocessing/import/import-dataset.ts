@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createArrowEncoder } from '../arrow-encoder.js';
 import type { DatasetVersion } from '../dataset.js';
 import type { DatasetStore } from '../dataset-store.js';
@@ -11,7 +12,7 @@ import { type ImportFormat, openFiles } from './import-format.js';
 
 export interface ImportRequest {
   dataset: string;
-  /** Absolute paths, http and https addresses, and uploads (`uploads/ID`). */
+  /** Absolute paths, http, https and s3 addresses, and uploads (`uploads/ID`). */
   paths: string[];
   /** Null: recognised. */
   format: ImportFormat | null;
@@ -33,12 +34,40 @@ export async function* importDataset(
   let sources: ImportPath[] = [];
   try {
     await mkdir(folder);
-    sources = await gather(request.paths, folder, access, signal);
+    sources = yield* gatherAll(request.paths, folder, access, signal);
     yield* importFiles(store, await listFiles(sources, access.folders), request, signal);
   } catch (error) {
     throw speakAsGiven(error, sources);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const fetchNewsMs = 250;
+
+/** Gathers, and tells from time to time how far fetching is. */
+async function* gatherAll(
+  paths: readonly string[],
+  folder: string,
+  access: ImportAccess,
+  signal: AbortSignal,
+): AsyncGenerator<ImportProgress, ImportPath[]> {
+  const left = new AbortController();
+  const meter = { bytesDone: 0, bytesTotal: 0 };
+  const gathering = gather(paths, folder, access, meter, AbortSignal.any([signal, left.signal]));
+  try {
+    for (;;) {
+      const sources = await Promise.race([gathering, sleep(fetchNewsMs, null, { ref: false })]);
+      if (sources) {
+        return sources;
+      }
+      const { bytesDone: fetchedBytes, bytesTotal } = meter;
+      const fetchBytesTotal = Math.max(fetchedBytes, bytesTotal);
+      yield { rowCount: 0, bytesDone: 0, bytesTotal: 0, fetchedBytes, fetchBytesTotal };
+    }
+  } finally {
+    left.abort();
+    await gathering.catch(() => undefined);
   }
 }
 
@@ -62,7 +91,7 @@ async function* importFiles(
       const messages = batch.messages ?? encoder.batch(batch.chunks[0]!.length, batch.chunks);
       await draft.append(messages, batch.chunks);
       bytesDone += batch.bytesDone;
-      yield { rowCount: draft.rowCount, bytesDone, bytesTotal };
+      yield { rowCount: draft.rowCount, bytesDone, bytesTotal, fetchedBytes: 0, fetchBytesTotal: 0 };
     }
     signal.throwIfAborted();
     yield await store.commit(

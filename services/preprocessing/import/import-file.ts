@@ -16,6 +16,9 @@ export interface ImportProgress {
   rowCount: number;
   bytesDone: number;
   bytesTotal: number;
+  /** While addresses are fetched, before any row is read; else 0. */
+  fetchedBytes: number;
+  fetchBytesTotal: number;
 }
 
 /** A file whose content cannot be imported; `position` says where. */
