@@ -1,12 +1,12 @@
 import type { DecodingStep } from './step.js';
 import { UntransformableError } from './step.js';
 
-/** Decoders run on threads of their own; more at once than there are of these would only hold memory. */
+/** Decoders run on threads or in processes of their own; more at once than there are of these would only hold memory. */
 const decodesAtOnce = 4;
 
 export interface DecodedValues {
   /** [rows, width]; zeros where a value is missing or refused. */
-  items: Uint8Array;
+  items: Uint8Array | Float64Array;
   /** 1 for each row whose value is missing; null: none is. */
   missing: Uint8Array | null;
   /** In the order of their rows. */
@@ -15,11 +15,12 @@ export interface DecodedValues {
 
 /** Decodes some values of a column; null: missing. Those that cannot be decoded are all listed. */
 export async function decodeValues(
-  { output, decode }: DecodingStep,
+  { output, items: type, decode }: DecodingStep,
   contents: readonly (Uint8Array | null)[],
 ): Promise<DecodedValues> {
   const { width } = output;
-  const items = new Uint8Array(contents.length * width);
+  const length = contents.length * width;
+  const items = type === 'uint8' ? new Uint8Array(length) : new Float64Array(length);
   const missing = contents.includes(null) ? Uint8Array.from(contents, (content) => (content ? 0 : 1)) : null;
   const refused: UntransformableError[] = [];
   const rows = contents.entries();

@@ -129,12 +129,12 @@ function byteInputs(scale: number, offset: number): Float32Array {
   return Float32Array.from({ length: 256 }, (_, value) => Math.fround(value * scale) + offset);
 }
 
-/** Whether the features can stay the bytes they are: one column of byte lists, perhaps of decoded files, with nothing but a scale. */
+/** Whether the features can stay the bytes they are: one column of byte lists, perhaps of images, with nothing but a scale. */
 export function isByteMatrix(columns: FittedColumn[]): boolean {
   const [first] = columns;
   const { type, width } = first!;
   const steps = stepsOnValues(first!);
-  const isBytes = type === 'binary' || (type === 'uint8' && width !== null);
+  const isBytes = first!.steps[0]?.kind === 'decodeImage' || (type === 'uint8' && width !== null);
   return columns.length === 1 && isBytes && steps.length <= 1 && steps.every(({ kind }) => kind === 'scale');
 }
 

@@ -15,9 +15,16 @@ export {
   stepsOnValues,
 } from './fitted-pipeline.js';
 export { isImage } from './image.js';
-export { type PreparedColumn, prepareColumn, prepareSteps, UnusableValueError } from './prepared-column.js';
+export {
+  filesAtOnce,
+  type PreparedColumn,
+  prepareColumn,
+  prepareSteps,
+  UnusableValueError,
+} from './prepared-column.js';
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
+export { isSound } from './sound/sound.js';
 export { countsOf, meanAndDeviation } from './statistics.js';
 export {
   type DecodingStep,

@@ -113,8 +113,17 @@ function featureNames(column: string, input: ValueType, encoding: EncodingStep |
     case 'number':
       return [column];
     case 'list':
-      return Array.from({ length: input.width }, (_, i) => `${column}[${i}]`);
+      return Array.from({ length: input.width }, (_, i) => `${column}${input.names?.[i] ?? `[${i}]`}`);
   }
+}
+
+/** Numbers that are held at once, at most, of files that were decoded: a small file may become many. */
+const decodedItemsMax = 1024 * 1024;
+
+/** So many rows of a column of files are decoded and transformed before the next. */
+export function filesAtOnce(decoding: DecodingStep, mappings: readonly MappingStep[]): number {
+  const widths = [decoding, ...mappings].map(({ output }) => (output.kind === 'list' ? output.width : 1));
+  return Math.max(1, Math.floor(decodedItemsMax / Math.max(...widths)));
 }
 
 /**

@@ -2,7 +2,7 @@ import { quote, ServiceError, Violations } from '../platform/errors.js';
 import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
 import { decodeImage, ImageError } from './image.js';
-import { type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
+import { filesAtOnce, type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
 import type { DecodingStep, FeatureTarget } from './step.js';
 import { isTime, parseTime } from './time.js';
 import { toNetworkInput, toNumbers } from './transform.js';
@@ -19,7 +19,7 @@ const missingProblem = 'given: the pipeline fills no missing value in this colum
 
 /**
  * The network's input for raw records: float32, row-major [records, featureCount], the same bits that training got from
- * the same values. Image files are decoded first.
+ * the same values. Files are decoded first.
  * @param field name of the list of records, for messages
  * @param firstIndex place of the first record in that list
  * @throws ServiceError naming every record and column that cannot be used (the first 20)
@@ -39,6 +39,10 @@ export async function transformRecords(
   }
   const matrix = { values: new Float32Array(records.length * pipeline.featureCount), rowWidth: pipeline.featureCount };
   for (const column of pipeline.columns) {
+    if (column.decoding) {
+      await writeFiles(column, column.decoding, records, matrix, problems);
+      continue;
+    }
     const read = readColumn(column, records, problems);
     // Only images take time; a wait for each column would cost a single record more than its steps do.
     const values = read instanceof Promise ? await read : read;
@@ -67,7 +71,7 @@ async function readBytes(
       problems.add(i, column.column, missingProblem);
     }
   }
-  return items;
+  return items as Uint8Array;
 }
 
 /** Violations by record and column; past a bound they are no longer gathered. */
@@ -135,10 +139,6 @@ function readColumn(
   records: readonly RawRecord[],
   problems: Problems,
 ): ColumnValues | Promise<ColumnValues> {
-  const { decoding } = column;
-  if (decoding) {
-    return readFiles(column, decoding, records, problems).then((decoded) => toNumbers(decoding, decoded));
-  }
   if (column.type === 'time') {
     return readTimes(column, records, problems);
   }
@@ -148,24 +148,43 @@ function readColumn(
   return column.width === null ? readNumbers(column, records, problems) : readListColumn(column, records, problems);
 }
 
-/** Decodes a column of files. What is no file, or is refused, is noted. */
+/** Decodes and transforms a few files after the other. */
+async function writeFiles(
+  column: PreparedColumn,
+  decoding: DecodingStep,
+  records: readonly RawRecord[],
+  { values, rowWidth }: Omit<FeatureTarget, 'offset'>,
+  problems: Problems,
+): Promise<void> {
+  const rowsMax = filesAtOnce(decoding, column.mappings);
+  for (let from = 0; from < records.length; from += rowsMax) {
+    const decoded = await readFiles(column, decoding, records.slice(from, from + rowsMax), problems, from);
+    if (problems.count === 0) {
+      const part = { values: values.subarray(from * rowWidth), rowWidth };
+      writeColumn(column, toNumbers(decoding, decoded), part, problems, from);
+    }
+  }
+}
+
+/** Decodes a column of files. What is no file, or is refused, is noted. `first`: place of the first record. */
 async function readFiles(
   { column }: PreparedColumn,
   decoding: DecodingStep,
   records: readonly RawRecord[],
   problems: Problems,
+  first = 0,
 ): Promise<DecodedValues> {
   const contents = records.map((record, i) => {
     const value = record[column] ?? null;
     if (value !== null && !(value instanceof Uint8Array)) {
-      problems.add(i, column, `the bytes of a file (\`content\`) but received ${describe(value)}`);
+      problems.add(first + i, column, `the bytes of a file (\`content\`) but received ${describe(value)}`);
       return null;
     }
     return value;
   });
   const decoded = await decodeValues(decoding, contents);
   for (const { row, expected } of decoded.refused) {
-    problems.add(row, column, expected);
+    problems.add(first + row, column, expected);
   }
   return decoded;
 }
@@ -338,6 +357,7 @@ function writeColumn(
   values: ColumnValues,
   matrix: Omit<FeatureTarget, 'offset'>,
   problems: Problems,
+  first = 0,
 ): void {
   try {
     writeFeatures(column, values, matrix, null);
@@ -345,7 +365,7 @@ function writeColumn(
     if (!(error instanceof UnusableValueError)) {
       throw error;
     }
-    problems.add(error.row, column.column, expectationOf(error));
+    problems.add(first + error.row, column.column, expectationOf(error));
   }
 }
 

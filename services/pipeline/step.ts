@@ -18,8 +18,13 @@ export interface StepDefinition<S extends { kind: string }, F extends { kind: st
   /**
    * What comes out: values of the same type, single numbers, texts, lists; or features, after which no step can follow.
    * @param label its kind; null: not known
+   * @param input null: not known, or not what the step takes
    */
-  gives(spec: S, label: FittedLabel['kind'] | null): 'same' | 'number' | 'text' | ListType | 'features';
+  gives(
+    spec: S,
+    label: FittedLabel['kind'] | null,
+    input: ValueType | null,
+  ): 'same' | 'number' | 'text' | ListType | 'features';
   /** Notes settings that no data could make right. `input` null: not known. */
   check?(spec: S, input: ValueType | null, report: SettingReport): void;
   /** Learns from the training split. The same values give the same answer, however they are cut into batches. */
@@ -75,11 +80,13 @@ export interface FeatureTarget {
  */
 export type PreparedStep = DecodingStep | MappingStep | EncodingStep;
 
-/** Turns files into lists of bytes, on other threads. It is the first step, since no other gives files. */
+/** Turns files into lists of numbers, while others wait for theirs. It is the first step, since no other gives files. */
 export interface DecodingStep {
   output: ListType;
-  /** `output.width` bytes; or, for a file that it refuses, what completes `Expected the value to be`. */
-  decode(content: Uint8Array): Promise<Uint8Array | string>;
+  /** Of the numbers. */
+  items: 'uint8' | 'float64';
+  /** `output.width` numbers; or, for a file that it refuses, what completes `Expected the value to be`. */
+  decode(content: Uint8Array): Promise<Uint8Array | Float64Array | string>;
 }
 
 /** Turns values into values. Those that are missing stay so, unless it fills them. */

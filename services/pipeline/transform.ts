@@ -9,7 +9,13 @@ import {
 } from './column-chunk.js';
 import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
-import { checkFeatures, type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
+import {
+  checkFeatures,
+  filesAtOnce,
+  type PreparedColumn,
+  UnusableValueError,
+  writeFeatures,
+} from './prepared-column.js';
 import type { DecodingStep } from './step.js';
 import { type ColumnValues, gatherValues, numberValues } from './values.js';
 
@@ -33,12 +39,7 @@ export async function transformColumns(
   }
   const width = pipeline.featureCount;
   const values = new Float32Array(rows.length * width);
-  // A step of one column touches every row: block by block, what the columns before it wrote is still in the processor's cache.
-  // Files are decoded several at once, all of them in one block.
-  const hasFiles = pipeline.columns.some(({ decoding }) => decoding !== null);
-  const blockRows = hasFiles ? rows.length : Math.max(1, Math.floor(blockBytes / (4 * width)));
-  for (let from = 0; from < rows.length; from += blockRows) {
-    const to = Math.min(rows.length, from + blockRows);
+  for (const [from, to] of blocksOf(pipeline, rows.length)) {
     const matrix = { values: values.subarray(from * width, to * width), rowWidth: width };
     const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
     await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
@@ -46,6 +47,20 @@ export async function transformColumns(
     });
   }
   return values;
+}
+
+/**
+ * Rows that are transformed together. A step of one column touches every row: block by block, what the columns before it wrote is still in
+ * the processor's cache. Of files so many are a block as may be decoded at once.
+ */
+function* blocksOf({ columns, featureCount }: FittedPipeline, rowCount: number): Generator<[from: number, to: number]> {
+  const files = columns.map(({ decoding, mappings }) => (decoding ? filesAtOnce(decoding, mappings) : null));
+  const decoded = files.filter((count) => count !== null);
+  const blockRows =
+    decoded.length > 0 ? Math.min(...decoded) : Math.max(1, Math.floor(blockBytes / (4 * featureCount)));
+  for (let from = 0; from < rowCount; from += blockRows) {
+    yield [from, Math.min(rowCount, from + blockRows)];
+  }
 }
 
 /**
@@ -62,7 +77,12 @@ export async function checkColumns(
     await readBytes(pipeline.columns[0]!, chunks[0]!, rows);
     return;
   }
-  await forEachColumn(pipeline, chunks, rows, 0, (column, given) => checkFeatures(column, given, trainingRows));
+  for (const [from, to] of blocksOf(pipeline, rows.length)) {
+    const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
+    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
+      checkFeatures(column, given, numbers);
+    });
+  }
 }
 
 /** Hands each column's values to `use`. @param firstRow added to the rows of errors */
@@ -118,7 +138,8 @@ export async function decodeChunk(
 
 /** What was decoded, ready for the steps. */
 export function toNumbers({ output }: DecodingStep, { items, missing }: DecodedValues): ColumnValues {
-  return numberValues(Float64Array.from(items), output.width, missing);
+  const numbers = items instanceof Float64Array ? items : Float64Array.from(items);
+  return numberValues(numbers, output.width, missing);
 }
 
 async function readBytes(column: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): Promise<Uint8Array> {
@@ -129,7 +150,7 @@ async function readBytes(column: PreparedColumn, chunk: ColumnChunk, rows: Int32
   if (missing) {
     throw new UnusableValueError(column.column, missing.indexOf(1), 'missing');
   }
-  return items;
+  return items as Uint8Array;
 }
 
 /** Bytes stay as they are: rows that all follow one another are a view, and of others neighbours are copied in one go. */

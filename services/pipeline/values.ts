@@ -31,6 +31,12 @@ export interface ListType {
   kind: 'list';
   width: number;
   shape: readonly number[];
+  /** The first length is time, with so many a second. Absent: it is none. */
+  rateHz?: number;
+  /** So many numbers that follow each other are of different things, as colours are. Absent: as the shape of an image says. */
+  channels?: number;
+  /** One a number, for the names of features. Absent: its index. */
+  names?: readonly string[];
 }
 
 /** What a step gets: single numbers, lists of numbers, times in whole milliseconds since 1970 (UTC), texts, or files as they are encoded. */

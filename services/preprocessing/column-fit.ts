@@ -8,6 +8,7 @@ import {
   type FittedColumn,
   type FittedLabel,
   type FittedStep,
+  filesAtOnce,
   gatherMissing,
   gatherValues,
   type MappingStep,
@@ -26,9 +27,6 @@ import { type ColumnSpec, stepField } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
-
-/** Numbers that are held at once, at most, of files that were decoded. */
-const decodedItemsMax = 1024 * 1024;
 
 type ReadingSteps = Pick<ReturnType<typeof prepareSteps>, 'decoding' | 'mappings'>;
 
@@ -166,7 +164,7 @@ export class ColumnFit {
       }
       const chunk = await table.readColumn(batch, this.#index);
       // A batch of small files may decode to many times its size.
-      const rowsMax = decoding ? Math.max(1, Math.floor(decodedItemsMax / decoding.output.width)) : rows.length;
+      const rowsMax = decoding ? filesAtOnce(decoding, mappings) : rows.length;
       for (let from = 0; from < rows.length; from += rowsMax) {
         signal.throwIfAborted();
         const part = rows.subarray(from, from + rowsMax);

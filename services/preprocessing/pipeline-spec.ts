@@ -127,11 +127,18 @@ function checkSteps(
     if (input && !takes.includes(input.kind)) {
       violations.add(field, mismatch(field, takes, input, column!));
     }
-    const given = gives(step, label);
+    const given = gives(step, label, input && takes.includes(input.kind) ? input : null);
     if (given === 'features' && k < steps.length - 1) {
       violations.add(field, `Expected \`${field}\` to be the last step.`);
     }
     input = following(input, given);
+  }
+  if (column && input?.kind === 'list' && column.type.kind === 'binary' && input.width > featuresMax) {
+    const field = `spec.columns[${index}].steps`;
+    violations.add(
+      field,
+      `Expected \`${field}\` to give at most ${featuresMax} numbers a row but they give ${input.width}.`,
+    );
   }
   if (column && input && input.kind in featureMakers) {
     const field = `spec.columns[${index}].steps`;
@@ -148,12 +155,15 @@ function following(input: ValueType | null, given: ReturnType<(typeof stepDefini
   return given === 'features' ? null : typeof given === 'string' ? { kind: given } : given;
 }
 
+/** What a file may become in the end. */
+const featuresMax = 256 * 256 * 3;
+
 const valueNames = { number: 'numbers', list: 'lists', time: 'times', text: 'text', binary: 'files' };
 /** Steps that a column of a kind may need. */
 const featureMakers: Partial<Record<ValueType['kind'], string>> = {
   text: 'one_hot',
   time: 'calendar',
-  binary: 'decode_image',
+  binary: 'decode_image or decode_sound',
 };
 
 function mismatch(field: string, takes: readonly ValueType['kind'][], input: ValueType, column: Column): string {

@@ -55,6 +55,7 @@ export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
     const wanted = { height, width, channels, resize: { fit, filter } };
     return {
       output: pixelsOf(wanted),
+      items: 'uint8',
       async decode(content) {
         try {
           return await decode(content, wanted);

@@ -6,15 +6,19 @@ import { calendar } from './calendar.js';
 import { clip } from './clip.js';
 import { cyclic } from './cyclic.js';
 import { decodeImage } from './decode-image.js';
+import { decodeSound } from './decode-sound.js';
 import { frequency } from './frequency.js';
 import { hash } from './hash.js';
 import { hashTfIdf } from './hash-tf-idf.js';
 import { impute } from './impute.js';
 import { log } from './log.js';
+import { logMel } from './log-mel.js';
+import { mfcc } from './mfcc.js';
 import { normaliseChannels } from './normalise-channels.js';
 import { normaliseText } from './normalise-text.js';
 import { oneHot } from './one-hot.js';
 import { ordinal } from './ordinal.js';
+import { poolTime } from './pool-time.js';
 import { power } from './power.js';
 import { quantile } from './quantile.js';
 import { robust } from './robust.js';
@@ -47,6 +51,10 @@ export const stepDefinitions = [
   age,
   decodeImage,
   normaliseChannels,
+  decodeSound,
+  logMel,
+  mfcc,
+  poolTime,
 ] as const;
 
 type SpecOf<D> = D extends StepDefinition<infer S, infer _> ? S : never;

@@ -19,7 +19,8 @@ const form = z.strictObject({
 
 export const normaliseChannels = defineStep<NormaliseChannelsSpec, z.infer<typeof form>>({
   kind: 'normaliseChannels',
-  summary: 'brings each channel of images to mean 0 and standard deviation 1, by given figures or the training split',
+  summary:
+    'brings each channel of images, or band of sounds, to mean 0 and standard deviation 1, by given figures or the training split',
   takes: ['list'],
   form,
   gives: () => 'same',
@@ -53,9 +54,9 @@ export const normaliseChannels = defineStep<NormaliseChannelsSpec, z.infer<typeo
 
 const usableIn = (column: TrainingColumn) => (value: number) => column.usable(value);
 
-/** The last length of [height, width, channels]; an image of height and width alone has one channel. */
+/** Of an image the last length of [height, width, channels]; one of height and width alone has one channel. */
 function channelsOf(input: ValueType): number {
-  return input.kind === 'list' && input.shape.length === 3 ? input.shape[2]! : 1;
+  return input.kind === 'list' ? (input.channels ?? (input.shape.length === 3 ? input.shape[2]! : 1)) : 1;
 }
 
 function widthOf(input: ValueType): number {
@@ -63,8 +64,8 @@ function widthOf(input: ValueType): number {
 }
 
 function check({ mean, deviation }: NormaliseChannelsSpec, input: ValueType | null, report: SettingReport): void {
-  if (input?.kind === 'list' && input.shape.length !== 2 && input.shape.length !== 3) {
-    const message = `Expected \`${report.field}\` to follow images, of height, width and channels, but the shape is [${input.shape.join(', ')}].`;
+  if (input?.kind === 'list' && !input.channels && input.shape.length !== 2 && input.shape.length !== 3) {
+    const message = `Expected \`${report.field}\` to follow sounds, or images of height, width and channels, but the shape is [${input.shape.join(', ')}].`;
     report.add('', message);
     return;
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { isImage } from '../../pipeline/index.js';
+import { isImage, isSound } from '../../pipeline/index.js';
 import type { Column, ColumnType } from '../column.js';
 import type { SplitName } from '../split.js';
 import { refuseGivenTypes } from './given-types.js';
@@ -14,7 +14,7 @@ export type FolderContent = 'image' | 'sound' | 'text';
 
 const titles: Record<FolderContent, string> = {
   image: 'a PNG, JPEG, WebP, GIF or TIFF picture',
-  sound: 'a WAV file',
+  sound: 'a WAV, FLAC, MP3 or Ogg file',
   text: 'a text file',
 };
 const fileBytesMax = 32 * 1024 * 1024;
@@ -128,6 +128,5 @@ async function readContent({ path: file, sizeBytes }: ImportFile, content: Folde
 /** By the first bytes; whether the rest is whole is seen when it is decoded. */
 const isContent = {
   image: isImage,
-  /** Between `RIFF` and `WAVE` stands a length. */
-  sound: (bytes: Buffer) => bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WAVE',
+  sound: isSound,
 };

@@ -68,8 +68,8 @@ const formats = {
     open: (files, context) => openFolder(files, 'image', context),
   },
   sounds: {
-    title: 'WAV',
-    name: /\.wave?$/i,
+    title: 'sounds',
+    name: /\.(wave?|flac|mp3|ogg|oga|opus)$/i,
     begins: null,
     isFolder: true,
     open: (files, context) => openFolder(files, 'sound', context),

@@ -13,6 +13,7 @@ import {
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec, PipelineSpec } from '../../../services/preprocessing/pipeline-spec.js';
 import { wholeSplit } from '../../../services/preprocessing/split.js';
+import { wavOf } from '../../support/wav.js';
 import { openTable, type TableContent } from './table.js';
 
 type Kind = StepSpec['kind'];
@@ -169,7 +170,56 @@ const imageSteps = fc
   .tuple(oneOf(images), maybe(oneOf(channels)), fc.boolean())
   .map(([decode, normalise, flag]) => [...decode, impute({ number: 7, text: null }, flag), ...normalise]);
 
+const sounds = [5_512, 8_000, 11_025].map((rateHz, i) =>
+  wavOf(
+    Float64Array.from({ length: 300 * (i + 1) }, (_, k) => Math.sin((k * k) / (500 * (i + 1))) / 2),
+    rateHz,
+  ),
+);
+const decoding: Chains = {
+  decodeSound: one({
+    kind: kindIs('decodeSound'),
+    rateHz: fc.constantFrom(4_000, 8_000),
+    seconds: fc.constantFrom(0.01, 0.05),
+  }),
+};
+const spectra: Chains = {
+  logMel: one({
+    kind: kindIs('logMel'),
+    fftSize: fc.constantFrom(128, 256),
+    hop: nullable(fc.integer({ min: 20, max: 100 })),
+    window: nullable(fc.integer({ min: 1, max: 128 })),
+    mels: fc.integer({ min: 2, max: 12 }),
+    minimumHz: nullable(share(0, 100)),
+    maximumHz: nullable(share(1_500, 2_000)),
+    rangeDecibels: nullable(share(1, 90)),
+  }),
+};
+const cepstra: Chains = {
+  mfcc: one({
+    kind: kindIs('mfcc'),
+    coefficients: fc.integer({ min: 1, max: 2 }),
+    lifter: nullable(fc.integer({ min: 0, max: 30 })),
+  }),
+};
+const pools: Chains = {
+  poolTime: fc
+    .subarray(['mean', 'deviation', 'minimum', 'maximum', 'median'] as const)
+    .map((statistics) => [{ kind: 'poolTime', statistics: [...statistics] }]),
+};
+const bands = fc.tuple(oneOf(spectra), maybe(oneOf(cepstra))).map((steps) => steps.flat());
+const soundSteps = fc
+  .tuple(oneOf(decoding), maybe(bands), maybe(oneOf(pools)), maybe(oneOf(channels)), fc.boolean())
+  .map(([decode, mel, pool, normalise, flag]) => [
+    ...decode,
+    impute({ number: 0.25, text: null }, flag),
+    ...mel,
+    ...pool,
+    ...normalise,
+  ]);
+
 const row = fc.record({
+  sound: nullable(fc.constantFrom(...sounds)),
   image: nullable(fc.constantFrom(...files)),
   x: nullable(number),
   n: nullable(fc.integer({ min: -5, max: 5 })),
@@ -188,6 +238,7 @@ function contentOf(rows: readonly Record<string, unknown>[]): TableContent {
   const column = (name: string) => rows.map((one) => one[name]) as (number | string | null)[];
   return {
     image: ['binary', column('image')],
+    sound: ['binary', column('sound')],
     x: ['float64', column('x')],
     n: ['int64', column('n')],
     flag: ['boolean', column('flag')],
@@ -231,14 +282,26 @@ async function fitOn(content: TableContent, spec: PipelineSpec, batchRows: numbe
 
 describe('random tables and pipelines', () => {
   it('leave out no kind of step', () => {
-    const drawn = [mappings, encodings, times, buckets, terms, images, channels].flatMap(Object.keys);
+    const drawn = [
+      mappings,
+      encodings,
+      times,
+      buckets,
+      terms,
+      images,
+      channels,
+      decoding,
+      spectra,
+      cepstra,
+      pools,
+    ].flatMap(Object.keys);
     expect([...drawn, 'impute', 'normaliseText'].sort()).toEqual(stepDefinitions.map(({ kind }) => kind).sort());
   });
 
   it('give the same bits by batch and by record, and the same pipeline however the rows are cut', async () => {
     const columns = fc.record({
       ...{ x: numberSteps, n: numberSteps, flag: numberSteps },
-      ...{ word: textSteps, text: textSteps, when: timeSteps, image: imageSteps },
+      ...{ word: textSteps, text: textSteps, when: timeSteps, image: imageSteps, sound: soundSteps },
     });
     const rows = fc.array(row, { minLength: 9, maxLength: 24 });
     const property = fc.asyncProperty(rows, columns, labels, async (table, steps, label) => {

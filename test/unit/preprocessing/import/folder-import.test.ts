@@ -75,12 +75,12 @@ describe('openFolder', () => {
     [
       'a picture called .wav',
       { 'x/a.wav': Buffer.from('\x89PNG\r\n\x1a\n', 'latin1') },
-      'a.wav: Expected a WAV file but its first bytes are 137',
+      'a.wav: Expected a WAV, FLAC, MP3 or Ogg file but its first bytes are 137',
     ],
     ['text that is not UTF-8', { 'x/a.txt': Buffer.from('a\nb\xff', 'latin1') }, 'a.txt: Line 2: Expected UTF-8'],
     ['files beside folders', { 'x/a.wav': wav, 'a.wav': wav }, 'a.wav: Expected it 1 folders deep, as'],
     ['folders in classes', { 'x/y/a.wav': wav }, 'Expected a folder for each class, perhaps in folders train'],
-    ['files of two kinds', { 'x/a.wav': wav, 'x/a.txt': 'a' }, 'of one format but received WAV and text files'],
+    ['files of two kinds', { 'x/a.wav': wav, 'x/a.txt': 'a' }, 'of one format but received sounds and text files'],
     [
       'tables in folders',
       { 'x/a.csv': 'a\n1\n' },
