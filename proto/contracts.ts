@@ -160,6 +160,7 @@ export function messageType(name: keyof typeof messageFiles): MessageTypeDefinit
 
 const describedFiles = {
   'millrace.v1.FitPipelineRequest': 'millrace/v1/preprocessing_service.proto',
+  'millrace.v1.PipelineSpec': 'millrace/v1/pipeline.proto',
   'millrace.v1.Step': 'millrace/v1/pipeline.proto',
   'millrace.v1.TrainingSpec': 'millrace/v1/training_spec.proto',
   'inference.ModelConfig': 'inference/model_config.proto',

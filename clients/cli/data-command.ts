@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
 import type { LabelSpec } from '../../proto/gen/millrace/v1/LabelSpec.js';
-import { type ImportFormatName, type ImportProgress, type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { type ImportFormatName, type ImportProgress, type Millrace, pages, readPipelineFit } from '../sdk/index.js';
 import { columnLines, findingLines } from './dataset-report.js';
 import { type CommonOptions, show, table } from './output.js';
 import { datasetName, fullName, idOf } from './resource-name.js';
@@ -66,12 +66,12 @@ interface DescribeOptions extends CommonOptions {
 
 /** Figures of every column, and what is likely to spoil a model. */
 export async function dataDescribe(millrace: Millrace, text: string, options: DescribeOptions): Promise<void> {
-  const spec = options.file === undefined ? null : readTrainingSpec(await readFile(options.file, 'utf8'));
+  const fit = options.file === undefined ? null : readPipelineFit(await readFile(options.file, 'utf8'));
   const version = await millrace.preprocessing.getDatasetVersion({ name: datasetName(text) });
   const description = await millrace.preprocessing.describeDatasetVersion({
     name: version.name,
-    labelColumn: options.label ?? labelColumnOf(spec?.pipeline?.label),
-    split: spec?.split,
+    labelColumn: options.label ?? labelColumnOf(fit?.spec?.label),
+    split: fit?.split,
   });
   const lines = [summary(version), ...columnLines(description.columns), '', ...reportLines(description.findings)];
   show(options, { ...version, ...description }, lines, `millrace data preview ${text}`);

@@ -184,7 +184,10 @@ connected(data, 'list', 'list datasets').action((options) =>
 );
 connected(data, 'describe <name>', 'figures of every column, and what may spoil a model; NAME or NAME:VERSION')
   .option('--label <column>', 'the column to be predicted: look for columns that tell it, and for rare classes')
-  .option('-f, --file <spec>', 'take label and split from a training spec: look for rows that stand in several splits')
+  .option(
+    '-f, --file <spec>',
+    'take label and split from a training spec or a pipeline: look for rows that stand in several splits',
+  )
   .action((name, options) =>
     withMillrace(commands.data, options, ({ dataDescribe }, millrace) => dataDescribe(millrace, name, options)),
   );
@@ -203,7 +206,11 @@ connected(data, 'preview <name>', 'rows as JSON; NAME or NAME:VERSION')
 
 const pipeline = program.command('pipeline').description('fitted pipelines');
 connected(pipeline, 'fit', 'fit a pipeline on the training split of a dataset')
-  .requiredOption('-f, --file <path>', 'dataset, spec and split as YAML or JSON')
+  .requiredOption(
+    '-f, --file <path>',
+    'dataset, spec and split as YAML or JSON; or a training spec, or a pipeline alone',
+  )
+  .option('--dataset <name>', 'NAME or NAME:VERSION, in place of what the file names')
   .action((options) => withMillrace(commands.pipeline, options, ({ fit }, millrace) => fit(millrace, options)));
 connected(pipeline, 'list', 'list fitted pipelines').action((options) =>
   withMillrace(commands.pipeline, options, ({ list }, millrace) => list(millrace, options)),
@@ -215,7 +222,7 @@ connected(pipeline, 'describe <pipeline>', 'show what a pipeline reads, its step
 
 program
   .command('schema <name>')
-  .description('print the JSON Schema of a specification, for editors: training-spec or pipeline-fit')
+  .description('print the JSON Schema of a specification, for editors: training-spec, pipeline-fit or pipeline')
   .action((name, options) => guarded(options, async () => (await commands.pipeline()).printSchema(name)));
 
 connected(program, 'train', 'train a network')

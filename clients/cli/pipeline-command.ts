@@ -2,13 +2,23 @@ import { readFile } from 'node:fs/promises';
 import type { Pipeline__Output as Pipeline } from '../../proto/gen/millrace/v1/Pipeline.js';
 import { type Millrace, pages, readPipelineFit, type SpecName, specMessages, specSchema } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
-import { fullName, idOf } from './resource-name.js';
+import { datasetName, fullName, idOf } from './resource-name.js';
 
 const featuresShown = 20;
 
-export async function fit(millrace: Millrace, options: CommonOptions & { file: string }): Promise<void> {
+interface FitOptions extends CommonOptions {
+  file: string;
+  /** NAME or NAME:VERSION, in place of what the file names. */
+  dataset?: string;
+}
+
+export async function fit(millrace: Millrace, options: FitOptions): Promise<void> {
   const request = readPipelineFit(await readFile(options.file, 'utf8'));
-  const fitted = await millrace.preprocessing.fitPipeline(request);
+  const dataset = options.dataset ? datasetName(options.dataset) : request.dataset;
+  if (!dataset) {
+    throw new CommandError(`${options.file} names no dataset to fit on: give one with --dataset NAME.`);
+  }
+  const fitted = await millrace.preprocessing.fitPipeline({ ...request, dataset });
   show(options, fitted, [fitted.name], `millrace pipeline describe ${idOf(fitted.name)}`);
 }
 

@@ -6,6 +6,7 @@ import { plainEnumNames } from './plain-message.js';
 export const specMessages = {
   'training-spec': 'millrace.v1.TrainingSpec',
   'pipeline-fit': 'millrace.v1.FitPipelineRequest',
+  pipeline: 'millrace.v1.PipelineSpec',
 } as const;
 export type SpecName = keyof typeof specMessages;
 

@@ -1,5 +1,6 @@
 import { parseDocument } from 'yaml';
 import type { FitPipelineRequest } from '../../proto/gen/millrace/v1/FitPipelineRequest.js';
+import type { PipelineSpec } from '../../proto/gen/millrace/v1/PipelineSpec.js';
 import type { TrainingSpec } from '../../proto/gen/millrace/v1/TrainingSpec.js';
 import { describeMessage, type FieldViolation } from '../../proto/index.js';
 import { PlainMessageReader } from './plain-message.js';
@@ -18,21 +19,39 @@ export class InvalidSpecError extends Error {
  * spec and dataset fit together, are checked by the training service.
  */
 export function readTrainingSpec(text: string): TrainingSpec {
-  return readMessage(text, 'millrace.v1.TrainingSpec') as TrainingSpec;
+  return toMessage(parseText(text), 'millrace.v1.TrainingSpec') as TrainingSpec;
 }
 
-/** Reads what to fit a pipeline on, and which, in the same way; the rest is checked by the preprocessing service. */
+/**
+ * Reads what to fit a pipeline on, and which, in the same way; the rest is checked by the preprocessing service. The file may also be a
+ * training spec, which says all of it too, or a pipeline alone (`columns` and `label`): then the dataset is empty, and nothing is split.
+ */
 export function readPipelineFit(text: string): FitPipelineRequest {
-  return readMessage(text, 'millrace.v1.FitPipelineRequest') as FitPipelineRequest;
+  const document = parseText(text);
+  const keys = typeof document === 'object' && document !== null ? Object.keys(document) : [];
+  if (keys.includes('columns') || (keys.includes('label') && !keys.includes('spec'))) {
+    return { dataset: '', spec: toMessage(document, 'millrace.v1.PipelineSpec') as PipelineSpec };
+  }
+  if (keys.includes('pipeline') && !keys.includes('spec')) {
+    const { dataset, pipeline, split } = toMessage(document, 'millrace.v1.TrainingSpec') as TrainingSpec;
+    return { dataset, spec: pipeline, split };
+  }
+  return toMessage(document, 'millrace.v1.FitPipelineRequest') as FitPipelineRequest;
 }
 
-function readMessage(text: string, name: 'millrace.v1.TrainingSpec' | 'millrace.v1.FitPipelineRequest'): object {
+type SpecMessage = 'millrace.v1.TrainingSpec' | 'millrace.v1.FitPipelineRequest' | 'millrace.v1.PipelineSpec';
+
+function parseText(text: string): unknown {
   const document = parseDocument(text);
   if (document.errors.length > 0) {
     throw new InvalidSpecError(document.errors.map(({ message }) => ({ field: '', description: message.trim() })));
   }
+  return document.toJS();
+}
+
+function toMessage(document: unknown, name: SpecMessage): object {
   const reader = new PlainMessageReader();
-  const message = reader.read(document.toJS(), describeMessage(name));
+  const message = reader.read(document, describeMessage(name));
   if (reader.violations.length > 0) {
     throw new InvalidSpecError(reader.violations);
   }

@@ -16,8 +16,8 @@ export type TimeZone = z.infer<typeof timeZoneForm>;
 /** Before, most clocks followed the sun. */
 const begin = Date.UTC(1800, 0, 1);
 const end = Date.UTC(2101, 0, 1);
-/** No zone is known to have changed its clocks and changed them back within a week. */
-const stepMs = 7 * dayMs;
+/** The shortest time that clocks were known to be changed for is a week: America/Boa_Vista, October 2000. */
+const stepMs = 3 * dayMs;
 
 export function isTimeZone(name: string): boolean {
   // `+02:00` is an offset, not a zone, though some releases of Node take it for one.

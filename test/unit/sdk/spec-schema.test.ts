@@ -13,7 +13,7 @@ import {
 } from '../../../clients/sdk/index.js';
 import { root } from '../../support/mesh.js';
 
-const readers = { 'training-spec': readTrainingSpec, 'pipeline-fit': readPipelineFit };
+const readers = { 'training-spec': readTrainingSpec, 'pipeline-fit': readPipelineFit, pipeline: readPipelineFit };
 const names = Object.keys(specMessages) as SpecName[];
 const compile = (name: SpecName) => new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(specSchema(name));
 
@@ -44,6 +44,8 @@ describe('the schemas of specifications', () => {
       'spec: { columns: [{ column: x, steps: [{ log: { base: 2 } }] }] }',
     ],
     ['another value of an enum', 'pipeline-fit', 'spec: { label: { column: x, kind: many } }'],
+    ['a misspelled key of a pipeline alone', 'pipeline', 'columns: [{ colum: x }]'],
+    ['a pipeline alone whose columns are misspelled', 'pipeline', '{ colums: [], label: { column: y, kind: number } }'],
     ['a text for a number', 'training-spec', 'epochs: five'],
     ['a fraction for an integer', 'training-spec', 'epochs: 1.5'],
   ])('refuse %s, as the reader does', (_, name, text) => {
@@ -54,5 +56,21 @@ describe('the schemas of specifications', () => {
   it('refuse two kinds in one step, which the reader leaves to the service', () => {
     const text = 'spec: { columns: [{ column: x, steps: [{ scale: {}, standardise: {} }] }] }';
     expect(compile('pipeline-fit')(parse(text))).toBe(false);
+  });
+
+  it('have a pipeline written alone, with what it is fitted on, or within a training spec', () => {
+    const pipeline = 'columns: [{ column: x, steps: [{ scale: {} }] }], label: { column: y, kind: number }';
+    const spec = readPipelineFit(`{ ${pipeline} }`).spec;
+    expect(spec).toMatchObject({ columns: [{ column: 'x' }], label: { column: 'y', kind: 'KIND_NUMBER' } });
+    const rest = 'dataset: datasets/a, split: { test_fraction: 0.5 }';
+    const whole = readPipelineFit(`{ ${rest}, spec: { ${pipeline} } }`);
+    expect(whole).toMatchObject({ dataset: 'datasets/a', spec, split: { testFraction: 0.5 } });
+    expect(readPipelineFit(`{ ${rest}, pipeline: { ${pipeline} }, epochs: 3 }`)).toEqual(whole);
+  });
+
+  it.each(['', '[]', 'x', '3', '{ dataset: datasets/a, columns: [] }'])('refuse %j as a pipeline in words', (text) => {
+    const read = () => readPipelineFit(text);
+    expect(read).toThrow(InvalidSpecError);
+    expect(read).toThrow(/^(Expected|Unknown key) /);
   });
 });
