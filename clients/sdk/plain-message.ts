@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import protobuf from 'protobufjs';
 import type { FieldViolation } from '../../proto/index.js';
+import { isFlag, wordValueOf } from './word-values.js';
 
 /**
  * Reads plain data, as it comes from YAML or JSON, into a message. Keys are the contract's field names as its .proto file has them; values of enums are
@@ -16,20 +17,28 @@ export class PlainMessageReader {
       return message;
     }
     for (const [key, item] of Object.entries(value)) {
-      const field = Object.hasOwn(type.fields, key) ? type.fields[key]! : null;
+      const keys = plainKeys(type);
       const itemPath = path ? `${path}.${key}` : key;
-      if (field) {
-        message[toCamelCase(key)] = this.#readField(item, field.resolve(), itemPath);
+      const word = wordValueOf(type.fullName, key);
+      if (!keys.includes(key)) {
+        this.violations.push({ field: itemPath, description: unknownKey(itemPath, key, keys) });
+      } else if (word && item === word.word) {
+        message[toCamelCase(word.flag)] = true;
       } else {
-        this.violations.push({ field: itemPath, description: unknownKey(itemPath, key, Object.keys(type.fields)) });
+        const alsoAllowed = word ? `, or ${word.word},` : '';
+        message[toCamelCase(key)] = this.#readField(item, type.fields[key]!.resolve(), itemPath, alsoAllowed);
       }
     }
     return message;
   }
 
-  #readField(value: unknown, field: protobuf.Field, path: string): unknown {
+  /** @param alsoAllowed what else the key may hold, for messages */
+  #readField(value: unknown, field: protobuf.Field, path: string, alsoAllowed: string): unknown {
+    if (field.map) {
+      return this.#readMap(value, field, path, alsoAllowed);
+    }
     if (!field.repeated) {
-      return this.#readValue(value, field, path);
+      return this.#readValue(value, field, path, alsoAllowed);
     }
     if (!Array.isArray(value)) {
       this.#refuse(path, 'a list', value);
@@ -38,7 +47,19 @@ export class PlainMessageReader {
     return value.map((item, i) => this.#readValue(item, field, `${path}[${i}]`));
   }
 
-  #readValue(value: unknown, field: protobuf.Field, path: string): unknown {
+  #readMap(value: unknown, field: protobuf.Field, path: string, alsoAllowed: string): Record<string, unknown> {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.#refuse(path, `a mapping${alsoAllowed}`, value);
+      return {};
+    }
+    const entries = Object.entries(value).map(([key, item]) => [
+      key,
+      this.#readValue(item, field, `${path}[${JSON.stringify(key)}]`),
+    ]);
+    return Object.fromEntries(entries);
+  }
+
+  #readValue(value: unknown, field: protobuf.Field, path: string, alsoAllowed = ''): unknown {
     if (field.resolvedType instanceof protobuf.Type) {
       // `standardise:` without settings is written as an empty value in YAML.
       return this.read(value ?? {}, field.resolvedType, path);
@@ -51,7 +72,7 @@ export class PlainMessageReader {
         return this.#expect(typeof value === 'number', value, 'a number', path);
       case 'int32':
       case 'int64':
-        return this.#expect(Number.isSafeInteger(value), value, 'an integer', path);
+        return this.#expect(Number.isSafeInteger(value), value, `an integer${alsoAllowed}`, path);
       case 'bool':
         return this.#expect(typeof value === 'boolean', value, 'true or false', path);
       case 'string':
@@ -72,18 +93,24 @@ export class PlainMessageReader {
     const names = plainEnumNames(type);
     const found = names.find(({ short }) => short === value);
     if (!found) {
-      this.#refuse(path, `one of ${names.map(({ short }) => short).join(', ')}`, value);
+      const allowed = names.map(({ short }) => short);
+      this.#refuse(path, `one of ${allowed.join(', ')}`, value, guess(String(value), allowed));
     }
     return found?.full;
   }
 
-  #refuse(path: string, expected: string, value: unknown): void {
+  #refuse(path: string, expected: string, value: unknown, hint = ''): void {
     const shown = JSON.stringify(value) ?? 'nothing';
     this.violations.push({
       field: path,
-      description: `Expected \`${path || 'the file'}\` to be ${expected} but received ${shown}.`,
+      description: `Expected \`${path || 'the file'}\` to be ${expected} but received ${shown}.${hint}`,
     });
   }
+}
+
+/** What may be written in place of a message. */
+export function plainKeys(type: protobuf.Type): string[] {
+  return Object.keys(type.fields).filter((key) => !isFlag(type.fullName, key));
 }
 
 /** The values of an enum but for the unspecified one: in full, and as they are written in plain data. */
@@ -94,9 +121,12 @@ export function plainEnumNames({ values }: protobuf.Enum): { full: string; short
 }
 
 function unknownKey(path: string, key: string, known: string[]): string {
-  const nearest = [...known].sort((a, b) => distance(a, key) - distance(b, key))[0];
-  const hint = nearest !== undefined && distance(nearest, key) <= 3 ? ` Did you mean \`${nearest}\`?` : '';
-  return `Unknown key \`${path}\`.${hint} Allowed are ${known.join(', ') || 'no keys'}.`;
+  return `Unknown key \`${path}\`.${guess(key, known)} Allowed are ${known.join(', ') || 'no keys'}.`;
+}
+
+function guess(name: string, known: string[]): string {
+  const nearest = [...known].sort((a, b) => distance(a, name) - distance(b, name))[0];
+  return nearest !== undefined && distance(nearest, name) <= 3 ? ` Did you mean \`${nearest}\`?` : '';
 }
 
 const toCamelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs';
 import { describeMessage } from '../../proto/index.js';
-import { plainEnumNames } from './plain-message.js';
+import { plainEnumNames, plainKeys } from './plain-message.js';
+import { wordValueOf } from './word-values.js';
 
 /** Specifications that are written as YAML or JSON, by the name of their schema. */
 export const specMessages = {
@@ -31,12 +32,13 @@ export function specSchema(name: SpecName): Schema {
 
 function messageSchema(type: protobuf.Type, definitions: Record<string, Schema>): Schema {
   const properties: Record<string, Schema> = {};
-  for (const field of type.fieldsArray) {
-    const { repeated, comment } = field.resolve();
-    const value = valueSchema(field, definitions);
-    properties[field.name] = {
-      ...(comment ? { description: inOneLine(comment) } : {}),
-      ...(repeated ? { type: 'array', items: value } : value),
+  for (const key of plainKeys(type)) {
+    const field = type.fields[key]!.resolve();
+    const value = fieldSchema(field, definitions);
+    const word = wordValueOf(type.fullName, key);
+    properties[key] = {
+      ...(field.comment ? { description: inOneLine(field.comment) } : {}),
+      ...(word ? { anyOf: [value, { const: word.word }] } : value),
     };
   }
   return {
@@ -55,6 +57,14 @@ function isChoice({ oneofsArray, fieldsArray }: protobuf.Type): boolean {
   return (
     only !== undefined && others.length === 0 && fieldsArray.length > 1 && fieldsArray.every((f) => f.partOf === only)
   );
+}
+
+function fieldSchema(field: protobuf.Field, definitions: Record<string, Schema>): Schema {
+  const value = valueSchema(field, definitions);
+  if (field.map) {
+    return { type: 'object', additionalProperties: value };
+  }
+  return field.repeated ? { type: 'array', items: value } : value;
 }
 
 function valueSchema({ type, resolvedType }: protobuf.Field, definitions: Record<string, Schema>): Schema {

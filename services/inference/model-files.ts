@@ -1,30 +1,5 @@
 import { z } from 'zod';
-
-/** Activations and losses by the names that `native/index.ts` gives them. */
-const activations = ['linear', 'sigmoid', 'tanh', 'relu', 'softmax'] as const;
-const initializers = ['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'zeros'] as const;
-const losses = ['meanSquaredError', 'binaryCrossEntropy', 'categoricalCrossEntropy'] as const;
-
-const widthMax = 1_000_000;
-const layersMax = 1_000;
-const width = z.number().int().min(1).max(widthMax);
-
-const networkFile = z.strictObject({
-  format: z.literal('millrace.network/1'),
-  inputs: width,
-  layers: z
-    .array(
-      z.strictObject({
-        type: z.literal('dense'),
-        units: width,
-        activation: z.enum(activations),
-        kernelInitializer: z.enum(initializers),
-      }),
-    )
-    .min(1)
-    .max(layersMax),
-  loss: z.enum(losses),
-});
+import { type NetworkFile, networkFile, outputWidth, width } from './network-file.js';
 
 const tensor = z.strictObject({
   name: z.string().min(1),
@@ -41,8 +16,6 @@ const signatureFile = z.strictObject({
   /** Whether a row may be of several classes, or of none: each output is the probability of one. */
   multiLabel: z.boolean().default(false),
 });
-
-export type NetworkFile = z.output<typeof networkFile>;
 
 /** A tensor of a model; the first dimension is the batch. */
 export interface TensorSignature {
@@ -73,7 +46,7 @@ export function parseNetworkFile(bytes: Uint8Array): NetworkFile {
 export function parseSignature(bytes: Uint8Array, network: NetworkFile): Signature {
   const { inputs, outputs, classes, multiLabel } = parseFile('signature.json', bytes, signatureFile);
   const [input, output] = [toTensor(inputs[0]), toTensor(outputs[0])];
-  const units = network.layers.at(-1)!.units;
+  const units = outputWidth(network);
   checkWidth('input', input.width, network.inputs);
   checkWidth('output', output.width, units);
   const classCount = units === 1 && !multiLabel ? 2 : units;

@@ -3,8 +3,9 @@ import { EngineError, Network } from '../../native/index.js';
 import { preparedPath } from './artifact-cache.js';
 import type { Executable } from './executable.js';
 import { LoadedVersion, type LoadedVersionLimits, type LoadedVersionParts } from './loaded-version.js';
-import { BrokenArtifact, type NetworkFile, parseNetworkFile, parseSignature } from './model-files.js';
-import { NetworkExecutable, type PredictingNetwork, toBytes } from './network-executable.js';
+import { BrokenArtifact, parseNetworkFile, parseSignature } from './model-files.js';
+import { NetworkExecutable, toBytes } from './network-executable.js';
+import type { NetworkFile } from './network-file.js';
 import { loadOnnx } from './onnx/load-onnx.js';
 import { parsePipeline } from './record-pipeline.js';
 import { rowBytes } from './tensor.js';
@@ -25,12 +26,12 @@ async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
   const transform = parsePipeline(await readArtifact(version, 'pipeline.json'), signature);
   const network = await openWeights(spec, version);
   try {
-    warm(network, spec);
+    warm(network);
   } catch (error) {
     network.dispose();
     throw error;
   }
-  const parts = { ...signature, rowWork: rowWork(spec), sizeBytes: sizeBytes(spec) };
+  const parts = { ...signature, rowWork: network.rowWork, sizeBytes: network.sizeBytes };
   const { classes, multiLabel } = signature;
   return { executable: new NetworkExecutable(network, parts), transform, classes, multiLabel };
 }
@@ -74,9 +75,9 @@ async function openWeights({ inputs, layers }: NetworkFile, version: VersionFile
 }
 
 /** One prediction brings code and weights into the caches, so that no caller waits for it, and shows that there is an answer. */
-function warm(network: PredictingNetwork, { inputs, layers }: NetworkFile): void {
-  const output = new Float32Array(layers.at(-1)!.units);
-  network.predictInto(toBytes(new Float32Array(inputs)), 1, toBytes(output));
+function warm(network: Network): void {
+  const output = new Float32Array(network.outputs);
+  network.predictInto(toBytes(new Float32Array(network.inputs)), 1, toBytes(output));
   if (!output.every(Number.isFinite)) {
     throw new BrokenArtifact('the network answers a row of zeros with numbers that are not finite');
   }
@@ -91,24 +92,4 @@ function warmGraph(executable: Executable): void {
       1,
     );
   }
-}
-
-function rowWork({ inputs, layers }: NetworkFile): number {
-  let work = 0;
-  let width = inputs;
-  for (const { units } of layers) {
-    work += width * units;
-    width = units;
-  }
-  return work;
-}
-
-function sizeBytes({ inputs, layers }: NetworkFile): number {
-  let parameters = 0;
-  let width = inputs;
-  for (const { units } of layers) {
-    parameters += (width + 1) * units;
-    width = units;
-  }
-  return Float32Array.BYTES_PER_ELEMENT * parameters;
 }

@@ -60,6 +60,11 @@ export class Violations {
     return this.#all.some((violation) => violation.field === field);
   }
 
+  /** Whether `field` or something in it is among them. */
+  hasWithin(field: string): boolean {
+    return this.#all.some(({ field: named }) => named.startsWith(field) && !/^\w/.test(named.slice(field.length)));
+  }
+
   throwIfAny(): void {
     if (this.#all.length > 0) {
       throw invalidFields(this.#all);

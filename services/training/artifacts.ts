@@ -1,5 +1,6 @@
 import type { EpochMetrics, TestMetrics } from './job.js';
 import { inLabelUnits } from './label-units.js';
+import { layerShapes, toNetworkSpec } from './network-shape.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
 /** Files of a model version by name. Nothing in them depends on when or where the job ran, times in the report aside. */
@@ -17,14 +18,14 @@ export interface ArtifactSources {
 export function createArtifacts({ spec, pipeline, weights, epochs, test }: ArtifactSources): Artifacts {
   const network = {
     format: 'millrace.network/1',
-    inputs: pipeline.featureCount,
-    layers: spec.layers.map((layer) => ({ type: 'dense', ...layer })),
+    ...toNetworkSpec(pipeline.featureCount, spec.layers),
     loss: spec.loss,
   };
+  const { outputs } = layerShapes(pipeline.featureCount, spec.layers).at(-1)!;
   const signature = {
     format: 'millrace.signature/1',
     inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, pipeline.featureCount] }],
-    outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, spec.layers.at(-1)!.units] }],
+    outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, outputs] }],
     classes: pipeline.classes,
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
   };

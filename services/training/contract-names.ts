@@ -1,4 +1,4 @@
-import type { Activation, Initializer, LabelKind, Loss } from './training-spec.js';
+import type { Activation, Annealing, Initializer, LabelKind, Loss, Sampling } from './training-spec.js';
 
 // What the contract calls our words: on the wire, and in messages to whoever wrote a spec.
 
@@ -8,6 +8,15 @@ export const activationNames = {
   tanh: 'ACTIVATION_TANH',
   relu: 'ACTIVATION_RELU',
   softmax: 'ACTIVATION_SOFTMAX',
+  leakyRelu: 'ACTIVATION_LEAKY_RELU',
+  elu: 'ACTIVATION_ELU',
+  selu: 'ACTIVATION_SELU',
+  gelu: 'ACTIVATION_GELU',
+  geluTanh: 'ACTIVATION_GELU_TANH',
+  silu: 'ACTIVATION_SILU',
+  softplus: 'ACTIVATION_SOFTPLUS',
+  softsign: 'ACTIVATION_SOFTSIGN',
+  hardSigmoid: 'ACTIVATION_HARD_SIGMOID',
 } as const satisfies Record<Activation, string>;
 
 export const initializerNames = {
@@ -16,13 +25,32 @@ export const initializerNames = {
   heUniform: 'INITIALIZER_HE_UNIFORM',
   heNormal: 'INITIALIZER_HE_NORMAL',
   zeros: 'INITIALIZER_ZEROS',
+  lecunUniform: 'INITIALIZER_LECUN_UNIFORM',
+  lecunNormal: 'INITIALIZER_LECUN_NORMAL',
+  orthogonal: 'INITIALIZER_ORTHOGONAL',
+  ones: 'INITIALIZER_ONES',
 } as const satisfies Record<Initializer, string>;
 
 export const lossNames = {
   meanSquaredError: 'LOSS_MEAN_SQUARED_ERROR',
   binaryCrossEntropy: 'LOSS_BINARY_CROSS_ENTROPY',
   categoricalCrossEntropy: 'LOSS_CATEGORICAL_CROSS_ENTROPY',
+  meanAbsoluteError: 'LOSS_MEAN_ABSOLUTE_ERROR',
+  huber: 'LOSS_HUBER',
+  logCosh: 'LOSS_LOG_COSH',
+  poisson: 'LOSS_POISSON',
 } as const satisfies Record<Loss, string>;
+
+export const samplingNames = {
+  shuffle: 'SAMPLING_SHUFFLE',
+  sequential: 'SAMPLING_SEQUENTIAL',
+  stratified: 'SAMPLING_STRATIFIED',
+} as const satisfies Record<Sampling, string>;
+
+export const annealingNames = {
+  cosine: 'ANNEALING_COSINE',
+  linear: 'ANNEALING_LINEAR',
+} as const satisfies Record<Annealing, string>;
 
 export const labelKindNames = {
   classes: 'KIND_CLASSES',

@@ -6,14 +6,8 @@ import type { TrainingJob } from './job.js';
 import type { JobStore } from './job-store.js';
 import { isTransient } from './retry.js';
 import { checkAgainstPipeline, checkSpec } from './spec-check.js';
-import {
-  type FittedPipeline,
-  type PipelineRequest,
-  resolveSpec,
-  type SpecDraft,
-  type SplitRequest,
-  type TrainingSpec,
-} from './training-spec.js';
+import { resolveSpec } from './spec-resolution.js';
+import type { FittedPipeline, PipelineRequest, SpecDraft, SplitRequest } from './training-spec.js';
 
 /** What creating a job needs of preprocessing. */
 export interface PipelineFitter {
@@ -69,7 +63,7 @@ export async function createJob(
   checkRequest(request, violations);
   const { requestId, ...placing } = request;
   if (violations.isEmpty) {
-    const made = await store.findRequested(requestId, requestDigest(resolveSpec(draft), placing));
+    const made = await store.findRequested(requestId, requestDigest(draft, placing));
     if (made) {
       return made;
     }
@@ -79,14 +73,15 @@ export async function createJob(
     checkAgainstPipeline(draft, pipeline, memoryBytes, violations);
   }
   violations.throwIfAny();
-  const asked = resolveSpec(draft);
+  const { featureNames: _, ...kept } = pipeline!;
+  const spec = resolveSpec(draft, pipeline!);
   return store.create({
-    id: newId(asked.publish.model),
+    id: newId(spec.publish.model),
     requestId,
-    requestDigest: requestDigest(asked, placing),
+    requestDigest: requestDigest(draft, placing),
     ...placing,
-    spec: { ...asked, dataset: pipeline!.datasetVersion },
-    pipeline: pipeline!,
+    spec,
+    pipeline: kept,
   });
 }
 
@@ -104,9 +99,10 @@ function checkRequest({ requestId, owner, priority, labels }: JobRequest, violat
   }
 }
 
-function requestDigest(asked: TrainingSpec, placing: Placing): string {
+/** Of the request as it came: what it is resolved to may change with the dataset's latest version. */
+function requestDigest(draft: SpecDraft, placing: Placing): string {
   const labels = Object.entries(placing.labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return digestOf(JSON.stringify([asked, { ...placing, labels }]));
+  return digestOf(JSON.stringify([draft, { ...placing, labels }]));
 }
 
 /** Says which model it is for; the rest keeps it apart from every other job, of other data folders too. */

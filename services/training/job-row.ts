@@ -3,6 +3,7 @@ import { ServiceError } from '../platform/errors.js';
 import type { TrainingJob } from './job.js';
 import type { JobState } from './job-state.js';
 import type { Schema } from './schema.js';
+import { completeSpec } from './training-spec.js';
 
 /** The database, or a transaction on it. */
 export type Query = Kysely<Schema> | Transaction<Schema>;
@@ -37,7 +38,7 @@ export function toJob(row: JobRow): TrainingJob {
     owner: row.owner,
     priority: row.priority,
     labels: JSON.parse(row.labels),
-    spec: JSON.parse(row.spec),
+    spec: completeSpec(JSON.parse(row.spec)),
     state: row.state as JobState,
     epochsDone: row.epochsDone,
     latestSequence: row.latestSequence,

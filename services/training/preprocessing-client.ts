@@ -49,6 +49,7 @@ export class PreprocessingClient {
       datasetDigest: fitted.datasetDigest,
       definition: fitted.definition.toString('utf8'),
       featureCount: fitted.featureCount,
+      featureNames: fitted.featureNames,
       featureType,
       featureScale: fitted.featureScale,
       featureOffset: fitted.featureOffset,

@@ -1,30 +1,24 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
-import { activationNames, labelKindNames, lossNames } from './contract-names.js';
-import {
-  type Activation,
-  type FittedPipeline,
-  type LabelKind,
-  type LayerDraft,
-  type Loss,
-  type OptimizerDraft,
-  type PublishSpec,
-  parameterCount,
-  type SpecDraft,
-} from './training-spec.js';
+import { activationNames } from './contract-names.js';
+import { checkEmbedding, embeddingTables } from './embedding-tables.js';
+import { checkLayers, resolveLayer } from './layer-settings.js';
+import { checkLoss, checkWeightedClasses } from './loss-check.js';
+import { networkBytes } from './memory-estimate.js';
+import { parameterCount, unevenBlocks } from './network-shape.js';
+import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
+import { checkSchedule } from './schedule-settings.js';
+import { checkSettings, fraction, notNegative, positive, unset } from './settings.js';
+import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
 const datasetVersionName = new ResourceName('datasets/{dataset}/versions/{version}');
 const modelName = new ResourceName('models/{model}');
 
-const layersMax = 1_000;
-const unitsMax = 1_000_000;
 const epochsMax = 1_000_000;
 const aliasesMax = 100;
 /** The engine's limit. */
 const parametersMax = 2 ** 31 - 1;
-/** Adam keeps four numbers a parameter: weight, gradient, two moments. */
-const bytesPerParameter = 4 * Float32Array.BYTES_PER_ELEMENT;
 
 /** What can be said of a spec without its dataset. Notes every violation, under the names of the contract. */
 export function checkSpec(draft: SpecDraft, violations: Violations): void {
@@ -38,6 +32,7 @@ export function checkSpec(draft: SpecDraft, violations: Violations): void {
   checkLoss(draft, violations);
   checkOptimizer(draft.optimizer, violations);
   checkBatchSize(draft, violations);
+  checkOptimization(draft, violations);
   const { epochs, seed } = draft;
   violations.check(inRange(epochs, 1, epochsMax), 'spec.epochs', 'from 1 to 1,000,000', epochs);
   violations.check(Number.isSafeInteger(seed) && seed >= 0, 'spec.seed', 'from 0 to 2^53 - 1', seed);
@@ -48,90 +43,35 @@ function inRange(value: number, minimum: number, maximum: number): boolean {
   return Number.isInteger(value) && value >= minimum && value <= maximum;
 }
 
-function checkLayers(layers: LayerDraft[], violations: Violations): void {
-  const rule = 'a list of 1 to 1,000 layers';
-  if (!violations.check(inRange(layers.length, 1, layersMax), 'spec.network.layers', rule, layers.length)) {
-    return;
-  }
-  for (const [i, { units, activation }] of layers.entries()) {
-    const field = `spec.network.layers[${i}]`;
-    violations.check(inRange(units, 1, unitsMax), `${field}.units`, 'from 1 to 1,000,000', units);
-    if (activation === null) {
-      const names = Object.values(activationNames).join(', ');
-      violations.add(`${field}.activation`, `Expected \`${field}.activation\` to be one of ${names}.`);
-    } else if (activation === 'softmax' && i < layers.length - 1) {
-      const description = `Expected \`${field}.activation\` to be another than ACTIVATION_SOFTMAX, which only the last layer may have.`;
-      violations.add(`${field}.activation`, description);
-    }
-  }
-}
-
-/** Losses that make sense for a kind of label, with the activations that the last layer may have. */
-const fits: Record<LabelKind, { losses: Loss[]; activations: Activation[] }> = {
-  classes: { losses: ['categoricalCrossEntropy'], activations: ['softmax'] },
-  binary: { losses: ['binaryCrossEntropy', 'meanSquaredError'], activations: ['sigmoid'] },
-  number: { losses: ['meanSquaredError'], activations: ['linear', 'sigmoid', 'tanh', 'relu'] },
-  labels: { losses: ['binaryCrossEntropy', 'meanSquaredError'], activations: ['sigmoid'] },
-};
-
-function checkLoss({ loss, layers, pipeline }: SpecDraft, violations: Violations): void {
-  if (loss === null) {
-    const names = Object.values(lossNames).join(', ');
-    violations.add('spec.loss', `Expected \`spec.loss\` to be one of ${names}.`);
-  }
-  const kind = pipeline?.labelKind ?? null;
-  if (kind === null) {
-    return;
-  }
-  const fit = fits[kind];
-  if (loss !== null && !fit.losses.includes(loss)) {
-    const names = fit.losses.map((name) => lossNames[name]).join(' or ');
-    const description = `Expected \`spec.loss\` to be ${names}, which fits a label of ${labelKindNames[kind]}, but received ${lossNames[loss]}.`;
-    violations.add('spec.loss', description);
-  }
-  const last = layers.at(-1)?.activation ?? null;
-  if (last !== null && !fit.activations.includes(last)) {
-    const field = `spec.network.layers[${layers.length - 1}].activation`;
-    const names = fit.activations.map((name) => activationNames[name]).join(', ');
-    const description = `Expected \`${field}\` to be ${names} in the last layer, which fits a label of ${labelKindNames[kind]}, but received ${activationNames[last]}.`;
-    violations.add(field, description);
-  }
-}
-
-function checkOptimizer(optimizer: OptimizerDraft | null, violations: Violations): void {
-  if (optimizer === null) {
-    const description =
-      'Expected exactly one of `spec.optimizer.gradient_descent`, `spec.optimizer.sgd` and `spec.optimizer.adam` to be set.';
-    violations.add('spec.optimizer', description);
-    return;
-  }
-  const field = `spec.optimizer.${optimizer.type === 'gradientDescent' ? 'gradient_descent' : optimizer.type}`;
-  const positive = (name: string, value: number | undefined) => {
-    // The engine computes in float32: what is 0 or infinite there is so here.
-    const inFloat32 = Math.fround(value ?? 1);
-    const ok = Number.isFinite(inFloat32) && inFloat32 > 0;
-    violations.check(ok, `${field}.${name}`, 'a finite number greater than 0', value);
-  };
-  const fraction = (name: string, value: number | undefined) => {
-    const ok = value === undefined || (value >= 0 && Math.fround(value) < 1);
-    violations.check(ok, `${field}.${name}`, 'in [0, 1)', value);
-  };
-  positive('learning_rate', optimizer.learningRate);
-  if (optimizer.type === 'sgd') {
-    fraction('momentum', optimizer.momentum);
-  } else if (optimizer.type === 'adam') {
-    fraction('beta1', optimizer.beta1);
-    fraction('beta2', optimizer.beta2);
-    positive('epsilon', optimizer.epsilon);
-  }
-}
-
-function checkBatchSize({ optimizer, batchSize }: SpecDraft, violations: Violations): void {
-  if (optimizer?.type === 'gradientDescent') {
-    const rule = 'unset with `spec.optimizer.gradient_descent`, which takes all rows at once,';
+function checkBatchSize({ optimizer, batchSize, fullBatch = false }: SpecDraft, violations: Violations): void {
+  if (optimizer?.type === 'gradientDescent' || fullBatch) {
+    const field = fullBatch ? 'spec.full_batch' : 'spec.optimizer.gradient_descent';
+    const rule = `unset with \`${field}\`, which takes all rows at once,`;
     violations.check(batchSize === 0, 'spec.batch_size', rule, batchSize);
   } else {
-    violations.check(Number.isInteger(batchSize) && batchSize >= 0, 'spec.batch_size', 'a positive integer', batchSize);
+    violations.check(inRange(batchSize, 0, 2 ** 31 - 1), 'spec.batch_size', 'a positive integer', batchSize);
+  }
+}
+
+function checkOptimization(draft: SpecDraft, violations: Violations): void {
+  const { schedule, regularization, clipping, averaging } = draft;
+  checkSchedule(schedule ?? null, violations);
+  if (regularization) {
+    const settings = { l1: notNegative(0), l2: notNegative(0) };
+    checkSettings(settings, regularization, 'spec.regularization', violations);
+  }
+  if (clipping) {
+    const settings = { value: positive(unset), norm: positive(unset), globalNorm: positive(unset) };
+    checkSettings(settings, clipping, 'spec.clipping', violations);
+    if (Object.keys(settings).every((name) => clipping[name] === undefined)) {
+      violations.add(
+        'spec.clipping',
+        'Expected exactly one of `spec.clipping.value`, `spec.clipping.norm` and `spec.clipping.global_norm` to be set.',
+      );
+    }
+  }
+  if (averaging) {
+    checkSettings({ decay: fraction(0.99) }, averaging, 'spec.averaging', violations);
   }
 }
 
@@ -153,38 +93,74 @@ function checkPublish(publish: PublishSpec | null, violations: Violations): void
   }
 }
 
-/** What can be said once the pipeline is fitted: the outputs against the classes, and the size of it all. */
+/** What can be said once the pipeline is fitted: outputs and class weights against the classes, rows, and the size of it all. */
 export function checkAgainstPipeline(
   draft: SpecDraft,
   pipeline: FittedPipeline,
   memoryBytes: number,
   violations: Violations,
 ): void {
-  const { layers } = draft;
-  const lastUnits = layers.at(-1)?.units;
-  if (lastUnits !== undefined && inRange(lastUnits, 1, unitsMax)) {
-    const field = `spec.network.layers[${layers.length - 1}].units`;
-    const kind = draft.pipeline?.labelKind;
-    if (kind === 'classes' || kind === 'labels') {
-      const count = pipeline.classes.length;
-      violations.check(lastUnits === count, field, `${count}, one for each class of the label,`, lastUnits);
-    } else {
-      violations.check(lastUnits === 1, field, '1, for a label that is one number,', lastUnits);
-    }
+  checkWeightedClasses(draft, pipeline, violations);
+  checkRows(draft, pipeline, violations);
+  if (!violations.hasWithin('spec.network')) {
+    checkLastLayer(draft, pipeline, violations);
+    checkEmbedding(draft.layers, pipeline, violations);
   }
-  const last = layers.at(-1)?.activation ?? null;
-  if (pipeline.labelUnits && last !== null) {
-    const field = `spec.network.layers[${layers.length - 1}].activation`;
-    const rule = `${activationNames.linear}, since the label is standardised and the last layer brings answers back,`;
-    violations.check(last === 'linear', field, rule, activationNames[last]);
+  if (!violations.hasWithin('spec.network')) {
+    checkSize(draft, pipeline, memoryBytes, violations);
   }
-  const rows = pipeline.rowCounts.train;
-  violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`);
+}
+
+function checkRows({ batchSize }: SpecDraft, { rowCounts }: FittedPipeline, violations: Violations): void {
+  const rows = rowCounts.train;
+  if (violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
+    const rule = `at most ${rows}, the rows of the training split, or full,`;
+    violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
+  }
+}
+
+function checkLastLayer(
+  { layers, pipeline: asked }: SpecDraft,
+  pipeline: FittedPipeline,
+  violations: Violations,
+): void {
+  const last = layers.at(-1)!;
+  const field = `spec.network.layers[${layers.length - 1}]`;
+  const kind = asked?.labelKind;
+  if (kind === 'classes' || kind === 'labels') {
+    const count = pipeline.classes.length;
+    violations.check(last.units === count, `${field}.units`, `${count}, one for each class of the label,`, last.units);
+  } else {
+    violations.check(last.units === 1, `${field}.units`, '1, for a label that is one number,', last.units);
+  }
+  if (pipeline.labelUnits) {
+    const reason = 'since the label is standardised and the last layer brings answers back,';
+    const rule = `${activationNames.linear}, ${reason}`;
+    violations.check(
+      last.activation === 'linear',
+      `${field}.activation`,
+      rule,
+      activationNames[last.activation as 'relu'],
+    );
+    violations.check(last.useBias !== false, `${field}.use_bias`, `true, ${reason}`, last.useBias);
+  }
+}
+
+function checkSize(draft: SpecDraft, pipeline: FittedPipeline, memoryBytes: number, violations: Violations): void {
+  const layers = draft.layers.map((layer) => resolveLayer(layer, (tables) => embeddingTables(tables, pipeline)));
+  const field = 'spec.network.layers';
+  for (const block of unevenBlocks(pipeline.featureCount, layers)) {
+    const rule = `layers that end with ${block.inputs} columns, as many as go into the block,`;
+    violations.check(false, block.field, rule, block.outputs);
+  }
   const parameters = parameterCount(pipeline.featureCount, layers);
   const limit = 'at most 2,147,483,647 weights and biases';
-  violations.check(parameters <= parametersMax, 'spec.network.layers', limit, parameters);
-  const bytes = parameters * bytesPerParameter;
-  const gigabytes = (count: number) => `${(count / 2 ** 30).toPrecision(3)} GiB`;
-  const rule = `small enough to train within the ${gigabytes(memoryBytes)} of memory here`;
-  violations.check(bytes <= memoryBytes, 'spec.network.layers', rule, `layers that need ${gigabytes(bytes)}`);
+  violations.check(parameters <= parametersMax, field, limit, parameters);
+  if (draft.optimizer) {
+    const optimizer = resolveOptimizer(draft.optimizer);
+    const bytes = networkBytes(parameters, optimizer, Boolean(draft.averaging));
+    const gigabytes = (count: number) => `${(count / 2 ** 30).toPrecision(3)} GiB`;
+    const rule = `small enough to train within the ${gigabytes(memoryBytes)} of memory here`;
+    violations.check(bytes <= memoryBytes, field, rule, `layers that need ${gigabytes(bytes)}`);
+  }
 }

@@ -15,10 +15,12 @@ import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
 import type { EventWriter } from './event-writer.js';
 import type { EpochMetrics, Happening, RunnableJob, TestMetrics } from './job.js';
 import type { JobState } from './job-state.js';
+import { toNetworkSpec } from './network-shape.js';
 import { rate, remainingSeconds } from './progress.js';
 import type { Publication } from './registry-client.js';
 import { retryWhileUnavailable } from './retry.js';
 import type { Tensors } from './tensor-decoder.js';
+import { rowWeights, trainerOptions } from './trainer-options.js';
 import type { TrainingMetrics } from './training-metrics.js';
 import type { FittedPipeline, LabelKind, Split } from './training-spec.js';
 
@@ -92,10 +94,8 @@ export class TrainingRun {
     private readonly signals: RunSignals,
   ) {
     const { spec, pipeline } = job;
-    const layers = spec.layers.map((layer) => ({ type: 'dense' as const, ...layer }));
-    this.#network = Network.create({ inputs: pipeline.featureCount, layers }, spec.seed);
-    const { loss, optimizer, batchSize, seed } = spec;
-    this.#trainer = new Trainer(this.#network, { loss, optimizer, batchSize, seed, threads });
+    this.#network = Network.create(toNetworkSpec(pipeline.featureCount, spec.layers), spec.seed);
+    this.#trainer = new Trainer(this.#network, trainerOptions(spec, threads));
     const { cancelled, stopping, paused } = signals;
     this.#signal = AbortSignal.any([cancelled, stopping, this.#failure.signal]);
     this.#signalOrPause = AbortSignal.any([this.#signal, paused]);
@@ -207,7 +207,9 @@ export class TrainingRun {
       data instanceof Uint8Array
         ? { type: 'uint8', columns, data, scale, offset }
         : { type: 'float32', columns, data, scale, offset };
-    return { rows, features: [block], targets };
+    const examples: Examples = { rows, features: [block], targets };
+    const weights = split === 'train' ? rowWeights(spec.classWeights, pipeline.classes, targets) : null;
+    return weights ? { ...examples, weights } : examples;
   }
 
   async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
@@ -314,6 +316,20 @@ export class TrainingRun {
 
   /** Means over all rows, in slices so that a cancellation is seen in between. */
   async #evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
+    if (!this.job.spec.averaging) {
+      return this.#measure(examples);
+    }
+    const weights = this.#trainer.saveState();
+    this.#trainer.useAveragedWeights();
+    try {
+      return await this.#measure(examples);
+    } finally {
+      this.#trainer.loadState(weights);
+    }
+  }
+
+  /** Means over all rows, in slices so that a cancellation is seen in between. */
+  async #measure(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
     const sums = { loss: 0, accuracy: 0 };
     for (let begin = 0; begin < examples.rows; begin += evaluationRowsMax) {
       const slice = rowsFrom(examples, begin, Math.min(begin + evaluationRowsMax, examples.rows));
@@ -352,6 +368,9 @@ export class TrainingRun {
   async #publish(): Promise<string> {
     const { job } = this;
     const { version, instructionSet } = engineInfo();
+    if (job.spec.averaging) {
+      this.#trainer.useAveragedWeights();
+    }
     const weights = this.#network.toSafetensors({ format: 'millrace.model/1' });
     const epochs = await this.dependencies.history.epochs(job.number, this.#epochsDone);
     const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, test: this.#test };

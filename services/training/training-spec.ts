@@ -1,4 +1,23 @@
-/** What decides a training run, in the engine's words: what `TrainingSpec` is on the wire, with every default filled in. */
+import type {
+  Averaging,
+  Clipping,
+  Activation as EngineActivation,
+  Initializer as EngineInitializer,
+  LayerSpec as EngineLayer,
+  LossName,
+  OptimizerSpec,
+  Regularization,
+  Schedule,
+} from '../../native/index.js';
+import type { LayerDraft } from './layer-settings.js';
+import type { OptimizerDraft } from './optimizer-settings.js';
+import type { ScheduleDraft } from './schedule-settings.js';
+import type { Draft } from './settings.js';
+
+/**
+ * What decides a training run, in the engine's words: what `TrainingSpec` is on the wire, with every default filled in and
+ * every length in steps.
+ */
 export interface TrainingSpec {
   /** `datasets/NAME/versions/N` in a job; `datasets/NAME` is allowed in a request only. */
   dataset: string;
@@ -6,8 +25,18 @@ export interface TrainingSpec {
   split: SplitRequest;
   layers: LayerSpec[];
   loss: Loss;
-  optimizer: Optimizer;
-  /** Rows a step; `full` with gradient descent only. */
+  labelSmoothing: number;
+  /** Null but for huber. */
+  huberDelta: number | null;
+  /** Of the classes that are named; the others have 1. */
+  classWeights: 'balanced' | Record<string, number>;
+  optimizer: OptimizerSpec;
+  schedule: Schedule | null;
+  regularization: Regularization | null;
+  clipping: Clipping | null;
+  averaging: Averaging | null;
+  sampling: Sampling;
+  /** Rows a step. */
   batchSize: number | 'full';
   epochs: number;
   seed: number;
@@ -21,9 +50,19 @@ export interface SpecDraft {
   split: SplitRequest | null;
   layers: LayerDraft[];
   loss: Loss | null;
+  labelSmoothing?: number;
+  huberDelta?: number;
+  classWeights?: Record<string, number>;
+  balancedClassWeights?: boolean;
   optimizer: OptimizerDraft | null;
+  schedule?: ScheduleDraft | null;
+  regularization?: Draft | null;
+  clipping?: Draft | null;
+  averaging?: Draft | null;
+  sampling?: Sampling | null;
   /** 0: not given. */
   batchSize: number;
+  fullBatch?: boolean;
   epochs: number;
   seed: number;
   publish: PublishSpec | null;
@@ -42,30 +81,29 @@ export interface SplitRequest {
   message: object;
 }
 
-export type Activation = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'softmax';
-export type Initializer = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros';
-export type Loss = 'meanSquaredError' | 'binaryCrossEntropy' | 'categoricalCrossEntropy';
+/** Those of the engine that make sense for answers: `logSoftmax` gives none that a client could read. */
+export type Activation = Exclude<EngineActivation, 'logSoftmax'>;
+export type Initializer = Extract<EngineInitializer, string>;
+/** Those of the engine that a single label column can have. */
+export type Loss = Exclude<LossName, 'hinge' | 'kullbackLeibler'>;
 export type LabelKind = 'classes' | 'binary' | 'number' | 'labels';
+export type Sampling = 'shuffle' | 'sequential' | 'stratified';
+export type Annealing = 'cosine' | 'linear';
 
-export interface LayerSpec {
+/** A layer of the engine, but for the columns of an embedding, which have names here. */
+export type LayerSpec =
+  | Exclude<EngineLayer, { type: 'embedding' | 'residual' }>
+  | { type: 'residual'; layers: LayerSpec[] }
+  | { type: 'embedding'; tables: EmbeddingTable[] };
+
+export interface EmbeddingTable {
+  column: string;
   units: number;
-  activation: Activation;
-  kernelInitializer: Initializer;
+  /** Vectors: one a category of the column, and one for all that are unseen. */
+  categories: number;
+  /** Which feature the column is. */
+  feature: number;
 }
-
-export interface LayerDraft {
-  units: number;
-  activation: Activation | null;
-  kernelInitializer: Initializer | null;
-}
-
-export type Optimizer =
-  | { type: 'gradientDescent'; learningRate: number }
-  | { type: 'sgd'; learningRate: number; momentum: number; nesterov: boolean }
-  | { type: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number };
-
-type Draft<O> = O extends { type: infer T } ? { type: T } & Partial<Omit<O, 'type'>> : never;
-export type OptimizerDraft = Draft<Optimizer>;
 
 export interface PublishSpec {
   /** `models/NAME` */
@@ -84,6 +122,8 @@ export interface FittedPipeline {
   /** `pipeline.json` */
   definition: string;
   featureCount: number;
+  /** Known when a job is made, and not kept with it. */
+  featureNames?: string[];
   featureType: 'uint8' | 'float32';
   featureScale: number;
   featureOffset: number;
@@ -96,50 +136,21 @@ export interface FittedPipeline {
 
 export type Split = 'train' | 'validation' | 'test';
 
-const optimizerDefaults = {
-  gradientDescent: { learningRate: 0.01 },
-  sgd: { learningRate: 0.01, momentum: 0, nesterov: false },
-  adam: { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
-};
-const batchSizeDefault = 32;
-
-/** Fills in the defaults; the draft must have passed `checkSpec`. Fields stand in one order, so that equal specs are equal JSON. */
-export function resolveSpec(draft: SpecDraft): TrainingSpec {
-  const { pipeline, split, loss, optimizer, publish } = draft;
-  if (!pipeline || !loss || !optimizer || !publish) {
-    throw new Error('resolveSpec: the draft was not checked');
-  }
-  return {
-    dataset: draft.dataset,
-    pipeline,
-    split: split ?? { message: {} },
-    layers: draft.layers.map(({ units, activation, kernelInitializer }) => ({
-      units,
-      activation: activation!,
-      kernelInitializer: kernelInitializer ?? 'glorotUniform',
-    })),
-    loss,
-    optimizer: resolveOptimizer(optimizer),
-    batchSize: optimizer.type === 'gradientDescent' ? 'full' : draft.batchSize || batchSizeDefault,
-    epochs: draft.epochs,
-    seed: draft.seed,
-    publish: { model: publish.model, aliases: publish.aliases },
-  };
+/** A spec as a job of an earlier release holds it: what came later has its default. */
+export function completeSpec(stored: Partial<TrainingSpec>): TrainingSpec {
+  const layers = (stored.layers ?? []).map((layer) => ({ ...earlierLayer, ...layer }) as LayerSpec);
+  const optimizer = { weightDecay: 0, ...stored.optimizer } as OptimizerSpec;
+  return { ...earlierSpec, ...stored, layers, optimizer } as TrainingSpec;
 }
 
-function resolveOptimizer(draft: OptimizerDraft): Optimizer {
-  const defaults = optimizerDefaults[draft.type];
-  const given = Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
-  return { type: draft.type, ...defaults, ...given } as Optimizer;
-}
-
-/** Weights and biases of the layers. */
-export function parameterCount(inputs: number, layers: { units: number }[]): number {
-  let count = 0;
-  let fanIn = inputs;
-  for (const { units } of layers) {
-    count += fanIn * units + units;
-    fanIn = units;
-  }
-  return count;
-}
+const earlierLayer = { type: 'dense' };
+const earlierSpec = {
+  labelSmoothing: 0,
+  huberDelta: null,
+  classWeights: {},
+  schedule: null,
+  regularization: null,
+  clipping: null,
+  averaging: null,
+  sampling: 'shuffle',
+} satisfies Partial<TrainingSpec>;

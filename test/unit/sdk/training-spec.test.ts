@@ -39,14 +39,29 @@ describe('readTrainingSpec', () => {
 
   it('reports all violations at once', () => {
     const text =
-      'epochs: five\nbatch_size: 1.5\nloss: mse\nnetwork: { layers: { units: 1 } }\npublish: { aliases: [1] }';
+      'epochs: five\nbatch_size: 1.5\nloss: hubert\nnetwork: { layers: { units: 1 } }\npublish: { aliases: [1] }';
     expect(violationsOf(text)).toEqual([
       'Expected `epochs` to be an integer but received "five".',
-      'Expected `batch_size` to be an integer but received 1.5.',
-      'Expected `loss` to be one of mean_squared_error, binary_cross_entropy, categorical_cross_entropy but received "mse".',
+      'Expected `batch_size` to be an integer, or full, but received 1.5.',
+      'Expected `loss` to be one of mean_squared_error, binary_cross_entropy, categorical_cross_entropy, mean_absolute_error, huber, log_cosh, poisson but received "hubert". Did you mean `huber`?',
       'Expected `network.layers` to be a list but received {"units":1}.',
       'Expected `publish.aliases[0]` to be text but received 1.',
     ]);
+  });
+
+  it('reads words where they stand for a flag beside the key, which is no key itself', () => {
+    const { batchSize, ...spec } = readTrainingSpec('batch_size: full\nclass_weights: balanced');
+    expect(batchSize).toBeUndefined();
+    expect(spec).toEqual({ fullBatch: true, balancedClassWeights: true });
+    expect(violationsOf('full_batch: true')[0]).toContain('Unknown key `full_batch`.');
+  });
+
+  it('reads a mapping by names of any kind', () => {
+    expect(readTrainingSpec('class_weights: { setosa: 2, no: 0.5 }').classWeights).toEqual({ setosa: 2, no: 0.5 });
+    expect(violationsOf('class_weights: { setosa: many }')).toEqual([
+      'Expected `class_weights["setosa"]` to be a number but received "many".',
+    ]);
+    expect(violationsOf('class_weights: 3')[0]).toContain('a mapping, or balanced, but received 3');
   });
 
   it('reads an empty mapping for a step without settings', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createArtifacts, versionMetrics } from '../../../services/training/artifacts.js';
 import type { EpochMetrics } from '../../../services/training/job.js';
-import { resolveSpec } from '../../../services/training/training-spec.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import { fittedPipeline, validDraft } from './spec-draft.js';
 
 const epoch: EpochMetrics = {
@@ -11,7 +11,7 @@ const epoch: EpochMetrics = {
 const test = { loss: 0.125, accuracy: 0.875, rowCount: 8 };
 const definition = '{"a":"ü"}';
 const sources = {
-  spec: resolveSpec(validDraft()),
+  spec: resolveSpec(validDraft(), fittedPipeline()),
   pipeline: fittedPipeline({ definition }),
   weights: Uint8Array.of(1, 2),
   epochs: [epoch],
@@ -22,13 +22,15 @@ describe('createArtifacts', () => {
   const artifacts = createArtifacts(sources);
   const json = (name: string) => JSON.parse(Buffer.from(artifacts[name]!).toString()) as unknown;
 
+  const dense = { useBias: true, kernelInitializer: 'glorotUniform', biasInitializer: 'zeros' };
+
   it('describes the network in the words of the engine', () => {
     expect(json('network.json')).toEqual({
       format: 'millrace.network/1',
       inputs: 784,
       layers: [
-        { type: 'dense', units: 128, activation: 'relu', kernelInitializer: 'glorotUniform' },
-        { type: 'dense', units: 10, activation: 'softmax', kernelInitializer: 'glorotUniform' },
+        { type: 'dense', units: 128, activation: 'relu', ...dense },
+        { type: 'dense', units: 10, activation: 'softmax', ...dense },
       ],
       loss: 'categoricalCrossEntropy',
     });

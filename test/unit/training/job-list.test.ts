@@ -4,9 +4,9 @@ import { type Kysely, openDatabase } from '../../../services/platform/database.j
 import { type Listing, listJobs } from '../../../services/training/job-list.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
-import { resolveSpec } from '../../../services/training/training-spec.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import { tempFolder } from '../../support/temp-folder.js';
-import { newJob, validDraft } from './spec-draft.js';
+import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
 
 describe('listJobs', () => {
   let database: Kysely<Schema>;
@@ -15,7 +15,7 @@ describe('listJobs', () => {
     database = await openDatabase<Schema>(path.join(tempFolder(), 'training.db'), migrations);
     let time = Date.parse('2026-01-01T00:00:00Z');
     const store = new JobStore(database, () => time);
-    const other = resolveSpec(validDraft({ publish: { model: 'models/other', aliases: [] } }));
+    const other = resolveSpec(validDraft({ publish: { model: 'models/other', aliases: [] } }), fittedPipeline());
     await store.create(newJob({ id: 'a', owner: 'ann', priority: 2, labels: { team: 'x' } }));
     time += 1_000;
     await store.create(newJob({ id: 'b', owner: 'Bob "B."', labels: { team: 'y', tier: 'x' } }));

@@ -9,9 +9,10 @@ import { JobRunner } from '../../../services/training/job-runner.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import type { Publication } from '../../../services/training/registry-client.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import { TrainingMetrics } from '../../../services/training/training-metrics.js';
 import type { ModelPublisher, TensorSource } from '../../../services/training/training-run.js';
-import { resolveSpec, type SpecDraft } from '../../../services/training/training-spec.js';
+import type { SpecDraft } from '../../../services/training/training-spec.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
 
@@ -60,8 +61,8 @@ describe('JobRunner', () => {
   });
 
   async function create(changes: Partial<SpecDraft> = {}, rows = rowCounts): Promise<void> {
-    const layers = [{ units: 2, activation: 'softmax' as const, kernelInitializer: null }];
-    const spec = resolveSpec(validDraft({ layers, epochs: 3, ...changes }));
+    const layers = [{ type: 'dense' as const, units: 2, activation: 'softmax' as const, kernelInitializer: null }];
+    const spec = resolveSpec(validDraft({ layers, epochs: 3, ...changes }), fittedPipeline());
     const numbers = { featureCount: 2, featureScale: 1, featureOffset: 0, featureType: 'float32' } as const;
     const pipeline = fittedPipeline({ ...numbers, classes: ['0', '1'], rowCounts: rows });
     await store.create(newJob({ spec, pipeline }));
@@ -243,7 +244,7 @@ describe('JobRunner', () => {
   it('measures no accuracy of a number', async () => {
     await create({
       pipeline: { labelKind: 'number', message: {} },
-      layers: [{ units: 1, activation: 'linear', kernelInitializer: null }],
+      layers: [{ type: 'dense' as const, units: 1, activation: 'linear', kernelInitializer: null }],
       loss: 'meanSquaredError',
       optimizer: { type: 'gradientDescent' },
     });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ServiceError, Violations } from '../../../services/platform/errors.js';
 import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
-import { type FittedPipeline, resolveSpec, type SpecDraft } from '../../../services/training/training-spec.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
+import { completeSpec, type FittedPipeline, type SpecDraft } from '../../../services/training/training-spec.js';
 import { fittedPipeline, validDraft } from './spec-draft.js';
 
 /** Fields refused, with their descriptions. */
@@ -22,6 +23,7 @@ const refused = (changes: Partial<SpecDraft>) => refusals((violations) => checkS
 describe('checkSpec', () => {
   const nan = Number.NaN;
   const layer = (units: number, activation: 'relu' | 'softmax' | null) => ({
+    type: 'dense' as const,
     units,
     activation,
     kernelInitializer: null,
@@ -121,7 +123,9 @@ describe('checkSpec', () => {
   it('accepts every fitting pair of label and loss', () => {
     expect(refused({})).toEqual({});
     expect(refused({ dataset: 'datasets/mnist/versions/2' })).toEqual({});
-    const one = (activation: 'linear' | 'sigmoid') => [{ units: 1, activation, kernelInitializer: null }];
+    const one = (activation: 'linear' | 'sigmoid') => [
+      { type: 'dense' as const, units: 1, activation, kernelInitializer: null },
+    ];
     const binary = { labelKind: 'binary' as const, message: {} };
     expect(refused({ pipeline: binary, loss: 'binaryCrossEntropy', layers: one('sigmoid') })).toEqual({});
     expect(refused({ pipeline: binary, loss: 'meanSquaredError', layers: one('sigmoid') })).toEqual({});
@@ -181,7 +185,7 @@ describe('checkAgainstPipeline', () => {
 
 describe('resolveSpec', () => {
   it('fills in every default', () => {
-    expect(resolveSpec(validDraft())).toMatchObject({
+    expect(resolveSpec(validDraft(), fittedPipeline())).toMatchObject({
       batchSize: 32,
       optimizer: { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
       layers: [{ kernelInitializer: 'glorotUniform' }, { kernelInitializer: 'glorotUniform' }],
@@ -190,14 +194,28 @@ describe('resolveSpec', () => {
 
   it('keeps what was given', () => {
     const optimizer = { type: 'sgd', learningRate: 0.5, momentum: 0.9, nesterov: true } as const;
-    expect(resolveSpec(validDraft({ optimizer, batchSize: 7 }))).toMatchObject({ optimizer, batchSize: 7 });
+    expect(resolveSpec(validDraft({ optimizer, batchSize: 7 }), fittedPipeline())).toMatchObject({
+      optimizer,
+      batchSize: 7,
+    });
   });
 
   it('takes all rows at once with gradient descent', () => {
-    expect(resolveSpec(validDraft({ optimizer: { type: 'gradientDescent' } })).batchSize).toBe('full');
+    expect(resolveSpec(validDraft({ optimizer: { type: 'gradientDescent' } }), fittedPipeline()).batchSize).toBe(
+      'full',
+    );
   });
 
   it('refuses a draft that was not checked', () => {
-    expect(() => resolveSpec(validDraft({ loss: null }))).toThrow('not checked');
+    expect(() => resolveSpec(validDraft({ loss: null }), fittedPipeline())).toThrow('not checked');
+  });
+
+  it('reads the spec of a job that an earlier release has made', () => {
+    const now = resolveSpec(validDraft(), fittedPipeline());
+    const { optimizer, dataset, pipeline, split, loss, batchSize, epochs, seed, publish } = now;
+    const { weightDecay: _, ...earlier } = optimizer;
+    const layers = now.layers.map(({ type: _type, ...layer }) => layer);
+    const stored = { dataset, pipeline, split, layers, loss, optimizer: earlier, batchSize, epochs, seed, publish };
+    expect(completeSpec(JSON.parse(JSON.stringify(stored)))).toEqual(now);
   });
 });

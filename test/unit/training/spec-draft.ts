@@ -1,6 +1,6 @@
 import type { NewJob } from '../../../services/training/job-store.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import type { FittedPipeline, SpecDraft } from '../../../services/training/training-spec.js';
-import { resolveSpec } from '../../../services/training/training-spec.js';
 
 /** A spec that is right in every field. */
 export function validDraft(changes: Partial<SpecDraft> = {}): SpecDraft {
@@ -9,8 +9,8 @@ export function validDraft(changes: Partial<SpecDraft> = {}): SpecDraft {
     pipeline: { labelKind: 'classes', message: { label: { column: 'label', kind: 'KIND_CLASSES' } } },
     split: { message: { column: 'split' } },
     layers: [
-      { units: 128, activation: 'relu', kernelInitializer: null },
-      { units: 10, activation: 'softmax', kernelInitializer: null },
+      { type: 'dense', units: 128, activation: 'relu' },
+      { type: 'dense', units: 10, activation: 'softmax' },
     ],
     loss: 'categoricalCrossEntropy',
     optimizer: { type: 'adam' },
@@ -44,7 +44,7 @@ export function fittedPipeline(changes: Partial<FittedPipeline> = {}): FittedPip
 export function newJob(changes: Partial<NewJob> = {}): NewJob {
   return {
     ...{ id: 'a', requestId: null, requestDigest: '', owner: '', priority: 0, labels: {} },
-    spec: resolveSpec(validDraft()),
+    spec: resolveSpec(validDraft(), fittedPipeline()),
     pipeline: fittedPipeline(),
     ...changes,
   };

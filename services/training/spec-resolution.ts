@@ -1,0 +1,63 @@
+import type { Averaging, Clipping, Regularization } from '../../native/index.js';
+import { embeddingTables } from './embedding-tables.js';
+import { resolveLayer } from './layer-settings.js';
+import { resolveOptimizer } from './optimizer-settings.js';
+import { resolveSchedule } from './schedule-settings.js';
+import { fraction, notNegative, positive, type Settings, unset, withDefaults } from './settings.js';
+import type { FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
+
+const batchSizeDefault = 32;
+
+/**
+ * Fills in the defaults, and what follows from the data. The draft must have passed `checkSpec` and `checkAgainstPipeline`.
+ * Fields stand in one order, so that equal specs are equal JSON.
+ */
+export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): TrainingSpec {
+  const { pipeline: asked, split, loss, optimizer, publish } = draft;
+  if (!asked || !loss || !optimizer || !publish) {
+    throw new Error('resolveSpec: the draft was not checked');
+  }
+  const batchSize = resolveBatchSize(draft, pipeline);
+  const resolvedOptimizer = resolveOptimizer(optimizer);
+  const { epochs, seed } = draft;
+  const steps = stepsPerEpoch(pipeline.rowCounts.train, batchSize);
+  const length = { stepsPerEpoch: steps, steps: steps * epochs };
+  return {
+    dataset: pipeline.datasetVersion,
+    pipeline: asked,
+    split: split ?? { message: {} },
+    layers: draft.layers.map((layer) => resolveLayer(layer, (tables) => embeddingTables(tables, pipeline))),
+    loss,
+    labelSmoothing: draft.labelSmoothing ?? 0,
+    huberDelta: loss === 'huber' ? (draft.huberDelta ?? 1) : null,
+    classWeights: draft.balancedClassWeights ? 'balanced' : { ...draft.classWeights },
+    optimizer: resolvedOptimizer,
+    schedule: resolveSchedule(draft.schedule ?? null, length, resolvedOptimizer.learningRate!),
+    regularization: resolved<Regularization>({ l1: notNegative(0), l2: notNegative(0) }, draft.regularization),
+    clipping: resolved<Clipping>(
+      { value: positive(unset), norm: positive(unset), globalNorm: positive(unset) },
+      draft.clipping,
+    ),
+    averaging: resolved<Averaging>({ decay: fraction(0.99) }, draft.averaging),
+    sampling: draft.sampling ?? 'shuffle',
+    batchSize,
+    ...{ epochs, seed },
+    publish: { model: publish.model, aliases: publish.aliases },
+  };
+}
+
+function resolved<Resolved>(settings: Settings, given: SpecDraft['averaging']): Resolved | null {
+  return given ? (withDefaults(settings, given) as Resolved) : null;
+}
+
+function resolveBatchSize({ optimizer, fullBatch, batchSize }: SpecDraft, pipeline: FittedPipeline): number | 'full' {
+  if (fullBatch || optimizer!.type === 'gradientDescent') {
+    return 'full';
+  }
+  return batchSize || Math.min(batchSizeDefault, pipeline.rowCounts.train);
+}
+
+/** The last, shorter batch is a step too. */
+export function stepsPerEpoch(rows: number, batchSize: number | 'full'): number {
+  return batchSize === 'full' ? 1 : Math.ceil(rows / batchSize);
+}

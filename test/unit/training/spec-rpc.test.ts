@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest';
+import { readTrainingSpec } from '../../../clients/sdk/index.js';
+import { Network, Trainer } from '../../../native/index.js';
+import { contracts } from '../../../proto/index.js';
+import { parseNetworkFile, parseSignature } from '../../../services/inference/model-files.js';
+import { Violations } from '../../../services/platform/errors.js';
+import { createArtifacts } from '../../../services/training/artifacts.js';
+import { layerShapes, parameterCount, toNetworkSpec } from '../../../services/training/network-shape.js';
+import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
+import { toDraft, toSpecMessage } from '../../../services/training/spec-rpc.js';
+import { trainerOptions } from '../../../services/training/trainer-options.js';
+import type { FittedPipeline, TrainingSpec } from '../../../services/training/training-spec.js';
+import { fittedPipeline } from './spec-draft.js';
+
+const { requestSerialize, requestDeserialize } = contracts.training.definition.CreateTrainingJob!;
+
+const steps = [{ kind: 'ordinal', categories: ['a', 'b', 'c'] }];
+const definition = JSON.stringify({
+  columns: [
+    { column: 'age', steps: [] },
+    { column: 'city', steps },
+  ],
+});
+const numbers: Partial<FittedPipeline> = {
+  ...{ definition, featureCount: 2, featureNames: ['age', 'city'], featureType: 'float32', featureScale: 1 },
+  ...{ classes: ['no', 'yes'], rowCounts: { train: 100, validation: 10, test: 10 } },
+};
+
+/** What a file with these lines is resolved to, over the wire. */
+function resolve(yaml: string, { label = 'classes', pipeline = numbers }: { label?: string; pipeline?: object } = {}) {
+  const lines = `
+dataset: datasets/people
+pipeline: { columns: [{ column: age }], label: { column: x, kind: ${label} } }
+publish: { model: models/people }
+epochs: 4
+split: { seed: 1 }
+${yaml.includes('optimizer:') ? '' : 'optimizer: { adam: }'}
+${yaml.includes('network:') ? '' : 'network: { layers: [{ units: 2, activation: softmax }] }'}
+${yaml.includes('loss:') ? '' : 'loss: categorical_cross_entropy'}
+${yaml}`;
+  return resolveMessage(readTrainingSpec(lines), fittedPipeline(pipeline));
+}
+
+function resolveMessage(message: object, pipeline: FittedPipeline): TrainingSpec {
+  const { spec } = requestDeserialize(requestSerialize({ spec: message, requestId: '' }));
+  const draft = toDraft(spec);
+  const violations = new Violations();
+  checkSpec(draft, violations);
+  checkAgainstPipeline(draft, pipeline, 2 ** 30, violations);
+  violations.throwIfAny();
+  return resolveSpec(draft, pipeline);
+}
+
+const one = 'network: { layers: [{ units: 1, activation: ';
+const specs: [string, string, string?][] = [
+  ['nothing but what is required', ''],
+  ['gradient descent', 'optimizer: { gradient_descent: { learning_rate: 0.5, weight_decay: 0.1 } }'],
+  ['sgd', 'optimizer: { sgd: { momentum: 0.9, nesterov: true } }'],
+  ['adam', 'optimizer: { adam: { beta1: 0.8, beta2: 0.9, epsilon: 1e-5, amsgrad: true } }'],
+  ['adamw', 'optimizer: { adamw: }'],
+  ['rmsprop', 'optimizer: { rmsprop: { rho: 0.8, momentum: 0.1, centered: true } }'],
+  ['adagrad', 'optimizer: { adagrad: { initial_accumulator: 0 } }'],
+  ['adadelta', 'optimizer: { adadelta: { learning_rate: 1 } }'],
+  ['lion', 'optimizer: { lion: }'],
+  ['a warm-up', 'schedule: { warmup_epochs: 0.5 }'],
+  ['a step schedule', 'schedule: { step: { epochs: 1, factor: 0.5 } }'],
+  ['an exponential schedule', 'schedule: { exponential: { steps: 7, factor: 0.5, staircase: true } }'],
+  ['a polynomial schedule', 'schedule: { polynomial: { end_rate: 0, power: 2, cycle: true } }'],
+  ['a cosine schedule', 'schedule: { cosine: { alpha: 0.1, restarts: { length_factor: 1 } }, warmup_steps: 3 }'],
+  ['one cycle', 'schedule: { one_cycle: { annealing: linear, three_phases: true } }'],
+  ['a plateau', 'schedule: { plateau: { patience: 2, minimum_rate: 1e-5 } }'],
+  ['regularisation', 'regularization: { l1: 0.01 }\nclipping: { global_norm: 1 }\naveraging: { decay: 0.9 }'],
+  ['clipping by value', 'clipping: { value: 0.5 }'],
+  ['class weights', 'class_weights: { no: 2 }\nlabel_smoothing: 0.1\nsampling: stratified'],
+  ['balanced classes', 'class_weights: balanced\nbatch_size: full\nsampling: sequential'],
+  ['binary', `loss: binary_cross_entropy\n${one}sigmoid }] }`, 'binary'],
+  ['huber', `loss: huber\nhuber_delta: 2\n${one}softsign }] }`, 'number'],
+  ['poisson', `loss: poisson\n${one}softplus, use_bias: false }] }`, 'number'],
+  [
+    'log cosh',
+    `loss: log_cosh\n${one}gelu_tanh, kernel_initializer: orthogonal, bias_initializer: ones }] }`,
+    'number',
+  ],
+  [
+    'every kind of layer',
+    `network: { layers: [
+      { embedding: { tables: [{ column: city, units: 3 }] } },
+      { units: 4, activation: selu, kernel_initializer: lecun_normal },
+      { batch_normalization: }, { layer_normalization: { epsilon: 1e-5 } },
+      { activation_layer: { activation: leaky_relu, negative_slope: 0.1 } }, { prelu: }, { dropout: { rate: 0.5 } },
+      { residual: { layers: [{ units: 4, activation: elu }, { residual: { layers: [{ dropout: { rate: 0.1 } }] } }] } },
+      { units: 2, activation: softmax }] }`,
+  ],
+];
+
+describe('a spec on its way from a file to the engine', () => {
+  it.each(specs)('keeps its meaning: %s', async (_, yaml, label = 'classes') => {
+    const spec = resolve(yaml, { label });
+    // What a job tells of its spec gives the same job again.
+    expect(resolveMessage(toSpecMessage(spec), fittedPipeline(numbers))).toEqual(spec);
+    // The engine takes it, without defaults of its own.
+    const network = Network.create(toNetworkSpec(2, spec.layers), 1);
+    const trainer = new Trainer(network, trainerOptions(spec, 1));
+    expect(network.outputs).toBe(layerShapes(2, spec.layers).at(-1)!.outputs);
+    const features = Float32Array.from({ length: 16 }, (_, i) => i % 4);
+    const rows = Array.from({ length: 8 }, (_, i) => i % 2);
+    const targets = label === 'classes' ? Int32Array.from(rows) : Float32Array.from(rows);
+    const examples = { rows: 8, features: [{ type: 'float32' as const, columns: 2, data: features }], targets };
+    const { loss } = await trainer.trainEpoch(examples, {
+      ...{ epoch: 1, progressIntervalMs: 1_000, onProgress: null, signal: null },
+    });
+    expect(loss).toBeGreaterThan(0);
+    const weights = network.toSafetensors({});
+    const pipeline = fittedPipeline(numbers);
+    const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], test: null });
+    const file = parseNetworkFile(artifacts['network.json']!);
+    expect(parseSignature(artifacts['signature.json']!, file).output.width).toBe(network.outputs);
+    Network.fromSafetensors({ inputs: file.inputs, layers: file.layers }, weights).dispose();
+    trainer.dispose();
+    network.dispose();
+  });
+
+  it('counts parameters as the engine does, moving statistics aside', () => {
+    const { layers } = resolve(specs.at(-1)![1]);
+    const network = Network.create(toNetworkSpec(2, layers), 1);
+    expect(network.parameterCount).toBe(parameterCount(2, layers) + 2 * 4);
+    network.dispose();
+  });
+
+  it('gives schedules their length in steps', () => {
+    // 100 rows in batches of 32: 4 steps an epoch, 16 in all.
+    expect(resolve('schedule: { cosine: , warmup_epochs: 1 }').schedule).toEqual({
+      ...{ type: 'cosine', warmupSteps: 4, steps: 12, alpha: 0 },
+    });
+    expect(resolve('schedule: { step: { epochs: 1.5 } }').schedule).toMatchObject({ steps: 6, factor: 0.1 });
+    const oneCycle = 'optimizer: { sgd: { learning_rate: 0.2 } }\nschedule: { one_cycle: }';
+    expect(resolve(oneCycle).schedule).toMatchObject({ steps: 16, maximumRate: 0.2 });
+  });
+
+  it('takes a batch of all rows where there are fewer than 32', () => {
+    const rowCounts = { train: 20, validation: 0, test: 0 };
+    expect(resolve('', { pipeline: { ...numbers, rowCounts } }).batchSize).toBe(20);
+  });
+
+  it.each<[string, string, string, RegExp]>([
+    ['a column that the pipeline has not', '{ tables: [{ column: cty, units: 2 }] }', '.tables[0].column', /city/],
+    ['a column of numbers', '{ tables: [{ column: age, units: 2 }] }', '.tables[0].column', /`ordinal` \(city\)/],
+    ['no table', '{ tables: [] }', '.tables', /at least one/],
+    [
+      'a column twice',
+      '{ tables: [{ column: city, units: 2 }, { column: city, units: 1 }] }',
+      '.tables[1].column',
+      /again/,
+    ],
+  ])('refuses an embedding of %s', (_, embedding, field, reason) => {
+    const layers = `network: { layers: [{ embedding: ${embedding} }, { units: 2, activation: softmax }] }`;
+    expect(() => resolve(layers)).toThrow(
+      expect.objectContaining({
+        fieldViolations: [
+          { field: `spec.network.layers[0].embedding${field}`, description: expect.stringMatching(reason) },
+        ],
+      }),
+    );
+  });
+
+  it.each<[string, string, string]>([
+    ['a layer of two kinds', '{ units: 3, dropout: { rate: 0.1 } }', '[0].units'],
+    ['a dropout of everything', '{ dropout: { rate: 1 } }', '[0].dropout.rate'],
+    ['a dropout without its rate', '{ dropout: }', '[0].dropout.rate'],
+    [
+      'a slope without leaky ReLU',
+      '{ activation_layer: { activation: elu, negative_slope: 1 } }',
+      '[0].activation_layer.negative_slope',
+    ],
+    ['softmax before the end', '{ activation_layer: { activation: softmax } }', '[0].activation_layer.activation'],
+    ['an empty block', '{ residual: }', '[0].residual.layers'],
+    ['a block of another width', '{ residual: { layers: [{ units: 3, activation: relu }] } }', '[0].residual.layers'],
+    [
+      'a layer of 0 units in a block',
+      '{ residual: { layers: [{ activation: relu }] } }',
+      '[0].residual.layers[0].units',
+    ],
+    [
+      'a late embedding',
+      '{ units: 2, activation: relu }, { embedding: { tables: [{ column: city, units: 1 }] } }',
+      '[1].embedding',
+    ],
+  ])('refuses %s', (_, layers, field) => {
+    const network = `network: { layers: [${layers}, { units: 2, activation: softmax }] }`;
+    expect(() => resolve(network)).toThrow(
+      expect.objectContaining({ fieldViolations: [expect.objectContaining({ field: `spec.network.layers${field}` })] }),
+    );
+  });
+
+  it.each<[string, string, string, string?]>([
+    ['a last layer that is not dense', 'network: { layers: [{ dropout: { rate: 0.1 } }] }', 'network.layers[0]'],
+    ['a schedule in steps and epochs', 'schedule: { cosine: { steps: 3, epochs: 1 } }', 'schedule.cosine.epochs'],
+    ['a warm-up in steps and epochs', 'schedule: { warmup_steps: 3, warmup_epochs: 1 }', 'schedule.warmup_epochs'],
+    ['a step schedule without steps', 'schedule: { step: }', 'schedule.step.steps'],
+    ['a plateau of factor 1', 'schedule: { plateau: { factor: 1 } }', 'schedule.plateau.factor'],
+    ['a negative l2', 'regularization: { l2: -1 }', 'regularization.l2'],
+    ['clipping of nothing', 'clipping: { }', 'clipping'],
+    ['clipping at 0', 'clipping: { norm: 0 }', 'clipping.norm'],
+    ['an average that keeps everything', 'averaging: { decay: 1 }', 'averaging.decay'],
+    ['a weight for no class', 'class_weights: { yess: 2 }', 'class_weights["yess"]'],
+    ['a negative weight', 'class_weights: { yes: -1 }', 'class_weights["yes"]'],
+    ['a batch of more rows than there are', 'batch_size: 101', 'batch_size'],
+    [
+      'a batch size beside full',
+      'batch_size: full\noptimizer: { adam: { amsgrad: true } }\nlabel_smoothing: 1',
+      'label_smoothing',
+    ],
+    ['a delta without huber', 'huber_delta: 1', 'huber_delta'],
+    [
+      'class weights of a number',
+      `class_weights: balanced\nloss: huber\n${one}linear }] }`,
+      'balanced_class_weights',
+      'number',
+    ],
+    ['smoothing of a number', `label_smoothing: 0.1\nloss: huber\n${one}linear }] }`, 'label_smoothing', 'number'],
+    ['stratified batches of a number', `sampling: stratified\nloss: huber\n${one}linear }] }`, 'sampling', 'number'],
+    ['poisson after a linear layer', `loss: poisson\n${one}linear }] }`, 'network.layers[0].activation', 'number'],
+  ])('refuses %s', (_, yaml, field, label = 'classes') => {
+    expect(() => resolve(yaml, { label })).toThrow(
+      expect.objectContaining({ fieldViolations: [expect.objectContaining({ field: `spec.${field}` })] }),
+    );
+  });
+});
