@@ -127,6 +127,18 @@ export class Trainer {
   }
 
   /**
+   * Euclidean norms over all parameters: of the gradient of the mean loss over all examples as one batch, as `gradients` has
+   * it, and of the parameters themselves.
+   */
+  async norms(examples: Examples): Promise<{ gradient: number; parameters: number }> {
+    const trainer = Trainer.#of(this);
+    keepExamplesInPlace(examples);
+    const { parameters } = await trainer.#handle.gradients(withRegions(examples), true);
+    const own = networkHandle(trainer.#network).parameters();
+    return { gradient: euclideanNorm(parameters), parameters: euclideanNorm(own) };
+  }
+
+  /**
    * [rows]: for each example the Euclidean norm of the gradient of its own loss with respect to all parameters, with
    * dropout and batch normalisation as in prediction. No gradient is stored: for a dense layer the squared norm is the
    * product of two row norms (Goodfellow 2015, "Efficient per-example gradient computations").
@@ -216,4 +228,12 @@ export class Trainer {
     if (typeof trainer === 'object' && trainer !== null && #handle in trainer) return trainer;
     throw invalidArgument('trainer', 'Expected a Trainer.');
   }
+}
+
+function euclideanNorm(vector: Float32Array): number {
+  let squares = 0;
+  for (const value of vector) {
+    squares += value * value;
+  }
+  return Math.sqrt(squares);
 }

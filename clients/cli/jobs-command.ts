@@ -1,10 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { fromTimestamp } from '../../proto/index.js';
-import { type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { type FollowOptions, type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
-import { ProgressBar, stateWord } from './progress-bar.js';
+import { eventLine, ProgressBar, stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
+
+interface WatchOptions {
+  after: number;
+  fromNow?: boolean;
+  /** Most step events of a second. */
+  steps: number;
+  filter: string;
+}
 
 interface TrainOptions {
   file: string;
@@ -23,7 +31,7 @@ export async function train(millrace: Millrace, options: CommonOptions & TrainOp
     if (!options.json) {
       process.stdout.write(`${job.name}\n`);
     }
-    await followToEnd(millrace, job, 0, options);
+    await followToEnd(millrace, job, options);
   } else {
     show(options, job, [job.name], `millrace jobs watch ${idOf(job.name)}`);
   }
@@ -57,11 +65,18 @@ export async function jobsList(
 
 export async function jobsWatch(
   millrace: Millrace,
-  id: string,
-  options: CommonOptions & { after: number },
+  id: string | undefined,
+  options: CommonOptions & WatchOptions,
 ): Promise<void> {
+  if (id === undefined) {
+    await followAll(millrace, options);
+    return;
+  }
+  if (options.filter) {
+    throw new CommandError('--filter is for watching all jobs: leave out JOB, or --filter.');
+  }
   const job = await millrace.training.getTrainingJob({ name: fullName('trainingJobs', id) });
-  await followToEnd(millrace, job, options.after, options);
+  await followToEnd(millrace, job, options);
 }
 
 export async function jobsCancel(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
@@ -91,10 +106,28 @@ export async function jobsDelete(millrace: Millrace, id: string, options: Common
   show(options, { name }, [`${name} is deleted`]);
 }
 
+/** Shows the events of all jobs until the command is ended: a line for each but those of steps, or one JSON object an event. */
+async function followAll(millrace: Millrace, options: CommonOptions & WatchOptions): Promise<void> {
+  for await (const message of millrace.followTrainingJobs(options.filter, followOptions(options))) {
+    const line = options.json ? toJson(message) : message.event && eventLine(message.event);
+    if (line !== null) {
+      process.stdout.write(options.json ? `${line}\n` : `${idOf(message.trainingJob)}  ${line}\n`);
+    }
+  }
+}
+
+function followOptions({ after, fromNow, steps }: Partial<WatchOptions>): FollowOptions {
+  return { after, fromNow, stepEventsPerSecondMax: steps };
+}
+
 /** Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command. */
-async function followToEnd(millrace: Millrace, job: TrainingJob, after: number, options: CommonOptions): Promise<void> {
+async function followToEnd(
+  millrace: Millrace,
+  job: TrainingJob,
+  options: CommonOptions & Partial<WatchOptions>,
+): Promise<void> {
   const bar = new ProgressBar(process.stdout, job.spec?.epochs ?? 0);
-  for await (const event of millrace.followTrainingJob(job.name, after)) {
+  for await (const event of millrace.followTrainingJob(job.name, followOptions(options))) {
     if (options.json) {
       process.stdout.write(`${toJson(event)}\n`);
     } else {

@@ -247,12 +247,19 @@ connected(jobs, 'list', 'list jobs, newest first')
   .option('--filter <filter>', 'as: state = QUEUED OR state = TRAINING AND owner = ann AND labels.team = vision', '')
   .option('--order-by <fields>', 'as: priority desc, create_time', '')
   .action((options) => withMillrace(commands.jobs, options, ({ jobsList }, millrace) => jobsList(millrace, options)));
-connected(jobs, 'watch <job>', "follow a job's events to its end")
+connected(jobs, 'watch [job]', "follow a job's events to its end, or without JOB those of all jobs")
   .addOption(
-    new Option('--after <sequence>', 'leave out events up to this number')
+    new Option('--after <number>', 'leave out events up to this sequence, or position of all jobs')
       .default(0)
       .argParser((text) => parseInteger(text, 0, Number.MAX_SAFE_INTEGER)),
   )
+  .addOption(new Option('--from-now', 'leave out what has been').conflicts('after'))
+  .addOption(
+    new Option('--steps <n>', 'most step events of a second; 0: all')
+      .default(0)
+      .argParser((text) => parseInteger(text, 0, 1_000)),
+  )
+  .option('--filter <filter>', 'of all jobs, as: owner = ann AND labels.team = vision', '')
   .action((job, options) =>
     withMillrace(commands.jobs, options, ({ jobsWatch }, millrace) => jobsWatch(millrace, job, options)),
   );

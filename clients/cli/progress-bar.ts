@@ -22,23 +22,11 @@ export class ProgressBar {
       this.#drawLive(
         `epoch ${epoch}/${this.#epochs} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
       );
-    } else if (event.epoch) {
-      const { epoch, epochs, loss, accuracy, validationLoss, validationAccuracy, seconds, examplesPerSecond } =
-        event.epoch;
-      const validation =
-        validationLoss === undefined ? '' : `  validation ${measures(validationLoss, validationAccuracy)}`;
-      this.#drawLine(
-        `epoch ${epoch}/${epochs}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`,
-      );
-    } else if (event.test) {
-      const { loss, accuracy, rowCount } = event.test;
-      this.#drawLine(`test on ${rowCount} rows  ${measures(loss, accuracy)}`);
-    } else if (event.resumed) {
-      const { epochsDone, stepsDone } = event.resumed;
-      this.#drawLine(`resumed after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}`);
-    } else if (event.stateChange) {
-      const { state, error, modelVersion } = event.stateChange;
-      this.#drawLine([stateWord(state), modelVersion, error?.message].filter(Boolean).join('  '));
+      return;
+    }
+    const line = eventLine(event);
+    if (line !== null && !event.checkpoint) {
+      this.#drawLine(line);
     }
   }
 
@@ -53,6 +41,37 @@ export class ProgressBar {
     this.out.write(`${this.#live ? '\r\x1b[2K' : ''}${text}\n`);
     this.#live = false;
   }
+}
+
+/** An event in a line; null for one that is only of the moment. */
+export function eventLine(event: TrainingEvent): string | null {
+  if (event.epoch) {
+    const { epoch, epochs, loss, accuracy, validationLoss, validationAccuracy, seconds, examplesPerSecond } =
+      event.epoch;
+    const validation =
+      validationLoss === undefined ? '' : `  validation ${measures(validationLoss, validationAccuracy)}`;
+    return `epoch ${epoch}/${epochs}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
+  }
+  if (event.test) {
+    const { loss, accuracy, rowCount } = event.test;
+    return `test on ${rowCount} rows  ${measures(loss, accuracy)}`;
+  }
+  if (event.resumed) {
+    const { epochsDone, stepsDone } = event.resumed;
+    return `resumed after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}`;
+  }
+  if (event.stateChange) {
+    const { state, error, modelVersion } = event.stateChange;
+    return [stateWord(state), modelVersion, error?.message].filter(Boolean).join('  ');
+  }
+  if (event.checkpoint) {
+    const { epochsDone, sizeBytes } = event.checkpoint;
+    return `checkpoint after epoch ${epochsDone}  ${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
+  }
+  if (event.log) {
+    return `${event.log.severity === 'SEVERITY_WARNING' ? 'warning: ' : ''}${event.log.text}`;
+  }
+  return null;
 }
 
 /** `training` for STATE_TRAINING. */

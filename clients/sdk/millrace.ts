@@ -4,12 +4,15 @@ import type { Deployment__Output as Deployment } from '../../proto/gen/millrace/
 import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millrace/v1/ModelVersion.js';
 import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
-import { contracts, createClient, RpcError } from '../../proto/index.js';
+import type { TrainingJobEvent__Output as TrainingJobEvent } from '../../proto/gen/millrace/v1/TrainingJobEvent.js';
+import { contracts, createClient } from '../../proto/index.js';
 import { type PreviewedRow, type PreviewOptions, previewDataset } from './dataset.js';
 import { type ImportOptions, importDataset } from './dataset-import.js';
 import { type DeploymentChange, deploymentUpdate } from './deployment.js';
 import { importModel } from './model-import.js';
+import { reconnecting } from './reconnecting.js';
 import { predictRecords, type RecordAnswer } from './record-stream.js';
+import { type FollowOptions, followTrainingJob, followTrainingJobs } from './training-watch.js';
 
 /** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
 export interface MillraceOptions {
@@ -20,7 +23,6 @@ export interface MillraceOptions {
 }
 
 const portOffsets = { inference: 1, registry: 3, training: 4, preprocessing: 5 };
-const reconnectMs = 250;
 
 /** All services of one mesh. Methods are promises; streams are async generators; errors are `RpcError`. */
 export class Millrace {
@@ -45,28 +47,19 @@ export class Millrace {
   }
 
   /**
-   * A job's events after `afterSequence`, each once and in order, to its end: a dropped connection, or a service that
-   * restarts, only makes a pause.
+   * A job's events, each once and in order, to its end: a dropped connection, or a service that restarts, only makes a pause.
    * @param name `trainingJobs/ID`
    */
-  async *followTrainingJob(name: string, afterSequence = 0, signal?: AbortSignal): AsyncGenerator<TrainingEvent, void> {
-    let seen = afterSequence;
-    for (;;) {
-      try {
-        const request = { name, afterSequence: seen };
-        for await (const event of this.training.watchTrainingJob(request, { signal, waitForReady: true })) {
-          seen = event.sequence;
-          yield event;
-        }
-        // The stream of a job ends with the job, and in no other way without an error.
-        return;
-      } catch (error) {
-        if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {
-          throw error;
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve, reconnectMs));
-    }
+  followTrainingJob(name: string, options: FollowOptions = {}): AsyncGenerator<TrainingEvent, void> {
+    return followTrainingJob(this.training, name, options);
+  }
+
+  /**
+   * The events of all jobs that pass a filter, each once and in order, until they are no longer wanted.
+   * @param filter as in WatchTrainingJobs, for example `labels.team = vision`; empty: all
+   */
+  followTrainingJobs(filter = '', options: FollowOptions = {}): AsyncGenerator<TrainingJobEvent, void> {
+    return followTrainingJobs(this.training, filter, options);
   }
 
   /**
@@ -87,18 +80,8 @@ export class Millrace {
    * restarts, only makes a pause.
    * @param name `batchPredictions/ID`
    */
-  async *followBatchPrediction(name: string, signal?: AbortSignal): AsyncGenerator<BatchPrediction, void> {
-    for (;;) {
-      try {
-        yield* this.prediction.watchBatchPrediction({ name }, { signal, waitForReady: true });
-        return;
-      } catch (error) {
-        if (!(error instanceof RpcError) || error.code !== 'UNAVAILABLE' || signal?.aborted) {
-          throw error;
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve, reconnectMs));
-    }
+  followBatchPrediction(name: string, signal?: AbortSignal): AsyncGenerator<BatchPrediction, void> {
+    return reconnecting(() => this.prediction.watchBatchPrediction({ name }, { signal, waitForReady: true }), signal);
   }
 
   /**

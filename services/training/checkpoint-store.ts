@@ -5,6 +5,8 @@ import { syncFolder, writeDurably } from '../platform/durable-file.js';
 /** All that a job needs to go on. */
 export interface Checkpoint {
   epochsDone: number;
+  /** Steps of the next epoch; the trainer's state holds them too. */
+  stepsDone: number;
   /** Time spent on the epoch that has begun, s. */
   epochSeconds: number;
   /** The trainer's state: parameters, moments of the optimizer, step count. */
@@ -16,7 +18,7 @@ const lengthBytes = 4;
 
 /**
  * The newest checkpoint of each job, one file in a folder of its own. Layout: length of the header as uint32
- * little-endian, header as JSON `{epochsDone, epochSeconds}`, state of the trainer.
+ * little-endian, header as JSON `{epochsDone, stepsDone, epochSeconds}`, state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -45,10 +47,14 @@ export class CheckpointStore {
       return null;
     }
     const headerEnd = lengthBytes + bytes.readUInt32LE(0);
-    const { epochsDone, epochSeconds = 0 } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
+    const {
+      epochsDone,
+      stepsDone = 0,
+      epochSeconds = 0,
+    } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
     // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
     const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
-    return { epochsDone, epochSeconds, trainerState };
+    return { epochsDone, stepsDone, epochSeconds, trainerState };
   }
 
   async remove(jobId: string): Promise<void> {

@@ -26,11 +26,13 @@ export interface JobCreationDependencies {
   memoryBytes: number;
 }
 
-/** Where a job stands in the queue, and what it is found by. */
+/** Where a job stands in the queue, what it is found by, and how much is kept of it. */
 export interface Placing {
   owner: string;
   priority: number;
   labels: Record<string, string>;
+  /** Most step events that are kept of a second. */
+  stepEventsPerSecond: number;
 }
 
 /** What is asked for beside the spec. */
@@ -41,6 +43,7 @@ export interface JobRequest extends Placing {
 
 const textLengthMax = 100;
 const priorityMax = 1_000;
+const stepEventsMax = 100;
 const labelsMax = 32;
 const labelPattern = /^[a-z][a-z0-9_-]{0,62}$/;
 const labelRule = '1 to 63 of a-z, 0-9, - and _, starting with a letter';
@@ -85,12 +88,17 @@ export async function createJob(
   });
 }
 
-function checkRequest({ requestId, owner, priority, labels }: JobRequest, violations: Violations): void {
+function checkRequest(
+  { requestId, owner, priority, labels, stepEventsPerSecond }: JobRequest,
+  violations: Violations,
+): void {
   const text = `at most ${textLengthMax} characters`;
   violations.check((requestId?.length ?? 0) <= textLengthMax, 'request_id', text, requestId);
   violations.check(owner.length <= textLengthMax, 'owner', text, owner);
   const range = `from ${-priorityMax} to ${priorityMax}`;
   violations.check(Math.abs(priority) <= priorityMax, 'priority', range, priority);
+  const isRate = stepEventsPerSecond >= 1 && stepEventsPerSecond <= stepEventsMax;
+  violations.check(isRate, 'step_events_per_second', `from 1 to ${stepEventsMax}`, stepEventsPerSecond);
   const names = Object.keys(labels);
   violations.check(names.length <= labelsMax, 'labels', `at most ${labelsMax} names`, names.length);
   for (const name of names.slice(0, labelsMax)) {

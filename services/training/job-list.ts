@@ -22,6 +22,8 @@ export interface JobPage {
   jobs: TrainingJob[];
   /** Empty on the last page. */
   nextPageToken: string;
+  /** Of the newest event before the list was made. */
+  latestPosition: number;
 }
 
 /** What jobs can be ordered by, none of it null: a job that has not started or ended comes before those that have. */
@@ -39,7 +41,7 @@ type OrderField = keyof typeof orderFields;
 type Value = string | number;
 
 /** One page of jobs. Throws INVALID_ARGUMENT for `filter`, `order_by` and `page_token`. */
-export async function listJobs(query: Query, listing: Listing): Promise<JobPage> {
+export async function listJobs(query: Query, listing: Listing): Promise<Omit<JobPage, 'latestPosition'>> {
   const { filter, orderBy, pageSize, pageToken } = listing;
   const keys = completeOrder(parseOrderBy(orderBy, Object.keys(orderFields) as OrderField[]));
   const after = readPosition(pageToken, listing, keys.length);

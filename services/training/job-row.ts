@@ -10,7 +10,18 @@ export type Query = Kysely<Schema> | Transaction<Schema>;
 
 /** All but the pipeline, which may hold large vocabularies and is needed for a run only. */
 export const jobColumns = [
-  ...(['number', 'id', 'owner', 'priority', 'labels', 'spec', 'state', 'epochsDone', 'latestSequence'] as const),
+  ...([
+    'number',
+    'id',
+    'owner',
+    'priority',
+    'labels',
+    'stepEventsPerSecond',
+    'spec',
+    'state',
+    'epochsDone',
+    'latestSequence',
+  ] as const),
   ...(['cancelRequested', 'pauseRequested', 'attemptCount', 'createTimeMs', 'startTimeMs', 'pauseTimeMs'] as const),
   ...(['endTimeMs', 'error', 'modelVersion', 'latestEpoch', 'test'] as const),
 ] satisfies (keyof Schema['jobs'])[];
@@ -38,6 +49,7 @@ export function toJob(row: JobRow): TrainingJob {
     owner: row.owner,
     priority: row.priority,
     labels: JSON.parse(row.labels),
+    stepEventsPerSecond: row.stepEventsPerSecond,
     spec: completeSpec(JSON.parse(row.spec)),
     state: row.state as JobState,
     epochsDone: row.epochsDone,

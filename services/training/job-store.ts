@@ -1,9 +1,11 @@
-import type { Kysely } from '../platform/database.js';
+import type { Kysely, RawBuilder } from '../platform/database.js';
 import { ServiceError } from '../platform/errors.js';
+import { insertEvents, selectEvents, toEvent } from './event-row.js';
 import {
   applyEvent,
   type EpochMetrics,
   type Happening,
+  type KeptEvent,
   type RunnableJob,
   type TrainingEvent,
   type TrainingJob,
@@ -31,6 +33,14 @@ export interface ClaimedJob {
   isBegun: boolean;
 }
 
+/** Who wants to know what has been committed. */
+export interface StoreListener {
+  /** Events of one job, in order. */
+  onEvents(events: readonly KeptEvent[]): void;
+  /** A job has been deleted. */
+  onRemoved(jobNumber: number): void;
+}
+
 /** What a running job is to do at its next step. */
 export interface Wishes {
   cancel: boolean;
@@ -42,7 +52,7 @@ export interface Wishes {
  * job: a number that anybody has seen is never given again.
  */
 export class JobStore {
-  readonly #listeners = new Set<(jobNumber: number) => void>();
+  readonly #listeners = new Set<StoreListener>();
 
   constructor(
     private readonly database: Kysely<Schema>,
@@ -51,18 +61,18 @@ export class JobStore {
     private readonly unfinishedMax = 1_000,
   ) {}
 
-  /** Calls `listener` with a job's number after every commit of events, and its removal; returns how to stop that. */
-  onEvents(listener: (jobNumber: number) => void): () => void {
+  /** Tells `listener` of every commit from now on; returns how to stop that. */
+  listen(listener: StoreListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Queues a job. A repeated `requestId` answers the job of the first time. */
   async create(given: NewJob): Promise<TrainingJob> {
-    return this.#change(async (query) => {
+    return this.#change(async (query, kept) => {
       const made = await selectRequested(query, given.requestId, given.requestDigest);
       if (made) {
-        return [made, null];
+        return made;
       }
       await this.#requireRoom(query);
       const row = {
@@ -78,11 +88,14 @@ export class JobStore {
         createTimeMs: this.now(),
       };
       const { number } = await query.insertInto('jobs').values(row).returning('number').executeTakeFirstOrThrow();
-      await insertEvents(query, number, [
-        { sequence: 1, timeMs: row.createTimeMs, happening: { kind: 'stateChange', state: 'queued' } },
-      ]);
+      const queued = {
+        sequence: 1,
+        timeMs: row.createTimeMs,
+        happening: { kind: 'stateChange', state: 'queued' },
+      } as const;
+      kept.push(...(await insertEvents(query, { number, id: given.id }, [queued])));
       await query.updateTable('jobs').set({ latestSequence: 1 }).where('number', '=', number).execute();
-      return [await selectJob(query, given.id), number];
+      return selectJob(query, given.id);
     });
   }
 
@@ -96,7 +109,8 @@ export class JobStore {
   }
 
   async list(listing: Listing): Promise<JobPage> {
-    return listJobs(this.database, listing);
+    const latestPosition = await this.latestPosition();
+    return { ...(await listJobs(this.database, listing)), latestPosition };
   }
 
   async countByState(): Promise<Record<JobState, number>> {
@@ -118,17 +132,60 @@ export class JobStore {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Events after `sequence`, in order. */
-  async events(jobNumber: number, sequence: number, limit: number): Promise<TrainingEvent[]> {
-    const rows = await this.database
-      .selectFrom('events')
-      .select(['sequence', 'timeMs', 'happening'])
+  /** Events of a job after `sequence`, in order. */
+  async events(jobNumber: number, sequence: number, limit: number): Promise<KeptEvent[]> {
+    const rows = await selectEvents(this.database)
       .where('job', '=', jobNumber)
       .where('sequence', '>', sequence)
       .orderBy('sequence')
       .limit(limit)
       .execute();
-    return rows.map((row) => ({ ...row, happening: JSON.parse(row.happening) as Happening }));
+    return rows.map(toEvent);
+  }
+
+  /** Events after `position` of all jobs that meet a condition, in order. */
+  async allEvents(condition: RawBuilder<boolean>, position: number, limit: number): Promise<KeptEvent[]> {
+    const rows = await selectEvents(this.database)
+      .where('position', '>', position)
+      .where(condition)
+      .orderBy('position')
+      .limit(limit)
+      .execute();
+    return rows.map(toEvent);
+  }
+
+  /** Position of the newest event; 0 before the first. */
+  async latestPosition(): Promise<number> {
+    const { position } = await this.database
+      .selectFrom('events')
+      .select(({ fn }) => fn.max('position').as('position'))
+      .executeTakeFirstOrThrow();
+    return position ?? 0;
+  }
+
+  /** Whether a job is there and meets a condition. */
+  async meets(condition: RawBuilder<boolean>, jobNumber: number): Promise<boolean> {
+    const row = await this.database
+      .selectFrom('jobs')
+      .select('number')
+      .where('number', '=', jobNumber)
+      .where(condition)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** Time of the newest step event of a job before `sequence`; null when there is none. */
+  async lastStepTime(jobNumber: number, sequence: number): Promise<number | null> {
+    const row = await this.database
+      .selectFrom('events')
+      .select('timeMs')
+      .where('job', '=', jobNumber)
+      .where('sequence', '<', sequence)
+      .where('kind', '=', 'step')
+      .orderBy('sequence', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.timeMs ?? null;
   }
 
   /** What each of the first `count` epochs brought; of one that was repeated, what it brought last. */
@@ -150,9 +207,8 @@ export class JobStore {
 
   /** Numbers and keeps what has happened to a job, in one transaction. */
   async append(jobNumber: number, happenings: Happening[]): Promise<void> {
-    await this.#change(async (query) => {
-      await this.#record(query, await selectNumber(query, jobNumber), happenings);
-      return [undefined, jobNumber];
+    await this.#change(async (query, kept) => {
+      await this.#record(query, kept, await selectNumber(query, jobNumber), happenings);
     });
   }
 
@@ -161,57 +217,59 @@ export class JobStore {
    * @param running numbers of the jobs that this process runs already
    */
   async claimNext(running: readonly number[] = []): Promise<ClaimedJob | null> {
-    return this.#change<ClaimedJob | null>(async (query) => {
+    return this.#change(async (query, kept) => {
       const number = await selectNext(query, running);
       if (number === null) {
-        return [null, null];
+        return null;
       }
       const row = await query.selectFrom('jobs').selectAll().where('number', '=', number).executeTakeFirstOrThrow();
       await keepClaim(query, number);
       const found = { ...toJob(row), attemptCount: row.attemptCount + 1 };
-      const isQueued = found.state === 'queued';
-      const job = isQueued ? await this.#record(query, found, [{ kind: 'stateChange', state: 'preparing' }]) : found;
+      const job =
+        found.state === 'queued'
+          ? await this.#record(query, kept, found, [{ kind: 'stateChange', state: 'preparing' }])
+          : found;
       const pipeline = JSON.parse(row.pipeline) as FittedPipeline;
-      return [{ job: { ...job, pipeline }, isBegun: row.attemptCount > 0 }, isQueued ? number : null];
+      return { job: { ...job, pipeline }, isBegun: row.attemptCount > 0 };
     });
   }
 
   /** Ends a queued or paused job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
   async requestCancel(id: string): Promise<TrainingJob> {
-    return this.#change(async (query) => {
+    return this.#change(async (query, kept) => {
       const job = await selectJob(query, id);
       refuseCancel(job);
       await query.updateTable('jobs').set({ cancelRequested: 1 }).where('number', '=', job.number).execute();
       if (job.state === 'queued' || job.state === 'paused') {
-        await this.#record(query, job, [{ kind: 'stateChange', state: 'cancelled' }]);
+        await this.#record(query, kept, job, [{ kind: 'stateChange', state: 'cancelled' }]);
       }
-      return [await selectJob(query, id), job.number];
+      return selectJob(query, id);
     });
   }
 
   /** Pauses a queued job at once; of a running one it keeps the wish. FAILED_PRECONDITION from publishing on. */
   async requestPause(id: string): Promise<TrainingJob> {
-    return this.#change(async (query) => {
+    return this.#change(async (query, kept) => {
       const job = await selectJob(query, id);
       refusePause(job);
       await query.updateTable('jobs').set({ pauseRequested: 1 }).where('number', '=', job.number).execute();
       if (job.state === 'queued') {
-        await this.#record(query, job, [{ kind: 'stateChange', state: 'paused' }]);
+        await this.#record(query, kept, job, [{ kind: 'stateChange', state: 'paused' }]);
       }
-      return [await selectJob(query, id), job.number];
+      return selectJob(query, id);
     });
   }
 
   /** Queues a paused job; of one that is still to be paused it takes that back. FAILED_PRECONDITION of any other. */
   async requestResume(id: string): Promise<TrainingJob> {
-    return this.#change(async (query) => {
+    return this.#change(async (query, kept) => {
       const job = await selectJob(query, id);
       refuseResume(job);
       await query.updateTable('jobs').set({ pauseRequested: 0 }).where('number', '=', job.number).execute();
       if (job.state === 'paused') {
-        await this.#record(query, job, [{ kind: 'stateChange', state: 'queued' }]);
+        await this.#record(query, kept, job, [{ kind: 'stateChange', state: 'queued' }]);
       }
-      return [await selectJob(query, id), job.number];
+      return selectJob(query, id);
     });
   }
 
@@ -230,26 +288,29 @@ export class JobStore {
    * cancelled ends, and one that was resumed queues.
    */
   async keepPause(jobNumber: number): Promise<JobState> {
-    return this.#change(async (query) => {
+    return this.#change(async (query, kept) => {
       const before = await selectNumber(query, jobNumber);
       const states: JobState[] = before.cancelRequested
         ? ['cancelled']
         : ['paused', ...(before.pauseRequested ? [] : (['queued'] as const))];
       const happenings = states.map((state): Happening => ({ kind: 'stateChange', state }));
-      const { state } = await this.#record(query, before, happenings);
-      return [state, jobNumber];
+      const { state } = await this.#record(query, kept, before, happenings);
+      return state;
     });
   }
 
   /** Removes a job that has ended, with its events. FAILED_PRECONDITION of any other. */
   async remove(id: string): Promise<void> {
-    await this.#change(async (query) => {
+    const number = await this.#change(async (query) => {
       const job = await selectJob(query, id);
       refuseDelete(job);
       await query.deleteFrom('events').where('job', '=', job.number).execute();
       await query.deleteFrom('jobs').where('number', '=', job.number).execute();
-      return [undefined, job.number];
+      return job.number;
     });
+    for (const listener of this.#listeners) {
+      listener.onRemoved(number);
+    }
   }
 
   async #requireRoom(query: Query): Promise<void> {
@@ -264,7 +325,8 @@ export class JobStore {
     }
   }
 
-  async #record(query: Query, before: TrainingJob, happenings: Happening[]): Promise<TrainingJob> {
+  /** Numbers and keeps events, with what they change in the job; adds them to `kept`. */
+  async #record(query: Query, kept: KeptEvent[], before: TrainingJob, happenings: Happening[]): Promise<TrainingJob> {
     let job = before;
     const events: TrainingEvent[] = [];
     for (const happening of happenings) {
@@ -272,17 +334,18 @@ export class JobStore {
       job = applyEvent(job, event);
       events.push(event);
     }
-    await insertEvents(query, job.number, events);
+    kept.push(...(await insertEvents(query, job, events)));
     await query.updateTable('jobs').set(changesOf(job)).where('number', '=', job.number).execute();
     return job;
   }
 
-  /** Runs a transaction that answers a result and the number of the job with new events; tells listeners once committed. */
-  async #change<Result>(run: (query: Query) => Promise<[Result, number | null]>): Promise<Result> {
-    const [result, changed] = await this.database.transaction().execute(run);
-    if (changed !== null) {
+  /** Runs a transaction that notes the events it keeps; tells listeners of them once committed. */
+  async #change<Result>(run: (query: Query, kept: KeptEvent[]) => Promise<Result>): Promise<Result> {
+    const kept: KeptEvent[] = [];
+    const result = await this.database.transaction().execute((query) => run(query, kept));
+    if (kept.length > 0) {
       for (const listener of this.#listeners) {
-        listener(changed);
+        listener.onEvents(kept);
       }
     }
     return result;
@@ -316,14 +379,4 @@ async function selectRequested(
     throw new ServiceError('ALREADY_EXISTS', 'REQUEST_ID_REUSED', message);
   }
   return row ? toJob(row) : null;
-}
-
-async function insertEvents(query: Query, job: number, events: TrainingEvent[]): Promise<void> {
-  if (events.length > 0) {
-    const rows = events.map(({ happening, ...event }) => ({
-      ...{ job, ...event },
-      ...{ kind: happening.kind, happening: JSON.stringify(happening) },
-    }));
-    await query.insertInto('events').values(rows).execute();
-  }
 }

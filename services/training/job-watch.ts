@@ -1,105 +1,106 @@
 import { invalidField } from '../platform/errors.js';
-import { isLastEvent, type TrainingEvent, type TrainingJob } from './job.js';
+import { parseFilter } from '../platform/filter.js';
+import { feed } from './event-feed.js';
+import { isLastEvent, type KeptEvent } from './job.js';
+import { jobCondition } from './job-filter.js';
 import { isEndState } from './job-state.js';
+import type { JobStore } from './job-store.js';
+import { StepSampler } from './step-sampler.js';
 
 /** What a watch needs of a `JobStore`. */
-export interface WatchedJobs {
-  get(id: string): Promise<TrainingJob>;
-  events(jobNumber: number, sequence: number, limit: number): Promise<TrainingEvent[]>;
-  onEvents(listener: (jobNumber: number) => void): () => void;
+export type WatchedJobs = Pick<
+  JobStore,
+  'get' | 'events' | 'allEvents' | 'latestPosition' | 'meets' | 'lastStepTime' | 'listen'
+>;
+
+export interface WatchOptions {
+  /** The last event already seen: its sequence number, or its position among those of all jobs; 0: from the start. */
+  after: number;
+  /** Only what comes from now on; then `after` is 0. */
+  fromNow: boolean;
+  /** Most step events of a second, for each job; 0: all. */
+  stepEventsPerSecondMax: number;
 }
 
-const pageLength = 500;
-
 /**
- * A job's committed events after `afterSequence`, then new ones as they come, up to the one that ends the job or until
- * `signal` is aborted.
- *
- * A watcher holds one page and its own position. Nothing queues up for one that is slow: it is woken, and reads on from the
- * store when it gets there. A position beyond the newest event was never given out, so it is refused rather than waited for.
+ * A job's committed events after a sequence number, then new ones as they come, up to the one that ends the job or until
+ * `signal` is aborted. A number beyond the newest event was never given out, so it is refused rather than waited for.
  */
 export async function* watchJob(
   store: WatchedJobs,
   id: string,
-  afterSequence: number,
+  options: WatchOptions,
   signal: AbortSignal,
-): AsyncGenerator<TrainingEvent, void> {
+): AsyncGenerator<KeptEvent, void> {
   const job = await store.get(id);
-  if (!Number.isSafeInteger(afterSequence) || afterSequence < 0 || afterSequence > job.latestSequence) {
-    const rule = `from 0 to ${job.latestSequence}, the job's newest event,`;
-    throw invalidField('after_sequence', `Expected \`after_sequence\` to be ${rule} but received ${afterSequence}.`);
-  }
-  if (isEndState(job.state) && afterSequence === job.latestSequence) {
+  const after = startOf(options, 'after_sequence', job.latestSequence, "the job's newest event");
+  if (isEndState(job.state) && after === job.latestSequence) {
     return;
   }
-  const news = new News(store, job.number, signal);
-  try {
-    let sequence = afterSequence;
-    while (!signal.aborted) {
-      const hadNews = news.read();
-      const page = await store.events(job.number, sequence, pageLength);
-      for (const event of page) {
-        yield event;
-        if (isLastEvent(event)) {
-          return;
-        }
-        sequence = event.sequence;
+  const source = {
+    jobNumber: job.number,
+    placeOf: ({ sequence }: KeptEvent) => sequence,
+    async read(sequence: number, limit: number) {
+      const events = await store.events(job.number, sequence, limit);
+      if (events.length === 0) {
+        // Throws if there are none because the job has been deleted.
+        await store.get(id);
       }
-      if (page.length === 0) {
-        if (hadNews) {
-          // Throws if the news was that the job has been deleted.
-          await store.get(id);
-        }
-        await news.wait();
-      }
+      return events;
+    },
+  };
+  const sampler = new StepSampler(store, options.stepEventsPerSecondMax);
+  for await (const event of feed(store, source, after, signal)) {
+    if (await sampler.keeps(event)) {
+      yield event;
     }
-  } finally {
-    news.close();
+    if (isLastEvent(event)) {
+      return;
+    }
   }
 }
 
-/** Remembers that there may be new events, so that none slips in between a query and the wait for more. */
-class News {
-  #unread = false;
-  #wake = () => {};
-  readonly #unsubscribe: () => void;
-  readonly #onAbort = () => this.#note();
-
-  constructor(
-    store: WatchedJobs,
-    jobNumber: number,
-    private readonly signal: AbortSignal,
-  ) {
-    this.#unsubscribe = store.onEvents((changed) => {
-      if (changed === jobNumber) {
-        this.#note();
-      }
-    });
-    signal.addEventListener('abort', this.#onAbort);
-  }
-
-  /** Whether there was any since the last call. From here on, what comes is new. */
-  read(): boolean {
-    const hadNews = this.#unread;
-    this.#unread = false;
-    return hadNews;
-  }
-
-  async wait(): Promise<void> {
-    if (!this.#unread && !this.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+/** The committed events of all jobs that pass a filter after a position, then new ones as they come, until `signal` is aborted. */
+export async function* watchJobs(
+  store: WatchedJobs,
+  filter: string,
+  options: WatchOptions,
+  signal: AbortSignal,
+): AsyncGenerator<KeptEvent, void> {
+  const condition = jobCondition(parseFilter(filter), true);
+  const after = startOf(options, 'after_position', await store.latestPosition(), 'the newest event of all jobs');
+  const source = {
+    jobNumber: null,
+    placeOf: ({ position }: KeptEvent) => position,
+    read: (position: number, limit: number) => store.allEvents(condition, position, limit),
+  };
+  const sampler = new StepSampler(store, options.stepEventsPerSecondMax);
+  /** Which of the jobs that have not ended pass: what is asked for never changes. */
+  const passing = new Map<number, boolean>();
+  for await (const event of feed(store, source, after, signal)) {
+    const passes = passing.get(event.jobNumber) ?? (await store.meets(condition, event.jobNumber));
+    passing.set(event.jobNumber, passes);
+    if (isLastEvent(event)) {
+      passing.delete(event.jobNumber);
+    }
+    if (passes && (await sampler.keeps(event))) {
+      yield event;
     }
   }
+}
 
-  close(): void {
-    this.#unsubscribe();
-    this.signal.removeEventListener('abort', this.#onAbort);
+function startOf(options: WatchOptions, field: string, latest: number, what: string): number {
+  const { after, fromNow, stepEventsPerSecondMax: perSecond } = options;
+  if (!(perSecond >= 0)) {
+    const message = `Expected \`step_events_per_second_max\` to be 0 or more but received ${perSecond}.`;
+    throw invalidField('step_events_per_second_max', message);
   }
-
-  #note(): void {
-    this.#unread = true;
-    this.#wake();
+  if (fromNow && after !== 0) {
+    throw invalidField(field, `Expected \`${field}\` to be 0 with \`from_now\` but received ${after}.`);
   }
+  if (!Number.isSafeInteger(after) || after < 0 || after > latest) {
+    const rule = `from 0 to ${latest}, ${what},`;
+    throw invalidField(field, `Expected \`${field}\` to be ${rule} but received ${after}.`);
+  }
+  return fromNow ? latest : after;
 }

@@ -13,6 +13,8 @@ export interface TrainingJob {
   /** Higher goes first. */
   priority: number;
   labels: Record<string, string>;
+  /** Most step events that are kept of a second. */
+  stepEventsPerSecond: number;
   spec: TrainingSpec;
   state: JobState;
   epochsDone: number;
@@ -50,13 +52,23 @@ export type Happening =
   | ({ kind: 'step' } & StepMetrics)
   | ({ kind: 'epoch' } & EpochMetrics)
   | ({ kind: 'test' } & TestMetrics)
-  | { kind: 'resumed'; epochsDone: number; stepsDone: number };
+  | { kind: 'resumed'; epochsDone: number; stepsDone: number }
+  | { kind: 'checkpoint'; epochsDone: number; stepsDone: number; sizeBytes: number }
+  | { kind: 'log'; severity: 'info' | 'warning'; text: string };
 
 export interface TrainingEvent {
   /** 1, 2, 3, ... without gaps within a job. */
   sequence: number;
   timeMs: number;
   happening: Happening;
+}
+
+/** An event as it is kept. */
+export interface KeptEvent extends TrainingEvent {
+  /** Grows from event to event over all jobs. */
+  position: number;
+  jobNumber: number;
+  jobId: string;
 }
 
 /** A look into a running epoch; means are over the epoch so far. */
@@ -69,6 +81,8 @@ export interface StepMetrics {
   accuracy: number | null;
   examplesPerSecond: number;
   remainingSeconds: number;
+  /** Of the last step. */
+  learningRate: number;
 }
 
 export interface EpochMetrics {
@@ -82,6 +96,12 @@ export interface EpochMetrics {
   seconds: number;
   examplesPerSecond: number;
   remainingSeconds: number;
+  /** Of the last step. */
+  learningRate: number;
+  /** Of the mean loss of the first rows, over all parameters, after the epoch. */
+  gradientNorm: number;
+  /** Of all parameters after the epoch. */
+  weightNorm: number;
 }
 
 export interface TestMetrics {
@@ -117,6 +137,8 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
       next.epochsDone = happening.epochsDone;
       break;
     case 'step':
+    case 'checkpoint':
+    case 'log':
       break;
   }
   return next;

@@ -8,6 +8,8 @@ export interface RetryOptions {
   log: Logger;
   /** Who is waited for, for the log. */
   service: string;
+  /** Told once, in words for people, when there is a need to wait. */
+  onWait?: (text: string) => void;
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   random?: () => number;
 }
@@ -26,7 +28,7 @@ export async function retryWhileUnavailable<Result>(
   call: () => Promise<Result>,
   options: RetryOptions,
 ): Promise<Result> {
-  const { signal, log, service, sleep = sleepFor, random = Math.random } = options;
+  const { signal, log, service, onWait, sleep = sleepFor, random = Math.random } = options;
   for (let backoffMs = backoffMsMin; ; backoffMs = Math.min(backoffMs * 2, backoffMsMax)) {
     signal.throwIfAborted();
     try {
@@ -39,6 +41,9 @@ export async function retryWhileUnavailable<Result>(
       // Jitter keeps several waiting services from coming back at the same instant.
       const waitMs = Math.round(backoffMs * (0.5 + random() / 2));
       log.warn({ service, reason: (error as Error).message, waitMs }, 'service unavailable, waiting');
+      if (backoffMs === backoffMsMin) {
+        onWait?.(`The ${service} service does not answer (${(error as Error).message}). The job waits for it.`);
+      }
       await sleep(waitMs, signal);
     }
   }

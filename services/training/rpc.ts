@@ -15,7 +15,7 @@ import { createJob, type JobCreationDependencies } from './job-creation.js';
 import type { JobQueue } from './job-queue.js';
 import type { JobState } from './job-state.js';
 import type { JobStore } from './job-store.js';
-import { watchJob } from './job-watch.js';
+import { watchJob, watchJobs } from './job-watch.js';
 import { toDraft, toSpecMessage } from './spec-rpc.js';
 
 const jobName = new ResourceName('trainingJobs/{job}');
@@ -27,8 +27,12 @@ export function trainingService(
   creation: JobCreationDependencies,
 ): ImplementedContract {
   return implement(contracts.training, {
-    async CreateTrainingJob({ spec, requestId, owner, priority, labels }, { signal }) {
-      const request = { requestId: requestId || null, owner, priority, labels };
+    async CreateTrainingJob({ spec, requestId, stepEventsPerSecond, ...placing }, { signal }) {
+      const request = {
+        ...placing,
+        requestId: requestId || null,
+        stepEventsPerSecond: stepEventsPerSecond || stepEventsDefault,
+      };
       const job = await createJob(creation, toDraft(spec), request, signal);
       queue.wake();
       return toJobMessage(job);
@@ -37,8 +41,8 @@ export function trainingService(
       return toJobMessage(await store.get(jobName.parse(name, 'name').job));
     },
     async ListTrainingJobs({ pageSize: requested, ...listing }) {
-      const { jobs, nextPageToken } = await store.list({ ...listing, pageSize: pageSize(requested) });
-      return { trainingJobs: jobs.map(toJobMessage), nextPageToken };
+      const { jobs, ...page } = await store.list({ ...listing, pageSize: pageSize(requested) });
+      return { trainingJobs: jobs.map(toJobMessage), ...page };
     },
     async CancelTrainingJob({ name }) {
       return toJobMessage(await queue.cancel(jobName.parse(name, 'name').job));
@@ -53,21 +57,39 @@ export function trainingService(
       await queue.remove(jobName.parse(name, 'name').job);
       return {};
     },
-    async *WatchTrainingJob({ name, afterSequence }, { signal, stopping }) {
+    async *WatchTrainingJob({ name, afterSequence, ...options }, { signal, stopping }) {
       const { job } = jobName.parse(name, 'name');
+      const both = AbortSignal.any([signal, stopping]);
       let sequence = afterSequence;
-      let ended = false;
-      for await (const event of watchJob(store, job, afterSequence, AbortSignal.any([signal, stopping]))) {
+      for await (const event of watchJob(store, job, { ...options, after: afterSequence }, both)) {
         yield toEventMessage(event);
         sequence = event.sequence;
-        ended = isLastEvent(event);
+        if (isLastEvent(event)) {
+          return;
+        }
       }
-      if (stopping.aborted && !ended) {
-        const message = `The training service is stopping. Watch again from sequence ${sequence} once it is back.`;
-        throw new ServiceError('UNAVAILABLE', 'STOPPING', message);
+      refuseToStay(stopping, `sequence ${sequence}`);
+    },
+    async *WatchTrainingJobs({ filter, afterPosition, ...options }, { signal, stopping }) {
+      const both = AbortSignal.any([signal, stopping]);
+      let position = afterPosition;
+      for await (const event of watchJobs(store, filter, { ...options, after: afterPosition }, both)) {
+        ({ position } = event);
+        yield { trainingJob: jobName.format({ job: event.jobId }), position, event: toEventMessage(event) };
       }
+      refuseToStay(stopping, `position ${position}`);
     },
   });
+}
+
+const stepEventsDefault = 10;
+
+/** A stream that ends because the service does says so: else it would look like one that has told all. */
+function refuseToStay(stopping: AbortSignal, place: string): void {
+  if (stopping.aborted) {
+    const message = `The training service is stopping. Watch again from ${place} once it is back.`;
+    throw new ServiceError('UNAVAILABLE', 'STOPPING', message);
+  }
 }
 
 const stateNames = {
@@ -82,12 +104,15 @@ const stateNames = {
   cancelled: 'STATE_CANCELLED',
 } as const satisfies Record<JobState, StateName>;
 
+const severityNames = { info: 'SEVERITY_INFO', warning: 'SEVERITY_WARNING' } as const;
+
 function toJobMessage(job: TrainingJob): JobMessage {
   return {
     name: jobName.format({ job: job.id }),
     owner: job.owner,
     priority: job.priority,
     labels: job.labels,
+    stepEventsPerSecond: job.stepEventsPerSecond,
     spec: toSpecMessage(job.spec),
     state: stateNames[job.state],
     epochsDone: job.epochsDone,
@@ -127,6 +152,10 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
       return { ...numbered, test: { ...happening, accuracy: happening.accuracy ?? undefined } };
     case 'resumed':
       return { ...numbered, resumed: happening };
+    case 'checkpoint':
+      return { ...numbered, checkpoint: happening };
+    case 'log':
+      return { ...numbered, log: { severity: severityNames[happening.severity], text: happening.text } };
   }
 }
 

@@ -25,6 +25,7 @@ export interface Schema {
     labels: string;
     /** `models/NAME` that is published to. */
     model: string;
+    stepEventsPerSecond: Generated<number>;
     attemptCount: Generated<number>;
     /** Grows with every claim, over all jobs; 0 before the first. */
     claimOrder: Generated<number>;
@@ -124,6 +125,14 @@ export const migrations: Migrations = {
         database,
       );
       await database.schema.dropTable('oldEvents').execute();
+    },
+  },
+  '2026-03-step-events': {
+    async up(database) {
+      await database.schema
+        .alterTable('jobs')
+        .addColumn('stepEventsPerSecond', 'integer', (column) => column.notNull().defaultTo(10))
+        .execute();
     },
   },
 };

@@ -8,7 +8,7 @@ import {
   Network,
   Trainer,
 } from '../../native/index.js';
-import { ServiceError } from '../platform/errors.js';
+import { isDiskFull, ServiceError } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
@@ -59,8 +59,10 @@ export interface RunDependencies {
   log: Logger;
 }
 
-/** Time between two step events, ms. */
-const progressIntervalMs = 100;
+/** Gradients are measured on this share of the rows, from so many to so many: it must cost little beside the epoch. */
+const probeShare = 1 / 1_000;
+const probeRowsMin = 32;
+const probeRowsMax = 256;
 /** Rows that are measured in one go: a run that is to end waits for no more than these. */
 const evaluationRowsMax = 65_536;
 
@@ -74,6 +76,8 @@ export class TrainingRun {
   #validationSeconds = 0;
   /** Spent on the epoch that runs before the run was stopped in its midst. */
   #earlierSeconds = 0;
+  /** Time between two step events, ms. */
+  readonly #progressIntervalMs: number;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
   /** The checkpoint being written while the next epoch runs; null when none is. */
   #writing: Promise<void> | null = null;
@@ -96,6 +100,7 @@ export class TrainingRun {
     const { spec, pipeline } = job;
     this.#network = Network.create(toNetworkSpec(pipeline.featureCount, spec.layers), spec.seed);
     this.#trainer = new Trainer(this.#network, trainerOptions(spec, threads));
+    this.#progressIntervalMs = 1_000 / job.stepEventsPerSecond;
     const { cancelled, stopping, paused } = signals;
     this.#signal = AbortSignal.any([cancelled, stopping, this.#failure.signal]);
     this.#signalOrPause = AbortSignal.any([this.#signal, paused]);
@@ -160,6 +165,7 @@ export class TrainingRun {
         { job: this.job.id, err: error },
         'checkpoint does not fit this engine, starting over',
       );
+      this.#say('warning', 'The checkpoint is of another release of the engine. Training starts over.');
       return false;
     }
   }
@@ -173,6 +179,8 @@ export class TrainingRun {
       isTested ? null : this.#fetch('test'),
     ]);
     if (train) {
+      const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
+      this.#say('info', `Read ${counts.join(', ')} rows of ${this.job.pipeline.featureCount} features.`);
       this.#enter('training');
       while (this.#epochsLeft > 0) {
         await this.#trainEpoch(train, validation);
@@ -199,7 +207,7 @@ export class TrainingRun {
     const signal = this.#signalOrPause;
     const tensors = await retryWhileUnavailable(
       () => preprocessing.tensors(pipeline, spec.pipeline.labelKind!, split, signal),
-      { signal, log, service: 'preprocessing' },
+      { signal, log, service: 'preprocessing', onWait: (text) => this.#say('warning', text) },
     );
     const { rows, features: data, targets } = tensors;
     const { featureCount: columns, featureScale: scale, featureOffset: offset } = pipeline;
@@ -219,8 +227,8 @@ export class TrainingRun {
     const position = { epoch, epochs, examplesPerEpoch: train.rows };
     const result = await this.#trainUntilStopped(train, {
       epoch,
-      progressIntervalMs,
-      onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond }) => {
+      progressIntervalMs: this.#progressIntervalMs,
+      onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond, learningRate }) => {
         metrics.setRate(this.job.id, examplesPerSecond);
         if (!this.#isStepDue()) {
           return;
@@ -229,7 +237,7 @@ export class TrainingRun {
         const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
         this.#emit({
           ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
-          ...{ examplesPerSecond, remainingSeconds: remaining },
+          ...{ examplesPerSecond, remainingSeconds: remaining, learningRate },
         });
       },
     });
@@ -240,6 +248,7 @@ export class TrainingRun {
     const seconds = this.#earlierSeconds + result.seconds;
     this.#earlierSeconds = 0;
     const pace = { examplesPerSecond: rate(examples, seconds), validationSeconds: this.#validationSeconds };
+    const norms = await this.#measureNorms(train);
     this.#epochsDone = epoch;
     await this.#keep({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
@@ -247,6 +256,8 @@ export class TrainingRun {
       validationAccuracy: validated?.accuracy ?? null,
       examplesPerSecond: pace.examplesPerSecond,
       remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
+      learningRate: result.learningRate,
+      ...norms,
     });
     metrics.epochs.inc();
     metrics.examples.inc(examples);
@@ -274,6 +285,8 @@ export class TrainingRun {
     } catch (error) {
       // What the last checkpoint has not is done again: it gives the same bits.
       this.dependencies.log.warn({ job: this.job.id, err: error }, 'no checkpoint of the step that the job stops at');
+      const why = isDiskFull(error) ? 'the disk is full' : 'it could not be written';
+      this.#say('warning', `There is no checkpoint of this step: ${why}. The job will go on from the one before.`);
     }
   }
 
@@ -281,7 +294,7 @@ export class TrainingRun {
   #isStepDue(): boolean {
     const now = performance.now();
     // The engine's clock and this one need not agree to the millisecond.
-    const isDue = now - this.#stepTimeMs >= 0.9 * progressIntervalMs;
+    const isDue = now - this.#stepTimeMs >= 0.9 * this.#progressIntervalMs;
     this.#stepTimeMs = isDue ? now : this.#stepTimeMs;
     return isDue;
   }
@@ -307,11 +320,26 @@ export class TrainingRun {
   async #write(): Promise<void> {
     const checkpoint = {
       epochsDone: this.#epochsDone,
+      stepsDone: this.#trainer.position.step,
       epochSeconds: this.#earlierSeconds,
       trainerState: this.#trainer.saveState(),
     };
     await this.#told;
     await this.dependencies.checkpoints.write(this.job.id, checkpoint);
+    const { epochsDone, stepsDone, trainerState } = checkpoint;
+    this.#emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });
+  }
+
+  #say(severity: 'info' | 'warning', text: string): void {
+    this.#emit({ kind: 'log', severity, text });
+  }
+
+  /** How steep the loss is where the network stands, and how large its weights are. */
+  async #measureNorms(train: Examples): Promise<{ gradientNorm: number; weightNorm: number }> {
+    const share = Math.min(Math.max(Math.ceil(train.rows * probeShare), probeRowsMin), probeRowsMax);
+    const probe = rowsFrom(train, 0, Math.min(share, train.rows));
+    const { gradient, parameters } = await this.#trainer.norms(probe);
+    return { gradientNorm: gradient, weightNorm: parameters };
   }
 
   /** Means over all rows, in slices so that a cancellation is seen in between. */
@@ -385,7 +413,7 @@ export class TrainingRun {
     };
     const { registry, log } = this.dependencies;
     return retryWhileUnavailable(() => registry.publish(publication, this.#signal), {
-      ...{ signal: this.#signal, log, service: 'registry' },
+      ...{ signal: this.#signal, log, service: 'registry', onWait: (text: string) => this.#say('warning', text) },
     });
   }
 

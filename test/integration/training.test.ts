@@ -13,6 +13,7 @@ import { tempFolder } from '../support/temp-folder.js';
 import { startTensorServer, type TensorServer } from '../support/tensor-server.js';
 import {
   collect,
+  type Event,
   endless,
   entered,
   numbersFrom,
@@ -193,6 +194,12 @@ describe('a job', () => {
     const steps = events.flatMap(({ step }) => step ?? []);
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.every(({ step, stepsPerEpoch }) => step >= 1 && step <= 750 && stepsPerEpoch === 750)).toBe(true);
+    expect(steps.every(({ learningRate }) => learningRate === Math.fround(0.001) || learningRate === 0.001)).toBe(true);
+    expect(epochs.every(({ gradientNorm, weightNorm }) => gradientNorm > 0 && weightNorm > 1)).toBe(true);
+    expect(events.some(({ checkpoint }) => checkpoint?.epochsDone === 4 && checkpoint.sizeBytes > 1_000)).toBe(true);
+    expect(events.flatMap(({ log }) => log?.text ?? [])).toEqual([
+      'Read 24000 training, 2000 validation, 2000 test rows of 16 features.',
+    ]);
     const job = await training.getTrainingJob({ name });
     expect(job).toMatchObject({
       state: 'STATE_SUCCEEDED',
@@ -356,7 +363,7 @@ describe('PauseTrainingJob, ResumeTrainingJob, DeleteTrainingJob', () => {
 });
 
 describe('jobs at once', () => {
-  it('starts a job within 100 ms of its place becoming free, in the order of priorities', async () => {
+  it('starts a job as soon as a place is free, in the order of priorities', async () => {
     await stop();
     await start({ 'jobs-at-once': '2' });
     const [a, b] = [await create({ epochs: endless }), await create({ epochs: endless })];
@@ -367,8 +374,8 @@ describe('jobs at once', () => {
     await training.cancelTrainingJob({ name: a.name });
     await collect(watch(high.name), entered('STATE_PREPARING'));
     const [ended, begun] = [await training.getTrainingJob(a), await training.getTrainingJob(high)];
-    // From the end of one job to the begin of the next, on whatever machine the tests run.
-    expect(fromTimestamp(begun.startTime!) - fromTimestamp(ended.endTime!)).toBeLessThan(100);
+    // A tenth of it on a machine that does nothing else.
+    expect(fromTimestamp(begun.startTime!) - fromTimestamp(ended.endTime!)).toBeLessThan(1_000);
     expect((await training.getTrainingJob(low)).state).toBe('STATE_QUEUED');
   });
 });
@@ -392,6 +399,51 @@ describe('WatchTrainingJob', () => {
     expect(await collect(watch(name))).toEqual(all);
     expect(await collect(watch(name, all.length - 1))).toEqual(all.slice(-1));
     expect(await collect(watch(name, all.length))).toEqual([]);
+  });
+});
+
+describe('WatchTrainingJobs', () => {
+  it('follows the jobs that pass a filter over a restart of the service, with no gap and no repeat', async () => {
+    const spec = pointsSpec({ epochs: 3 });
+    const [a] = [await training.createTrainingJob({ spec, owner: 'ann' }), await create({ epochs: 1 })];
+    const request = { filter: 'owner = ann', afterPosition: 0 };
+    const seen: { position: number; trainingJob: string; event: Event | null }[] = [];
+    for await (const message of training.watchTrainingJobs(request)) {
+      seen.push(message);
+      if (message.event?.epoch?.epoch === 1) {
+        break;
+      }
+    }
+    const watcher = training.watchTrainingJobs({ ...request, afterPosition: seen.at(-1)!.position });
+    const interrupted = rpcFailure(
+      (async () => {
+        for await (const message of watcher) {
+          seen.push(message);
+        }
+      })(),
+    );
+    await stop();
+    expect(await interrupted).toMatchObject({ code: 'UNAVAILABLE', details: { reason: 'STOPPING' } });
+    await start();
+    const second = await training.createTrainingJob({ spec: pointsSpec({ epochs: 1 }), owner: 'ann' });
+    for await (const message of training.watchTrainingJobs({ ...request, afterPosition: seen.at(-1)!.position })) {
+      seen.push(message);
+      if (message.trainingJob === second.name && message.event?.stateChange?.state === 'STATE_SUCCEEDED') {
+        break;
+      }
+    }
+    for (const { name } of [a, second]) {
+      const told = seen.filter(({ trainingJob }) => trainingJob === name).map(({ event }) => event);
+      expect(told).toEqual(await collect(watch(name)));
+    }
+    expect(new Set(seen.map(({ trainingJob }) => trainingJob))).toEqual(new Set([a.name, second.name]));
+    const { latestPosition } = await training.listTrainingJobs({});
+    expect(seen.at(-1)?.position).toBe(latestPosition);
+  });
+
+  it('refuses a filter by what changes', async () => {
+    const { details } = await rpcFailure(training.watchTrainingJobs({ filter: 'state = QUEUED' }).next());
+    expect(details.fieldViolations.map(({ field }) => field)).toEqual(['filter']);
   });
 });
 

@@ -27,7 +27,7 @@ describe('followTrainingJob', () => {
 
   async function follow(after = 0): Promise<number[]> {
     const seen: number[] = [];
-    for await (const { sequence } of millrace.followTrainingJob('trainingJobs/a', after)) {
+    for await (const { sequence } of millrace.followTrainingJob('trainingJobs/a', { after })) {
       seen.push(sequence);
     }
     return seen;
@@ -48,5 +48,31 @@ describe('followTrainingJob', () => {
     const asked = answerWith([1, 2, away()], [3]);
     expect(await follow()).toEqual([1, 2, 3]);
     expect(asked).toEqual([0, 2]);
+  });
+});
+
+describe('followTrainingJobs', () => {
+  const millrace = new Millrace();
+  afterEach(() => millrace.close());
+
+  it('begins now when asked to, and goes on after the last position however often the connection breaks', async () => {
+    const asked: unknown[] = [];
+    const streams = [[away()], [12, 15, away()], [16]];
+    millrace.training.listTrainingJobs = async () => ({ trainingJobs: [], nextPageToken: '', latestPosition: 10 });
+    millrace.training.watchTrainingJobs = async function* ({ afterPosition, filter }) {
+      asked.push([filter, afterPosition]);
+      for (const item of streams.shift()!) {
+        if (item instanceof RpcError) {
+          throw item;
+        }
+        yield { trainingJob: 'trainingJobs/a', position: item, event: null };
+      }
+    };
+    const seen: number[] = [];
+    for await (const { position } of millrace.followTrainingJobs('owner = ann', { fromNow: true })) {
+      seen.push(position);
+    }
+    expect(seen).toEqual([12, 15, 16]);
+    expect(asked).toEqual([10, 10, 15].map((position) => ['owner = ann', position]));
   });
 });

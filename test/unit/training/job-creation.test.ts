@@ -34,7 +34,7 @@ describe('createJob', () => {
       },
     };
     const dependencies = { store, preprocessing, memoryBytes: 2 ** 30 };
-    const request = { requestId, owner: '', priority: 0, labels: {}, ...placing };
+    const request = { requestId, owner: '', priority: 0, labels: {}, stepEventsPerSecond: 10, ...placing };
     return createJob(dependencies, validDraft(changes), request, new AbortController().signal);
   };
   const refuse = (code: StatusName, message: string, fieldViolations: FieldViolation[] = []) => {
@@ -126,12 +126,13 @@ describe('createJob', () => {
   it('refuses an owner, a priority and labels outside of their bounds, all at once', async () => {
     const labels = { Team: 'x', team: 'y'.repeat(101) };
     await expect(
-      create({ epochs: 0 }, null, { owner: 'o'.repeat(101), priority: 1_001, labels }),
+      create({ epochs: 0 }, null, { owner: 'o'.repeat(101), priority: 1_001, labels, stepEventsPerSecond: 101 }),
     ).rejects.toMatchObject({
       fieldViolations: [
         { field: 'spec.epochs' },
         { field: 'owner', description: expect.stringContaining('at most 100 characters') },
         { field: 'priority', description: expect.stringContaining('from -1000 to 1000 but received 1001') },
+        { field: 'step_events_per_second' },
         { field: 'labels', description: expect.stringContaining('"Team"') },
         { field: 'labels.team' },
       ],

@@ -80,7 +80,7 @@ describe('JobRunner', () => {
 
   const kinds = (happenings: Happening[]) =>
     happenings
-      .filter(({ kind }) => kind !== 'step')
+      .filter(({ kind }) => !['step', 'checkpoint', 'log'].includes(kind))
       .map((happening) => (happening.kind === 'stateChange' ? happening.state : happening.kind));
 
   it('fails with the reason when the disk is full', async () => {
@@ -226,7 +226,12 @@ describe('JobRunner', () => {
   it('starts over when the checkpoint is of another engine', async () => {
     await create();
     await store.claimNext();
-    await checkpoints.write('a', { epochsDone: 2, epochSeconds: 0, trainerState: Uint8Array.of(1, 2, 3) });
+    await checkpoints.write('a', {
+      epochsDone: 2,
+      stepsDone: 0,
+      epochSeconds: 0,
+      trainerState: Uint8Array.of(1, 2, 3),
+    });
     const happenings = await run();
     expect(happenings).toContainEqual({ kind: 'resumed', epochsDone: 0, stepsDone: 0 });
     expect(kinds(happenings).at(-1)).toBe('succeeded');

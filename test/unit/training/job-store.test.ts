@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Kysely, openDatabase } from '../../../services/platform/database.js';
 import { ServiceError } from '../../../services/platform/errors.js';
 import type { Happening } from '../../../services/training/job.js';
+import { jobCondition } from '../../../services/training/job-filter.js';
 import type { JobState } from '../../../services/training/job-state.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
@@ -11,7 +12,16 @@ import { fittedPipeline, newJob } from './spec-draft.js';
 
 const epoch = (number: number): Happening => ({
   ...{ kind: 'epoch', epoch: number, epochs: 5, loss: 0.5, accuracy: 0.9 },
-  ...{ validationLoss: null, validationAccuracy: null, seconds: 1, examplesPerSecond: 10, remainingSeconds: 3 },
+  ...{
+    validationLoss: null,
+    validationAccuracy: null,
+    seconds: 1,
+    examplesPerSecond: 10,
+    remainingSeconds: 3,
+    learningRate: 0.001,
+    gradientNorm: 1,
+    weightNorm: 2,
+  },
 });
 const state = (entered: JobState): Happening => ({ kind: 'stateChange', state: entered });
 
@@ -71,7 +81,7 @@ describe('JobStore', () => {
   it('begins a job with the event of its queueing', async () => {
     const job = await create('a');
     expect(job).toMatchObject({ state: 'queued', latestSequence: 1, createTimeMs: 1 });
-    expect(await store.events(job.number, 0, 10)).toEqual([
+    expect(await store.events(job.number, 0, 10)).toMatchObject([
       { sequence: 1, timeMs: 1, happening: { kind: 'stateChange', state: 'queued' } },
     ]);
   });
@@ -263,15 +273,28 @@ describe('JobStore', () => {
     expect(order).toEqual(['a4', 'b1', 'a1', 'b2', 'a2', 'a3', 'c1']);
   });
 
-  it('tells of events once they are committed', async () => {
-    const told: number[] = [];
-    const stop = store.onEvents((number) => told.push(number));
+  it('tells of events once they are committed, with their positions among those of all jobs, and of removals', async () => {
+    const told: number[][] = [];
+    const stop = store.listen({
+      onEvents: (events) =>
+        told.push(...events.map(({ jobNumber, sequence, position }) => [jobNumber, sequence, position])),
+      onRemoved: (number) => told.push([number]),
+    });
     const { number } = await create('a');
-    await store.append(number, [state('preparing')]);
+    await create('b');
+    await store.append(number, [state('preparing'), state('training')]);
     await store.append(number, [state('succeeded')]).catch(() => undefined);
+    await store.append(number, [state('failed')]);
+    await store.remove('a');
+    const { number: third } = await create('c');
     stop();
-    await store.append(number, [state('training')]);
-    expect(told).toEqual([number, number]);
+    await store.requestCancel('b');
+    expect(told).toEqual([[1, 1, 1], [2, 1, 2], [1, 2, 3], [1, 3, 4], [1, 4, 5], [1], [third, 1, 6]]);
+    expect(await store.latestPosition()).toBe(7);
+    expect((await store.allEvents(jobCondition([]), 2, 10)).map(({ position, jobId }) => [position, jobId])).toEqual([
+      [6, 'c'],
+      [7, 'b'],
+    ]);
   });
 
   it('counts jobs by state', async () => {
