@@ -9,7 +9,11 @@ export interface BatchHeader {
   nodes: { length: number; nullCount: number }[];
   /** Within the body. */
   buffers: Region[];
+  /** Of the buffers; null: they are as they are. */
+  compression: Compression | null;
 }
+
+export type Compression = 'lz4' | 'zstd';
 
 export interface Region {
   offset: number;
@@ -64,9 +68,6 @@ function decode(message: FlatTable): ArrowMessage {
 }
 
 function decodeBatchHeader(table: FlatTable): BatchHeader {
-  if (table.table(3)) {
-    throw malformedArrow('its buffers are compressed. Send them uncompressed');
-  }
   const length = table.int64(0);
   if (length < 0 || length > 0x7fff_ffff) {
     throw new FlatbufferError(`a batch has ${length} rows`);
@@ -75,5 +76,18 @@ function decodeBatchHeader(table: FlatTable): BatchHeader {
     length,
     nodes: table.pairs(1).map(([nodeLength, nullCount]) => ({ length: nodeLength, nullCount })),
     buffers: table.pairs(2).map(([offset, bytes]) => ({ offset, length: bytes })),
+    compression: decodeCompression(table.table(3)),
   };
+}
+
+function decodeCompression(table: FlatTable | null): Compression | null {
+  if (!table) {
+    return null;
+  }
+  const [codec, method] = [table.byte(0), table.byte(1)];
+  const compression = (['lz4', 'zstd'] as const)[codec];
+  if (!compression || method !== 0) {
+    throw new FlatbufferError(`buffers are compressed by codec ${codec} in way ${method}`);
+  }
+  return compression;
 }

@@ -31,11 +31,15 @@ export class BatchWriter {
   }
 
   dictionary(id: number, type: ColumnType, chunk: ColumnChunk): EncodedMessage {
-    const { DictionaryBatch } = this.metadata;
     const encoder = new ChunkEncoder();
     encoder.encode(type, chunk);
     const parts = { length: chunk.length, nodes: encoder.nodes, buffers: encoder.buffers };
-    return this.#message(parts, (batch) => new DictionaryBatch(batch, id));
+    return this.writeDictionary({ id, isDelta: false }, parts);
+  }
+
+  writeDictionary({ id, isDelta }: { id: number; isDelta: boolean }, parts: BatchParts): EncodedMessage {
+    const { DictionaryBatch } = this.metadata;
+    return this.#message(parts, (batch) => new DictionaryBatch(batch, id, isDelta));
   }
 
   write(parts: BatchParts): EncodedMessage {

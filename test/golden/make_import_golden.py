@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
 folder = pathlib.Path(__file__).parent / "import"
@@ -51,8 +52,22 @@ arrowed = typed.append_column("category", pa.array(["a", None, "b"]).dictionary_
 for name, writer in [("file", pa.ipc.new_file), ("stream", pa.ipc.new_stream)]:
     with writer(folder / f"types-{name}.arrow", arrowed.schema) as out:
         out.write_table(arrowed, max_chunksize=2)
-with pa.ipc.new_file(folder / "compressed.feather", arrowed.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
-    out.write_table(arrowed)
+for compression in ["lz4", "zstd"]:
+    with pa.ipc.new_file(folder / f"types-{compression}.feather", arrowed.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as out:
+        out.write_table(arrowed)
+
+# The same rows in every format and compression: they are to have one digest.
+rows = pa.table(
+    {
+        "a": pa.array([i % 7 for i in range(2000)], pa.int64()),
+        "b": pa.array([(i * 37 % 1000) / 8 for i in range(2000)], pa.float64()),
+        "c": pa.array([None if i % 11 == 0 else f"row {i % 13} of a table" for i in range(2000)], pa.string()),
+    }
+)
+for compression in ["snappy", "zstd"]:
+    pq.write_table(rows, folder / f"rows-{compression}.parquet", compression=compression)
+for compression in ["uncompressed", "lz4", "zstd"]:
+    feather.write_feather(rows, folder / f"rows-{compression}.feather", compression=compression)
 
 arrays = {
     "bool": np.array([True, False]),

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ImportProgress, importDataset } from '../../clients/sdk/dataset-import.js';
@@ -85,6 +86,36 @@ describe('ImportDataset', () => {
     expect(columnsOf(version).startsWith(columns)).toBe(true);
     expect(version.rowCount).toBe(rowCount);
     expect(await importPaths(paths())).toEqual(version);
+  });
+
+  it('gives the same rows the same digest in every format and compression', async () => {
+    const rows = Array.from({ length: 2000 }, (_, i) => ({
+      a: i % 7,
+      b: ((i * 37) % 1000) / 8,
+      c: i % 11 === 0 ? null : `row ${i % 13} of a table`,
+    }));
+    const csv = `a,b,c\n${rows.map(({ a, b, c }) => `${a},${b.toFixed(3)},${c ?? ''}`).join('\n')}\n`;
+    const jsonLines = rows.map((row) => JSON.stringify(row).replace(/"b":(\d+),/, '"b":$1.0,')).join('\n');
+    const names = ['snappy.parquet', 'zstd.parquet', 'uncompressed.feather', 'lz4.feather', 'zstd.feather'];
+    const files = [
+      ...names.map((name) => path.join(golden, `rows-${name}`)),
+      write('rows.csv', csv),
+      write('rows.csv.gz', gzipSync(csv)),
+      write('rows.jsonl.gz', gzipSync(jsonLines)),
+    ];
+    const version = await importPaths([files[0]!]);
+    expect(columnsOf(version)).toBe('a Int64, b Float64, c Utf8');
+    for (const file of files) {
+      expect([file, await importPaths([file])]).toEqual([file, version]);
+    }
+  });
+
+  it('does not mind the order in which files are given', async () => {
+    const files = ['b', 'c', 'a'].map((name) => write(`${name}.csv`, `x\n${name}\n`));
+    const version = await importPaths(files);
+    expect(version.sources).toEqual(['a.csv', 'b.csv', 'c.csv']);
+    expect(await importPaths(files.toReversed())).toEqual(version);
+    expect(await importPaths([files[0]!, files[1]!])).not.toEqual(version);
   });
 
   it('gives the same content the same digest, whatever format and types it came in', async () => {

@@ -8,7 +8,7 @@ import { type ImportFile, invalidFile, openFile } from './import-file.js';
 
 /** One message of a file: its bare flatbuffer and what comes after it. */
 export interface FileMessage {
-  kind: ArrowMessage['kind'];
+  message: ArrowMessage;
   header: Uint8Array;
   body: Uint8Array;
   /** Where it begins in the file. */
@@ -23,7 +23,8 @@ const fileStart = 8;
 /** Length of the footer and magic after it. */
 const fileEnd = 10;
 const headerBytesMax = 16 * 1024 * 1024;
-const bodyBytesMax = 512 * 1024 * 1024;
+/** Of a batch, compressed or not. */
+export const bodyBytesMax = 512 * 1024 * 1024;
 
 /**
  * The messages of an Arrow file in either format, in the order in which they stand. What is cut off is refused: the stream must have its end mark, and the file format its footer too, which
@@ -48,7 +49,7 @@ export async function* readMessages({ path: file, sizeBytes }: ImportFile): Asyn
         throw truncated(file, at);
       }
       const header = await read(handle, at + 8, size);
-      const message = located(file, at, () => decodeMessage(header));
+      const message = await located(file, at, () => decodeMessage(header));
       const length = message.kind === 'schema' ? 0 : message.bodyBytes;
       if (at + 8 + size + length > end) {
         throw truncated(file, at);
@@ -57,7 +58,7 @@ export async function* readMessages({ path: file, sizeBytes }: ImportFile): Asyn
         throw invalidFile(file, `Byte ${at}: Expected batches of at most ${bodyBytesMax} bytes but one has ${length}.`);
       }
       const bytes = 8 + size + length;
-      yield { kind: message.kind, header, body: await read(handle, at + 8 + size, length), at, bytes };
+      yield { message, header, body: await read(handle, at + 8 + size, length), at, bytes };
       at += bytes;
       messages += message.kind === 'schema' ? 0 : 1;
     }
@@ -73,9 +74,9 @@ export async function* readMessages({ path: file, sizeBytes }: ImportFile): Asyn
 }
 
 /** Puts the file and the place before what is wrong with a message. */
-export function located<T>(file: string, at: number, work: () => T): T {
+export async function located<T>(file: string, at: number, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (error instanceof ServiceError) {
       throw new ServiceError(error.code, error.reason, `${file}: Message at byte ${at}: ${error.message}`, {

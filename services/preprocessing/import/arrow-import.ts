@@ -2,7 +2,8 @@ import { ArrowReader, readSchema } from '../arrow-reader.js';
 import { type BatchWriter, createBatchWriter } from '../batch-writer.js';
 import { sliceChunk } from '../chunk-slice.js';
 import { type Column, typeName } from '../column.js';
-import { located, readFooterSchema, readMessages } from './arrow-file.js';
+import { openCompression, withPlainBuffers } from './arrow-compression.js';
+import { bodyBytesMax, type FileMessage, located, readFooterSchema, readMessages } from './arrow-file.js';
 import { refuseGivenTypes } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import { batchBytesMax, type ImportBatch, type ImportContext, type ImportSource } from './import-source.js';
@@ -10,7 +11,7 @@ import { batchBytesMax, type ImportBatch, type ImportContext, type ImportSource 
 /** A batch up to this size is kept as it came. */
 const keptBytesMax = 2 * batchBytesMax;
 
-/** Opens Arrow IPC files, of the file format (Feather 2) or the stream format. Everything in them is checked, then kept as it came. */
+/** Opens Arrow IPC files, of the file format (Feather 2) or the stream format. Everything in them is checked, then kept as it came, but for compression. */
 export async function openArrow(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
   refuseGivenTypes(context.types, 'Arrow');
   const [first, ...others] = files;
@@ -25,10 +26,10 @@ export async function openArrow(files: readonly ImportFile[], context: ImportCon
 /** Arrow for JavaScript leaves the schema out where the file format has it first: it stands in the footer too. */
 async function readSchemaOf(file: ImportFile): Promise<{ header: Uint8Array | null; columns: Column[] }> {
   const inFooter = await readFooterSchema(file);
-  for await (const { kind, header } of readMessages(file)) {
-    return inFooter && kind !== 'schema'
+  for await (const { message, header } of readMessages(file)) {
+    return inFooter && message.kind !== 'schema'
       ? { header: null, columns: inFooter }
-      : { header, columns: located(file.path, 0, () => readSchema(header)) };
+      : { header, columns: await located(file.path, 0, () => readSchema(header)) };
   }
   throw invalidFile(file.path, 'Expected an Arrow file but it has no schema and no rows.');
 }
@@ -51,14 +52,16 @@ async function* readFiles(
   for (const file of files) {
     const reader = new ArrowReader(columns);
     let isFirst = true;
-    for await (const { kind, header, body, at, bytes } of readMessages(file)) {
+    for await (const fileMessage of readMessages(file)) {
       signal.throwIfAborted();
-      const isOpening = isFirst && kind === 'schema';
+      const isOpening = isFirst && fileMessage.message.kind === 'schema';
       isFirst = false;
       if (isOpening) {
         continue;
       }
-      const message = located(file.path, at, () => reader.read(header, body));
+      const { at, bytes } = fileMessage;
+      const { header, body } = await located(file.path, at, () => decompressed(fileMessage, writer));
+      const message = await located(file.path, at, () => reader.read(header, body));
       if (message.kind === 'dictionary' || message.body.length <= keptBytesMax) {
         const chunks = message.kind === 'batch' ? message.chunks : [];
         const kept = { header, body: [message.body], bodyBytes: message.body.length };
@@ -68,6 +71,13 @@ async function* readFiles(
       }
     }
   }
+}
+
+async function decompressed({ message, header, body }: FileMessage, writer: BatchWriter) {
+  const compression = message.kind === 'schema' ? null : message.batch.compression;
+  return message.kind === 'schema' || compression === null
+    ? { header, body }
+    : withPlainBuffers(message, body, await openCompression(compression), writer, bodyBytesMax);
 }
 
 /** A batch that is too large for a message, in parts. */

@@ -55,7 +55,8 @@ export function speakAsGiven(error: unknown, sources: readonly ImportPath[]): un
   if (!(error instanceof ServiceError) || fetched.length === 0) {
     return error;
   }
-  const told = (text: string) => fetched.reduce((now, source) => now.replaceAll(source.path, source.given), text);
+  // What was made of what came last goes first.
+  const told = (text: string) => fetched.reduceRight((now, { path: ours, given }) => now.replaceAll(ours, given), text);
   const fieldViolations = error.fieldViolations.map(({ field, description }) => ({
     field,
     description: told(description),

@@ -7,6 +7,7 @@ import type { DatasetStore } from '../dataset-store.js';
 import { refuseNonFinite } from '../finite.js';
 import { gather, type ImportAccess, speakAsGiven } from './gather.js';
 import type { GivenTypes } from './given-types.js';
+import { unpackFiles } from './gzip-files.js';
 import { type ImportFile, type ImportPath, type ImportProgress, listFiles } from './import-file.js';
 import { type ImportFormat, openFiles } from './import-format.js';
 
@@ -20,6 +21,12 @@ export interface ImportRequest {
   types: GivenTypes;
 }
 
+/** Files that are ready to be read, and their names as they were given. */
+interface GatheredFiles {
+  files: ImportFile[];
+  names: string[];
+}
+
 /**
  * While an import runs, how far it is; at the end, the version that holds the rows. What is at an address is fetched into the
  * drafts first. Left early, it leaves nothing.
@@ -31,11 +38,11 @@ export async function* importDataset(
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
   const folder = store.spillFolder();
-  let sources: ImportPath[] = [];
+  const sources: ImportPath[] = [];
   try {
     await mkdir(folder);
-    sources = yield* gatherAll(request.paths, folder, access, signal);
-    yield* importFiles(store, await listFiles(sources, access.folders), request, signal);
+    const files = yield* gatherFiles(request.paths, folder, access, sources, signal);
+    yield* importFiles(store, files, request, signal);
   } catch (error) {
     throw speakAsGiven(error, sources);
   } finally {
@@ -45,21 +52,29 @@ export async function* importDataset(
 
 const fetchNewsMs = 250;
 
-/** Gathers, and tells from time to time how far fetching is. */
-async function* gatherAll(
+/** Fetches and unpacks what is to be imported, and tells from time to time how far fetching is. */
+async function* gatherFiles(
   paths: readonly string[],
   folder: string,
   access: ImportAccess,
+  sources: ImportPath[],
   signal: AbortSignal,
-): AsyncGenerator<ImportProgress, ImportPath[]> {
+): AsyncGenerator<ImportProgress, GatheredFiles> {
   const left = new AbortController();
   const meter = { bytesDone: 0, bytesTotal: 0 };
-  const gathering = gather(paths, folder, access, meter, AbortSignal.any([signal, left.signal]));
+  const stop = AbortSignal.any([signal, left.signal]);
+  const work = async () => {
+    sources.push(...(await gather(paths, folder, access, meter, stop)));
+    const listed = await listFiles(sources, access.folders);
+    const files = await unpackFiles(listed, path.join(folder, '.unpacked'), sources, stop);
+    return { files, names: listed.map((file) => path.basename(file.path)) };
+  };
+  const working = work();
   try {
     for (;;) {
-      const sources = await Promise.race([gathering, sleep(fetchNewsMs, null, { ref: false })]);
-      if (sources) {
-        return sources;
+      const gathered = await Promise.race([working, sleep(fetchNewsMs, null, { ref: false })]);
+      if (gathered) {
+        return gathered;
       }
       const { bytesDone: fetchedBytes, bytesTotal } = meter;
       const fetchBytesTotal = Math.max(fetchedBytes, bytesTotal);
@@ -67,13 +82,13 @@ async function* gatherAll(
     }
   } finally {
     left.abort();
-    await gathering.catch(() => undefined);
+    await working.catch(() => undefined);
   }
 }
 
 async function* importFiles(
   store: DatasetStore,
-  files: readonly ImportFile[],
+  { files, names }: GatheredFiles,
   { dataset, format, types }: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
@@ -94,11 +109,7 @@ async function* importFiles(
       yield { rowCount: draft.rowCount, bytesDone, bytesTotal, fetchedBytes: 0, fetchBytesTotal: 0 };
     }
     signal.throwIfAborted();
-    yield await store.commit(
-      dataset,
-      draft,
-      files.map((file) => path.basename(file.path)),
-    );
+    yield await store.commit(dataset, draft, names);
   } finally {
     await draft.discard();
   }

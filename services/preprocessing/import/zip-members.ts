@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import yauzl from 'yauzl';
 import { ServiceError } from '../../platform/errors.js';
+import { expandedBytesMax } from './expansion.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 
 /** A file within a zip file. */
@@ -16,10 +17,6 @@ export interface ZipMember {
 const [stored, deflated] = [0, 8];
 const pieceBytes = 256 * 1024;
 const membersMax = 1_000;
-/** What a zip file may become: so many bytes in any case, or so many times its own size. */
-const expandedBytesMin = 256 * 1024 * 1024;
-const expansionMax = 100;
-
 /**
  * The files in a zip file. A bomb is refused by what the directory says, and a member whose content is another than that when
  * it is read. The library reads the directory; its own streams fail the process when they are closed in the middle of a read.
@@ -33,7 +30,7 @@ export async function listZip({ path: file, sizeBytes }: ImportFile): Promise<Zi
     const entries = await readDirectory(zip, file);
     const expanded = entries.reduce((sum, { uncompressedSize }) => sum + uncompressedSize, 0);
     const compressed = entries.reduce((sum, { compressedSize }) => sum + compressedSize, 0);
-    const expandedMax = Math.max(expandedBytesMin, expansionMax * sizeBytes);
+    const expandedMax = expandedBytesMax(sizeBytes);
     if (expanded > expandedMax || compressed > sizeBytes) {
       const message = `Expected it to hold at most ${expandedMax} bytes, unpacked, in members that do not overlap, but it says ${expanded}.`;
       throw invalidFile(file, message);

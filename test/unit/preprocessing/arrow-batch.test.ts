@@ -15,7 +15,7 @@ function decodeTexts(bytes: Buffer, cut: number) {
     { offset: 0, length: 12 },
     { offset: 12, length: bytes.length },
   ];
-  const batch = { length: 2, nodes: [{ length: 2, nullCount: 0 }], buffers };
+  const batch = { length: 2, nodes: [{ length: 2, nullCount: 0 }], buffers, compression: null };
   const read = ({ offset, length }: { offset: number; length: number }) => body.subarray(offset, offset + length);
   return decodeColumn(column, layOut([column])[0]!, batch, read, new Map());
 }

@@ -9,6 +9,8 @@ import { readImport } from './read-import.js';
 
 const inFile = () => goldenFile('types-file.arrow');
 const inStream = () => goldenFile('types-stream.arrow');
+const inLz4 = () => goldenFile('types-lz4.feather');
+const inZstd = () => goldenFile('types-zstd.feather');
 const readArrow = (content: Uint8Array, types?: Record<string, string>) => readImport({ 'a.arrow': content }, types);
 
 describe('openArrow', () => {
@@ -22,11 +24,25 @@ describe('openArrow', () => {
     ['a stream without its end mark', () => inStream().subarray(0, -8), 'or the end mark is missing'],
     ['a file without its footer', () => inFile().subarray(0, -200), 'to end with its footer and ARROW1'],
     ['a file that lacks a batch', () => withoutLastBatch(inFile()), 'as the footer says, but received'],
-    ['buffers that are compressed', () => goldenFile('compressed.feather'), 'its buffers are compressed'],
     [
       'a header of 2 GB',
       () => Buffer.concat([Buffer.from([255, 255, 255, 255, 255, 255, 255, 127]), Buffer.alloc(64)]),
       'Byte 0: Expected an Arrow message',
+    ],
+    [
+      'a buffer that says it has 2 GB',
+      () => withLength(goldenFile('rows-lz4.feather'), 2n ** 31n),
+      'a compressed buffer says that it has 2147483648 bytes where at most 536870912 are left',
+    ],
+    [
+      'a buffer of another length than it says',
+      () => withLength(goldenFile('rows-lz4.feather'), 15_999n),
+      'a compressed buffer cannot be read: it has more than the 15999 bytes that were said',
+    ],
+    [
+      'a buffer of zstd of another length than it says',
+      () => withLength(goldenFile('rows-zstd.feather'), 16_001n),
+      'a compressed buffer cannot be read: it has 16000 bytes where 16001 were said',
     ],
     [
       'NaN',
@@ -51,9 +67,11 @@ describe('openArrow', () => {
   });
 
   it.each([
-    ['file', inFile],
-    ['stream', inStream],
-  ])('reads every type from the %s format', async (_, content) => {
+    ['the file format', inFile],
+    ['the stream format', inStream],
+    ['buffers compressed by LZ4', inLz4],
+    ['buffers compressed by zstd', inZstd],
+  ])('reads every type from %s', async (_, content) => {
     const { columns, rows, bytesDone } = await readArrow(content());
     expect(Object.fromEntries(columns)).toMatchObject({
       milliseconds: 'Timestamp[ms]',
@@ -85,20 +103,31 @@ describe('openArrow', () => {
 
   it('answers a broken file by an error of its own, or by what is left of it', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.oneof(mutatedBytes(inFile()), mutatedBytes(inStream())), async (broken) => {
-        const error = await readArrow(broken).then(
-          () => null,
-          (reason: unknown) => reason,
-        );
-        if (error !== null) {
-          expect(error).toBeInstanceOf(ServiceError);
-          expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
-        }
-      }),
+      fc.asyncProperty(
+        fc.oneof(...[inFile, inStream, inLz4, inZstd].map((content) => mutatedBytes(content()))),
+        async (broken) => {
+          const error = await readArrow(broken).then(
+            () => null,
+            (reason: unknown) => reason,
+          );
+          if (error !== null) {
+            expect(error).toBeInstanceOf(ServiceError);
+            expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+          }
+        },
+      ),
       { numRuns: fuzzRuns },
     );
   });
 });
+
+/** With another length before the first buffer, that of 2,000 integers. */
+function withLength(file: Buffer, length: bigint): Buffer {
+  const prefix = Buffer.from(BigInt64Array.of(16_000n).buffer);
+  const copy = Buffer.from(file);
+  copy.writeBigInt64LE(length, file.indexOf(prefix));
+  return copy;
+}
 
 /** The end mark where the last message began: the footer knows better. */
 function withoutLastBatch(file: Buffer): Buffer {

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { decodeLz4Frame } from '../../../../services/preprocessing/import/lz4-frame.js';
+
+/** A frame of blocks, with the flags that are given; the sum of its descriptor is left 0. */
+function frame(blocks: number[][], { flags = 0x60, sizes = [] as number[], end = [0, 0, 0, 0] } = {}): Uint8Array {
+  const parts = blocks.flatMap((block) => [block.length, 0, 0, 0, ...block]);
+  return Uint8Array.from([0x04, 0x22, 0x4d, 0x18, flags, 0x40, ...sizes, 0, ...parts, ...end]);
+}
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
+const [a, b, c] = [97, 98, 99];
+
+describe('decodeLz4Frame', () => {
+  it('copies literals, and matches that overlap what they write', () => {
+    // "abc", then 19 + 10 bytes from 3 before, then "c".
+    const block = [0x3f, a, b, c, 3, 0, 10, 0x10, c];
+    expect(text(decodeLz4Frame(frame([block]), 33))).toBe(`${'abc'.repeat(11).slice(0, 32)}c`);
+  });
+
+  it('lets a match begin in a block before, and takes blocks as they are', () => {
+    // At the end 4 bytes from 4 before, then one literal.
+    const whole = frame([[0x20, a, b]], {
+      flags: 0x40,
+      end: [2, 0, 0, 0x80, c, c, 5, 0, 0, 0, 0x00, 4, 0, 0x10, c, 0, 0, 0, 0],
+    });
+    expect(text(decodeLz4Frame(whole, 9))).toBe('abccabccc');
+  });
+
+  it('reads the length, and passes over checksums', () => {
+    const sizes = [2, 0, 0, 0, 0, 0, 0, 0];
+    const bytes = frame([[0x20, a, b]], { flags: 0x7c, sizes, end: [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8] });
+    expect(text(decodeLz4Frame(bytes, 2))).toBe('ab');
+    expect(() => decodeLz4Frame(bytes, 3)).toThrow('it says another length than 3');
+  });
+
+  it.each<[string, Uint8Array, number, string]>([
+    ['nothing', new Uint8Array(), 0, 'it is no LZ4 frame'],
+    ['another magic', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), 0, 'it is no LZ4 frame'],
+    ['another version', frame([], { flags: 0 }), 0, 'it is of another version'],
+    ['a dictionary', frame([], { flags: 0x61 }), 0, 'needs a dictionary'],
+    ['no end', frame([[0x10, a]]).subarray(0, -4), 1, 'it is cut off'],
+    ['a block without its end', frame([[0x10, a]]).subarray(0, -5), 1, 'a block is cut off'],
+    ['literals without their end', frame([[0x50, a]]), 5, 'a block is cut off'],
+    ['a length without its end', frame([[0xf0, 255]]), 300, 'a block is cut off'],
+    ['a match at the end', frame([[0x14, a, 1, 0]]), 9, 'a block is cut off'],
+    ['a match before the beginning', frame([[0x10, a, 2, 0, 0x10, a]]), 6, 'before its beginning'],
+    ['a match of distance 0', frame([[0x10, a, 0, 0, 0x10, a]]), 6, 'before its beginning'],
+    ['too many literals', frame([[0x20, a, b]]), 1, 'more than the 1 bytes'],
+    ['a match that is too long', frame([[0x1f, a, 1, 0, 255, 255, 0, 0x10, a]]), 100, 'more than the 100 bytes'],
+    ['too few bytes', frame([[0x10, a]]), 2, 'it has 1 bytes where 2 were said'],
+  ])('refuses %s', (_, bytes, size, message) => {
+    expect(() => decodeLz4Frame(bytes, size)).toThrow(message);
+  });
+});
