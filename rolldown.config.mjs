@@ -17,6 +17,7 @@ const programs = [
     ),
     ...['echo', 'profile', 'stream'].map((name) => `serving-${name}`),
     'data-describe',
+    'data-images',
     'data-record',
     'data-table',
     'flight-mnist',

@@ -114,37 +114,48 @@ function checkTools() {
   }
 }
 
-function installBlas() {
-  const command = 'apt-get install -y libopenblas-dev';
+/** What the addon's own CMake project, the judge of it, says is missing; the names of files and targets have the words in them too. */
+const libraries = [
+  {
+    missing: 'BLAS was not found',
+    package: 'libopenblas-dev',
+    elsewhere: 'brew install openblas, dnf install openblas-devel, ...',
+  },
+  {
+    missing: 'libjpeg was not found',
+    package: 'libjpeg-dev',
+    elsewhere: 'brew install jpeg-turbo, dnf install libjpeg-turbo-devel, ...',
+  },
+];
+
+function installLibrary({ missing, package: name, elsewhere }) {
+  const command = `apt-get install -y ${name}`;
   if (!isDebian || process.getuid?.() !== 0) {
-    fail(
-      `BLAS with its C interface not found. Install OpenBLAS, then run this again: ${isDebian ? `sudo ${command}` : 'brew install openblas, dnf install openblas-devel, ...'}`,
-    );
+    fail(`${missing}. Install it, then run this again: ${isDebian ? `sudo ${command}` : elsewhere}`);
   }
-  process.stderr.write(`set-up: BLAS not found; ${command}\n`);
-  const packages = ['install', '-y', '-q', 'libopenblas-dev'];
+  process.stderr.write(`set-up: ${missing}; ${command}\n`);
+  const packages = ['install', '-y', '-q', name];
   if (!run('apt-get', packages) && !(run('apt-get', ['update', '-q']) && run('apt-get', packages))) {
-    fail(`BLAS could not be installed. Type: ${command}`);
+    fail(`${missing} and could not be installed. Type: ${command}`);
   }
 }
 
-/** What `native/CMakeLists.txt` says; the names of files and targets have the word in them too. */
-const blasIsMissing = 'BLAS was not found';
-
-/** The addon's own CMake project is the judge of whether there is a BLAS. */
+/** Builds it once more for each library that has to be installed. */
 function buildNative() {
-  const { ok, text } = attempt('npm', ['run', '-s', 'build:native']);
-  if (ok) {
-    return;
-  }
-  if (!text.includes(blasIsMissing)) {
-    process.stderr.write(text);
-    fail('the native addon could not be built; the reason stands above.');
-  }
-  installBlas();
-  rmSync('native/build', { recursive: true, force: true });
-  if (!run('npm', ['run', '-s', 'build:native'])) {
-    fail('the native addon could not be built; the reason stands above.');
+  const left = new Set(libraries);
+  for (;;) {
+    const { ok, text } = attempt('npm', ['run', '-s', 'build:native']);
+    if (ok) {
+      return;
+    }
+    const library = [...left].find(({ missing }) => text.includes(missing));
+    if (!library) {
+      process.stderr.write(text);
+      fail('the native addon could not be built; the reason stands above.');
+    }
+    left.delete(library);
+    installLibrary(library);
+    rmSync('native/build', { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { EngineError } from './engine-error.js';
+import type { ImageForm, ImageSize } from './images.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
 import type {
   ElementType,
@@ -32,6 +33,9 @@ export interface Addon {
     offsets: Float64Array,
     preparedPath: string | null,
   ): Promise<NetworkHandle>;
+  /** Null: in colours that are not decoded here. */
+  decodeJpeg(content: Uint8Array, form: ImageForm, pixelsMax: number): Promise<Uint8Array | null>;
+  resampleImage(pixels: Uint8Array, stored: ImageSize, size: ImageSize, form: ImageForm): Promise<Uint8Array>;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;

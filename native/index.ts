@@ -3,6 +3,14 @@ import { addon, parentFolder } from './addon.js';
 import type { EngineInfo } from './spec.js';
 
 export { EngineError, type EngineErrorCode } from './engine-error.js';
+export {
+  decodeJpeg,
+  type ImageFilter,
+  type ImageFit,
+  type ImageForm,
+  type ImageSize,
+  resampleImage,
+} from './images.js';
 export { MappedArray } from './mapped-array.js';
 export { Network } from './network.js';
 export {

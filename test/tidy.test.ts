@@ -14,7 +14,8 @@ const importTable: [folder: RegExp, allowed: RegExp][] = [
   [/^proto\//, /^proto\//],
   [/^native\//, /^native\//],
   [/^services\/platform\//, /^(services\/platform|proto)\//],
-  [/^services\/pipeline\//, /^services\/(pipeline|platform)\//],
+  // Images are decoded and resized in the engine.
+  [/^services\/pipeline\//, /^(services\/(pipeline|platform)\/|native\/index\.js$)/],
   [/^services\/(training|inference)\//, /^(services\/($1|platform|pipeline)\/|proto\/|native\/index\.js$)/],
   [/^services\/([a-z-]+)\//, /^(services\/($1|platform|pipeline)\/|proto\/)/],
   [/^clients\//, /^(clients|proto)\//],

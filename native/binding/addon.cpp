@@ -11,6 +11,7 @@
 #include "engine/speed.h"
 #include "environment.h"
 #include "graph_object.h"
+#include "images.h"
 #include "job.h"
 #include "mapped_array.h"
 #include "network_object.h"
@@ -83,6 +84,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("SharedMemoryHandle", SharedMemoryObject::define(env));
   exports.Set("tensorsOf", Napi::Function::New<tensors_of>(env, "tensorsOf"));
   exports.Set("openNetwork", Napi::Function::New<open_network_file>(env, "openNetwork"));
+  exports.Set("decodeJpeg", Napi::Function::New<decode_jpeg_file>(env, "decodeJpeg"));
+  exports.Set("resampleImage", Napi::Function::New<resample_image>(env, "resampleImage"));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));

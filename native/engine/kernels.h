@@ -5,6 +5,7 @@
 
 #include "activation.h"
 #include "element_type.h"
+#include "images/resampling_kernels.h"
 #include "instruction_set.h"
 #include "loose_float.h"
 #include "quantized_kernels.h"
@@ -114,6 +115,8 @@ struct Kernels {
   void (*quantize_rows)(const RowQuantization&, Range rows);
   void (*quantized_dense)(const QuantizedProduct&, Range rows, Range panels);
   void (*bfloat16_dense)(const Bfloat16Product&, Range rows, Range panels);
+  void (*resample_row)(const RowResampling&);
+  void (*resample_column)(const ColumnResampling&);
 };
 
 /// The kernels for an instruction set; it must be one this processor and this build have.

@@ -1,4 +1,5 @@
-import type { SharpConstructor } from 'sharp';
+import type * as Native from '../../native/index.js';
+import { decodePixels } from './decode-pixels.js';
 
 /** A file that is no image, or not of the size asked for. */
 export class ImageError extends Error {
@@ -17,7 +18,7 @@ export class ImageError extends Error {
 export const imageFits = ['fill', 'cover', 'contain'] as const;
 export type ImageFit = (typeof imageFits)[number];
 
-/** How pixels are computed from their neighbours; each takes in all that it shrinks, as Pillow's do. */
+/** How pixels are computed from their neighbours; each takes in all that it shrinks. */
 export const imageFilters = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
 export type ImageFilter = (typeof imageFilters)[number];
 
@@ -30,10 +31,10 @@ export interface ImageForm {
   resize: { fit: ImageFit; filter: ImageFilter } | null;
 }
 
-const kernels = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
 const pixelsMax = 64_000_000;
+const jpegSignature = '\xff\xd8\xff';
 /** First bytes of a format, one character a byte. */
-const signatures = ['\x89PNG\r\n\x1a\n', '\xff\xd8\xff', 'GIF87a', 'GIF89a', 'II*\0', 'MM\0*', 'II+\0', 'MM\0+'];
+const signatures = ['\x89PNG\r\n\x1a\n', jpegSignature, 'GIF87a', 'GIF89a', 'II*\0', 'MM\0*', 'II+\0', 'MM\0+'];
 const formats = 'PNG, JPEG, GIF, WebP or TIFF';
 
 /**
@@ -42,65 +43,47 @@ const formats = 'PNG, JPEG, GIF, WebP or TIFF';
  * is ITU-R 601 luma, in integers as Pillow's `L`.
  * @throws ImageError
  */
-export async function decodeImage(content: Uint8Array, form: ImageForm): Promise<Uint8Array> {
-  const { height, width, resize } = form;
-  const size = resize ? `of at most ${pixelsMax} pixels` : `of ${width} x ${height} pixels`;
-  const expected = `a whole ${formats} file ${size}`;
-  // Looked at before the decoder is: it would open many more formats, some of which may refer to other files.
+export async function decodeImage(content: Uint8Array, { resize, ...size }: ImageForm): Promise<Uint8Array> {
+  const extent = resize ? `of at most ${pixelsMax} pixels` : `of ${size.width} x ${size.height} pixels`;
+  const expected = `a whole ${formats} file ${extent}`;
+  // Looked at before a decoder is: sharp would open many more formats, some of which may refer to other files.
   if (!isImage(content)) {
     throw new ImageError(expected, `${content.length} bytes that are none of these`);
   }
-  const sharp = await loadSharp();
+  const native = await loadNative();
+  const form: Native.ImageForm = { ...size, fit: 'exact', filter: 'bilinear', shortSide: 0, ...resize };
   try {
-    const image = sharp(content, { failOn: 'error', limitInputPixels: pixelsMax, ignoreIcc: true, autoOrient: true });
-    if (resize) {
-      image.resize(width, height, { fit: resize.fit, kernel: kernels[resize.filter], background: '#000' });
-    } else {
-      const { autoOrient: found } = await image.metadata();
-      if (found.width !== width || found.height !== height) {
-        throw new ImageError(expected, `one of ${found.width} x ${found.height}`);
-      }
+    const isJpeg = beginOf(content).startsWith(jpegSignature);
+    const pixels = isJpeg ? await native.decodeJpeg(content, form, pixelsMax) : null;
+    if (pixels) {
+      return pixels;
     }
-    const pixels = await image.flatten({ background: '#000' }).toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer();
-    if (pixels.length !== height * width * 3) {
-      throw new Error(`sharp made ${pixels.length} bytes of an image of ${width} x ${height}`);
-    }
-    return form.channels === 3 ? pixels : toGrey(pixels);
+    const decoded = await decodePixels(content, form, pixelsMax);
+    return await native.resampleImage(decoded.pixels, decoded.stored, decoded.size, form);
   } catch (error) {
-    if (error instanceof ImageError) {
-      throw error;
-    }
-    throw new ImageError(expected, `one that cannot be decoded (${firstLine(error)})`, { cause: error });
+    const isSize = error instanceof native.EngineError && error.field === 'size';
+    const received = isSize ? error.message : `one that cannot be decoded (${firstLine(error)})`;
+    throw new ImageError(expected, received, { cause: error });
   }
 }
 
 /** By the first bytes; whether the rest is whole is seen when it is decoded. */
 export function isImage(content: Uint8Array): boolean {
-  const begin = Buffer.from(content.buffer, content.byteOffset, Math.min(content.length, 12)).toString('latin1');
+  const begin = beginOf(content);
   const isWebp = begin.startsWith('RIFF') && begin.slice(8) === 'WEBP';
   return isWebp || signatures.some((signature) => begin.startsWith(signature));
 }
 
-let sharpLoading: Promise<SharpConstructor> | null = null;
-
-/** Loaded with the first image: the library costs memory that most servers never need. */
-function loadSharp(): Promise<SharpConstructor> {
-  sharpLoading ??= import('sharp').then(({ default: sharp }) => {
-    // Images are decoded side by side, and hardly any comes twice.
-    sharp.concurrency(1);
-    sharp.cache(false);
-    return sharp;
-  });
-  return sharpLoading;
+function beginOf(content: Uint8Array): string {
+  return Buffer.from(content.buffer, content.byteOffset, Math.min(content.length, 12)).toString('latin1');
 }
 
-function toGrey(pixels: Uint8Array): Uint8Array {
-  const grey = new Uint8Array(pixels.length / 3);
-  for (let i = 0; i < grey.length; i++) {
-    const [red, green, blue] = [pixels[3 * i]!, pixels[3 * i + 1]!, pixels[3 * i + 2]!];
-    grey[i] = (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16;
-  }
-  return grey;
+let nativeLoading: Promise<typeof Native> | null = null;
+
+/** Loaded with the first image: preparing tables does without the engine. */
+function loadNative(): Promise<typeof Native> {
+  nativeLoading ??= import('../../native/index.js');
+  return nativeLoading;
 }
 
 function firstLine(error: unknown): string {

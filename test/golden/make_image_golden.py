@@ -85,6 +85,16 @@ for filter in FILTERS:
     add(f"stretched, {filter}", png, (12, 16), filter=filter)
 for fit in ("cover", "contain"):
     add(f"fit {fit}", png, (7, 9), fit=fit)
-add("shrunk JPEG", encoded(scene(128, 128), "JPEG", quality=90), (32, 32))
+photo = scene(128, 160)
+jpeg = encoded(photo, "JPEG", quality=90)
+add("JPEG, shrunk", jpeg, (40, 32), fit="fill")
+for orientation in (2, 3, 4, 5, 6, 7, 8):
+    exif[0x0112] = orientation
+    add(f"JPEG, shrunk and turned from {orientation}", encoded(photo, "JPEG", quality=90, exif=exif), (26, 31), fit="cover")
+add("JPEG, shrunk to the nearest", jpeg, (9, 8), fit="fill", filter="nearest")
+add("JPEG, shrunk to a ninth", jpeg, (18, 14), fit="fill")
+add("PNG, shrunk to a ninth", encoded(photo, "PNG"), (18, 14), fit="fill")
+exif[0x0112] = 6
+add("JPEG, shrunk to a ninth and turned", encoded(scene(129, 161), "JPEG", quality=90, exif=exif), (14, 18), fit="cover")
 
 print(json.dumps({"python": platform.python_version(), "pillow": PIL.__version__, "numpy": np.__version__, "cases": cases}, separators=(",", ":")))

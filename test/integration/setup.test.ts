@@ -95,11 +95,14 @@ describe('setup.mjs', () => {
     expect(calls.at(-1)).toBe('build:native');
   });
 
-  it.runIf(existsSync('/etc/debian_version'))('installs BLAS where it may, and goes on', () => {
-    fail('build:native', 'CMake Error: BLAS was not found.  Install OpenBLAS and run this again:');
+  it.runIf(existsSync('/etc/debian_version')).each([
+    ['BLAS was not found', 'libopenblas-dev'],
+    ['libjpeg was not found', 'libjpeg-dev'],
+  ])('installs where it may, and goes on: %s', (words, name) => {
+    fail('build:native', `CMake Error: ${words}.  Install it and run this again:`);
     const { status, calls } = run(0);
     expect(status).toBe(0);
-    expect(calls).toContain('apt-get install -y -q libopenblas-dev');
+    expect(calls).toContain(`apt-get install -y -q ${name}`);
     expect(existsSync(inFolder('dist/clients/cli/main.js'))).toBe(true);
   });
 

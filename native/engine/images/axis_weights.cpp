@@ -1,0 +1,110 @@
+#include "axis_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace millrace {
+namespace {
+
+double support_of(ImageFilter filter) {
+  switch (filter) {
+    case ImageFilter::kBicubic:
+      return 2.0;
+    case ImageFilter::kLanczos:
+      return 3.0;
+    default:
+      return 1.0;
+  }
+}
+
+double sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+
+double weight_at(ImageFilter filter, double x) {
+  if (filter == ImageFilter::kLanczos) return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+  x = std::abs(x);
+  if (filter == ImageFilter::kBilinear) return x < 1.0 ? 1.0 - x : 0.0;
+  // Keys 1981, "Cubic convolution interpolation for digital image processing", with a = -1/2.
+  constexpr double a = -0.5;
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+  return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
+}
+
+/// The weights of one output pixel.
+struct Weights {
+  std::uint32_t first;
+  std::vector<std::int32_t> values;
+};
+
+std::int32_t to_fixed(double weight) {
+  return static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kResamplingBits));
+}
+
+// What is nothing in fixed point has no share.
+void trim(Weights& weights) {
+  auto& values = weights.values;
+  while (values.size() > 1 && values.back() == 0) values.pop_back();
+  const auto begin = std::find_if(values.begin(), values.end() - 1, [](std::int32_t value) { return value != 0; });
+  weights.first += static_cast<std::uint32_t>(begin - values.begin());
+  values.erase(values.begin(), begin);
+}
+
+Weights spread(double center, double scale, ImageFilter filter, std::uint32_t length) {
+  const double support = support_of(filter) * scale;
+  const double limit = length;
+  const auto first = static_cast<std::uint32_t>(std::clamp(std::trunc(center - support + 0.5), 0.0, limit - 1.0));
+  const auto end = static_cast<std::uint32_t>(std::clamp(std::trunc(center + support + 0.5), first + 1.0, limit));
+  std::vector<double> parts(end - first);
+  double sum = 0.0;
+  for (std::uint32_t i = 0; i < parts.size(); ++i) {
+    parts[i] = weight_at(filter, (i + first - center + 0.5) * (1.0 / scale));
+    sum += parts[i];
+  }
+  Weights result{first, {}};
+  for (const double part : parts) result.values.push_back(to_fixed(sum != 0.0 ? part / sum : part));
+  trim(result);
+  return result;
+}
+
+Weights one_pixel(double at, std::uint32_t length) {
+  const double pixel = std::clamp(std::trunc(at), 0.0, static_cast<double>(length) - 1.0);
+  return {static_cast<std::uint32_t>(pixel), {1 << kResamplingBits}};
+}
+
+void append(AxisWeights& axis, Weights weights, std::uint32_t length, bool reversed) {
+  auto& [first, values] = weights;
+  const auto count = static_cast<std::uint32_t>(values.size());
+  if (reversed) {
+    first = length - first - count;
+    std::reverse(values.begin(), values.end());
+  }
+  axis.spans.push_back({first, static_cast<std::uint32_t>(axis.weights.size() / 4), count});
+  axis.begin = std::min(axis.begin, first);
+  axis.end = std::max(axis.end, first + count);
+  if (count % 2 != 0) values.push_back(0);
+  for (const std::int32_t value : values) axis.weights.insert(axis.weights.end(), 4, value);
+}
+
+}  // namespace
+
+AxisWeights weigh(const AxisPlacement& placement, ImageFilter filter, std::uint32_t length, bool reversed) {
+  AxisWeights result{{}, {}, std::numeric_limits<std::uint32_t>::max(), 0};
+  // Pillow keeps the box in single precision.
+  const auto begin = static_cast<float>(placement.begin);
+  const double scale = static_cast<double>(static_cast<float>(placement.end) - begin) / placement.scaled;
+  for (std::uint32_t i = placement.first; i < placement.first + placement.count; ++i) {
+    const double center = begin + (i + 0.5) * scale;
+    append(result,
+           filter == ImageFilter::kNearest ? one_pixel(center, length)
+                                           : spread(center, std::max(scale, 1.0), filter, length),
+           length, reversed);
+  }
+  return result;
+}
+
+}  // namespace millrace

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "image_form.h"
+#include "placement.h"
+#include "resampling_kernels.h"
+
+namespace millrace {
+
+/// The weights of every output pixel along one axis, as Pillow has them (Resample.c), to the bit.
+struct AxisWeights {
+  std::vector<WeightSpan> spans;      // one for each of the placement's `count`
+  std::vector<std::int32_t> weights;  // each four times, see RowResampling
+  std::uint32_t begin;                // source pixels that have a share: [begin, end)
+  std::uint32_t end;
+};
+
+/// For a source of `length` pixels. `reversed`: the source is read backwards.
+AxisWeights weigh(const AxisPlacement&, ImageFilter, std::uint32_t length, bool reversed);
+
+}  // namespace millrace

@@ -1,0 +1,49 @@
+#include "decode_jpeg.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "../error.h"
+#include "jpeg_file.h"
+#include "resampler.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::array<unsigned, 3> kDivisors = {8, 4, 2};
+constexpr std::size_t kRowsAtOnce = 16;  // what the largest blocks of colours give at once
+
+std::size_t pixels_of(ImageSize size) { return std::size_t{size.width} * size.height; }
+
+}  // namespace
+
+std::optional<std::vector<std::uint8_t>> decode_jpeg(std::span<const std::uint8_t> bytes, const ImageForm& form,
+                                                     std::size_t pixels_max) {
+  JpegFile file(bytes);
+  if (!file.is_rgb_or_grey()) return std::nullopt;
+  ImageSource source{file.size(), {}, 1, 1, turn_of(file.orientation())};
+  if (pixels_of(source.size) > pixels_max) {
+    refuse("content", "it has " + std::to_string(pixels_of(source.size)) + " pixels");
+  }
+  if (source.turn.transposed) std::swap(source.size.width, source.size.height);
+  const unsigned divisor = early_shrink(source.size, form, kDivisors);
+  source.scale_x = source.scale_y = 1.0 / divisor;
+  source.stored = file.start(divisor);
+  Resampler resampler(source, form);
+  // The resampler may read a pixel beyond a row.
+  const std::size_t stride = (std::size_t{source.stored.width} + 1) * 4;
+  std::vector<std::uint8_t> lines(stride * kRowsAtOnce);
+  std::array<std::uint8_t*, kRowsAtOnce> rows{};
+  for (std::size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = lines.data() + i * stride;
+  for (std::size_t done = 0; done < resampler.rows_wanted();) {
+    const std::size_t read = file.read(rows.data(), kRowsAtOnce);
+    for (std::size_t i = 0; i < read; ++i) resampler.add_row(rows[i]);
+    done += read;
+  }
+  std::vector<std::uint8_t> result(std::size_t{form.size.width} * form.size.height * form.channels);
+  resampler.finish(result);
+  return result;
+}
+
+}  // namespace millrace
