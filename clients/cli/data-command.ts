@@ -11,6 +11,7 @@ interface ImportCommandOptions extends CommonOptions {
   format?: ImportFormatName;
   /** Arrow types by column. */
   type: Record<string, string>;
+  missing?: string[];
   upload?: boolean;
 }
 
@@ -20,7 +21,7 @@ export async function dataImport(
   files: string[],
   options: ImportCommandOptions,
 ): Promise<void> {
-  const { format, type: types, upload } = options;
+  const { format, type: types, missing: missingValues, upload } = options;
   const live = process.stderr.isTTY && !options.json;
   const onProgress = (progress: ImportProgress) => {
     if (live) {
@@ -28,7 +29,7 @@ export async function dataImport(
     }
   };
   const dataset = fullName('datasets', name);
-  const version = await millrace.importDataset(dataset, files, { format, types, upload, onProgress });
+  const version = await millrace.importDataset(dataset, files, { format, types, missingValues, upload, onProgress });
   if (live) {
     process.stderr.write('\r\x1b[2K');
   }

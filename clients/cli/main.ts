@@ -174,6 +174,11 @@ connected(data, 'import <name> <path...>', 'read files, folders or http(s) and s
       .argParser(collectType)
       .default({}, 'inferred'),
   )
+  .addOption(
+    new Option('--missing <word>', 'of CSV: stands for a missing value in every column; may be repeated')
+      .argParser(collect)
+      .default(undefined, 'NA, null and their like in columns of numbers'),
+  )
   .option('--upload', 'send files to the service (default: where it is on another host)')
   .option('--no-upload', "the service's own machine has the files")
   .action((name, files, options) =>

@@ -24,6 +24,8 @@ export interface ImportOptions {
   format?: ImportFormatName;
   /** Arrow types by column, where they are not to be inferred. */
   types?: Record<string, string>;
+  /** Of CSV and TSV: how missing values are spelled in every column. Default: NA, null and their like, in columns of numbers. */
+  missingValues?: string[];
   /** Sends the files to the service. Default: where it is on another machine; else it reads them itself. */
   upload?: boolean;
   onProgress?: (progress: ImportProgress) => void;
@@ -60,9 +62,15 @@ async function runImport(
   client: RpcClient<PreprocessingServiceClient>,
   dataset: string,
   paths: string[],
-  { format, types, onProgress, signal }: ImportOptions,
+  { format, types, missingValues, onProgress, signal }: ImportOptions,
 ): Promise<DatasetVersion> {
-  const request = { dataset, paths, format: format ? importFormats[format] : ('FORMAT_UNSPECIFIED' as const), types };
+  const request = {
+    dataset,
+    paths,
+    format: format ? importFormats[format] : ('FORMAT_UNSPECIFIED' as const),
+    types,
+    missingValues,
+  };
   let version: DatasetVersion | null = null;
   // To the end: the service has cleaned up by then.
   for await (const { progress, datasetVersion } of client.importDataset(request, { signal })) {

@@ -3,6 +3,7 @@ import { datasetName, versionNameOf } from './dataset.js';
 import { parseFlightRequest } from './flight-request.js';
 import { describeFlight, type FlightDescription } from './flights.js';
 import { importDataset } from './import/import-dataset.js';
+import { parseMissingValues } from './import/missing-values.js';
 import type { Preparation } from './preparation.js';
 import { wholeTable } from './row-range.js';
 import type { TrackedImport, TrackedImports } from './tracked-imports.js';
@@ -40,7 +41,7 @@ async function findImport(
 ): Promise<TrackedImport | null> {
   const begun = parseImport(text);
   if (begun) {
-    const request = { ...begun, format: null, types: new Map() };
+    const request = { ...begun, format: null, types: new Map(), missingValues: parseMissingValues([]) };
     return imports.start(begun.dataset, (stop) => importDataset(preparation.datasets, imports.access, request, stop));
   }
   const tracked = importOf(text, imports);

@@ -23,6 +23,7 @@ import { fromPreviewRequest, toDescription } from './description-rpc.js';
 import { parseGivenTypes } from './import/given-types.js';
 import { importDataset } from './import/import-dataset.js';
 import type { ImportFormat } from './import/import-format.js';
+import { parseMissingValues } from './import/missing-values.js';
 import { uploadName } from './import/uploads.js';
 import type { LabelSpec, PipelineSpec } from './pipeline-spec.js';
 import { pipelineName, type StoredPipeline } from './pipeline-store.js';
@@ -57,12 +58,13 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
     return { features: Buffer.from(features.buffer, features.byteOffset, features.byteLength), featureCount };
   };
   return implement(contracts.preprocessing, {
-    async *ImportDataset({ dataset, paths, format, types }, { signal }) {
+    async *ImportDataset({ dataset, paths, format, types, missingValues }, { signal }) {
       const request = {
         dataset: datasetName.parse(dataset, 'dataset').dataset,
         paths,
         format: formats[format] ?? null,
         types: parseGivenTypes(types),
+        missingValues: parseMissingValues(missingValues),
       };
       const events = imports.attended(request.dataset, signal, (stop) =>
         importDataset(datasets, imports.access, request, stop),

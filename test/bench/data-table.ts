@@ -9,6 +9,7 @@ import path from 'node:path';
 import { DatasetStore } from '../../services/preprocessing/dataset-store.js';
 import { AllowedFolders } from '../../services/preprocessing/import/allowed-folders.js';
 import { importDataset } from '../../services/preprocessing/import/import-dataset.js';
+import { parseMissingValues } from '../../services/preprocessing/import/missing-values.js';
 import { Uploads } from '../../services/preprocessing/import/uploads.js';
 import { PipelineStore } from '../../services/preprocessing/pipeline-store.js';
 import { Preparation } from '../../services/preprocessing/preparation.js';
@@ -35,7 +36,13 @@ const uploads = new Uploads(() => preparation.datasets.spillFolder(), { bytesMax
 const access = { folders: new AllowedFolders([]), hosts: [], bytesMax: 0, uploads };
 
 await measure('import', async () => {
-  const request = { dataset: 'table', paths: [file], format: null, types: new Map() };
+  const request = {
+    dataset: 'table',
+    paths: [file],
+    format: null,
+    types: new Map(),
+    missingValues: parseMissingValues([]),
+  };
   for await (const _ of importDataset(preparation.datasets, access, request, signal)) {
     // Progress.
   }

@@ -8,6 +8,7 @@ import { type FieldKind, typeOfKind } from './field-kind.js';
 import { checkGivenColumns } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
+import type { MissingValues } from './missing-values.js';
 
 /** Opens CSV files: their form is checked, and the type of each column found among all their values. */
 export function openCsv(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
@@ -22,7 +23,7 @@ export function openTsv(files: readonly ImportFile[], context: ImportContext): P
 async function openDelimited(files: readonly ImportFile[], delimiter: Delimiter, context: ImportContext) {
   const outlines: CsvOutline[] = [];
   for (const file of files) {
-    const outline = await scanCsv(file, delimiter, context.signal);
+    const outline = await scanCsv(file, delimiter, context.missingValues, context.signal);
     const [names, expected] = [outline, outlines[0] ?? outline].map((one) => one.columns.map(({ name }) => name));
     if (names!.join('\0') !== expected!.join('\0')) {
       throw invalidFile(
@@ -47,7 +48,11 @@ async function openDelimited(files: readonly ImportFile[], delimiter: Delimiter,
     const kind = Math.max(...outlines.map((outline) => outline.columns[i]!.kind)) as FieldKind;
     return { name, type: given ?? typeOfKind(kind), shape: [] };
   });
-  return { columns, batches: readFiles(files, delimiter, outlines, columns, context) };
+  // Where it is a column of numbers; in others they are words, or missing like empty fields.
+  const withMissingWords = columns.map(
+    ({ type }, i) => type.kind === 'number' && outlines.some((outline) => outline.columns[i]!.hasMissingWords),
+  );
+  return { columns, batches: readFiles(files, { delimiter, columns, withMissingWords }, outlines, context) };
 }
 
 /** DuckDB would round a number to the integer that was asked for. */
@@ -62,37 +67,59 @@ function checkGivenType(file: string, given: ColumnType, { name, firstBeyond }: 
   }
 }
 
+/** How the values of all files are read. */
+interface CsvForm {
+  delimiter: Delimiter;
+  columns: readonly Column[];
+  /** By column: words may stand for missing numbers. */
+  withMissingWords: readonly boolean[];
+}
+
 async function* readFiles(
   files: readonly ImportFile[],
-  delimiter: Delimiter,
+  form: CsvForm,
   outlines: readonly CsvOutline[],
-  columns: readonly Column[],
-  { spillFolder, signal }: ImportContext,
+  { spillFolder, signal, missingValues }: ImportContext,
 ): AsyncGenerator<ImportBatch> {
-  const types = columns.map(({ type }) => type);
+  const types = form.columns.map(({ type }) => type);
+  const sql = selectSql(form, missingValues);
   const database = await DuckDb.open(spillFolder, signal);
   try {
     for (const [i, { path, sizeBytes }] of files.entries()) {
       const { rowCount } = outlines[i]!;
-      yield* toBatches(readFile(database, path, delimiter, columns, rowCount), types, sizeBytes / rowCount);
+      yield* toBatches(readFile(database, path, sql, rowCount), types, sizeBytes / rowCount);
     }
   } finally {
     await database.close();
   }
 }
 
-const form = `quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', hive_partitioning = false, max_line_size = ${recordBytesMax}`;
+const rules = `quote = '"', escape = '"', header = true, strict_mode = true, compression = 'none', hive_partitioning = false, max_line_size = ${recordBytesMax}`;
+
+/** The values of the file `$1`. */
+function selectSql({ delimiter, columns, withMissingWords }: CsvForm, missing: MissingValues): string {
+  const words = [...missing.spellings].map(literal).join(', ');
+  // DuckDB takes such words in all columns or in none: alone, they are read as texts first.
+  const isText = columns.map((_, i) => !missing.everyColumn && withMissingWords[i]);
+  const types = columns.map(({ name, type }, i) => `${literal(name)}: '${isText[i] ? 'VARCHAR' : sqlTypeOf(type)}'`);
+  const values = columns.map(({ name, type }, i) => {
+    const column = `"${name.replaceAll('"', '""')}"`;
+    return isText[i]
+      ? `CASE WHEN ${column} IN (${words}) THEN NULL ELSE CAST(${column} AS ${sqlTypeOf(type)}) END`
+      : column;
+  });
+  const select = isText.includes(true) ? values.join(', ') : '*';
+  const nulls = missing.everyColumn ? `nullstr = ['', ${words}], ` : '';
+  return `SELECT ${select} FROM read_csv($1, delim = ${literal(delimiter)}, ${nulls}${rules}, auto_detect = false, columns = {${types.join(', ')}})`;
+}
 
 /** @param rowCount that the scan has found: another reading of the same bytes must not pass */
 async function* readFile(
   database: DuckDb,
   path: string,
-  delimiter: Delimiter,
-  columns: readonly Column[],
+  sql: string,
   rowCount: number,
 ): AsyncGenerator<DuckDBDataChunk> {
-  const types = columns.map(({ name, type }) => `${literal(name)}: '${sqlTypeOf(type)}'`);
-  const sql = `SELECT * FROM read_csv($1, delim = ${literal(delimiter)}, ${form}, auto_detect = false, columns = {${types.join(', ')}})`;
   let rows = 0;
   try {
     for await (const chunk of database.query(sql, [literalPath(path)])) {

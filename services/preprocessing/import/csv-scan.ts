@@ -1,6 +1,7 @@
 import { columnsMax } from '../column.js';
 import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from './field-kind.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
+import { isSpelledMissing, type MissingValues } from './missing-values.js';
 import { Utf8Check } from './utf8-check.js';
 
 /** Where a field stands, and what it says. */
@@ -12,7 +13,10 @@ export interface FieldPlace {
 /** What is known of a column from all its fields. */
 export interface CsvColumn {
   name: string;
+  /** Of all fields that are not missing. */
   kind: FieldKind;
+  /** Some fields are missing by a word, as far as it is not a column of texts. */
+  hasMissingWords: boolean;
   /** The first field that is more than an integer, or more than a number; null: there is none. */
   firstBeyond: Record<'integer' | 'number', FieldPlace | null>;
 }
@@ -39,12 +43,13 @@ export const recordBytesMax = 2 * 1024 * 1024;
 export async function scanCsv(
   { path: file, sizeBytes }: ImportFile,
   delimiter: Delimiter,
+  missing: MissingValues,
   signal: AbortSignal,
 ): Promise<CsvOutline> {
   if (sizeBytes === 0) {
     throw invalidFile(file, 'Expected a header line but the file is empty.');
   }
-  const scanner = new CsvScanner(file, delimiter);
+  const scanner = new CsvScanner(file, delimiter, missing);
   const handle = await openFile(file);
   try {
     // What is left of a field stands before the bytes that come after it, so that each field is in one piece.
@@ -96,6 +101,7 @@ class CsvScanner {
   constructor(
     private readonly file: string,
     delimiter: Delimiter,
+    private readonly missing: MissingValues,
   ) {
     this.#text = new Utf8Check(file);
     this.#delimiter = delimiter.charCodeAt(0);
@@ -235,12 +241,17 @@ class CsvScanner {
     this.#columns.push({
       name: isQuoted ? name.replaceAll('""', '"') : name.trim(),
       kind: fieldKinds.missing,
+      hasMissingWords: false,
       firstBeyond: { integer: null, number: null },
     });
   }
 
-  /** The field at buffer[from .. to] is more than those of its column before it. */
+  /** The field at buffer[from .. to] is more than those of its column before it, unless it is missing. */
   #raise(column: CsvColumn, kind: FieldKind, buffer: Buffer, from: number, to: number): void {
+    if (isSpelledMissing(this.missing, buffer, from, to)) {
+      column.hasMissingWords = true;
+      return;
+    }
     column.kind = kind;
     const place = { line: this.#recordLine, text: buffer.toString('utf8', from, Math.min(to, from + shownBytes)) };
     if (kind > fieldKinds.integer) {

@@ -10,6 +10,7 @@ import type { GivenTypes } from './given-types.js';
 import { unpackFiles } from './gzip-files.js';
 import { type ImportFile, type ImportPath, type ImportProgress, listFiles } from './import-file.js';
 import { type ImportFormat, openFiles } from './import-format.js';
+import type { MissingValues } from './missing-values.js';
 
 export interface ImportRequest {
   dataset: string;
@@ -19,6 +20,8 @@ export interface ImportRequest {
   format: ImportFormat | null;
   /** Of columns whose type is not to be inferred. */
   types: GivenTypes;
+  /** Of CSV and TSV. */
+  missingValues: MissingValues;
 }
 
 /** Files that are ready to be read, and their names as they were given. */
@@ -89,10 +92,10 @@ async function* gatherFiles(
 async function* importFiles(
   store: DatasetStore,
   { files, names }: GatheredFiles,
-  { dataset, format, types }: ImportRequest,
+  { dataset, format, types, missingValues }: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
-  const source = await openFiles(files, format, { types, spillFolder: store.spillFolder(), signal });
+  const source = await openFiles(files, format, { types, missingValues, spillFolder: store.spillFolder(), signal });
   const encoder = await createArrowEncoder(source.columns);
   const draft = await store.draft(source.columns, source.schema ?? encoder.schema());
   const bytesTotal = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -19,6 +19,8 @@ interface FormatRules {
   begins: ((bytes: Uint8Array) => boolean) | null;
   /** Each file is a row, and the folders around it say what class it has. */
   isFolder?: true;
+  /** Words may stand for missing values. */
+  takesMissingValues?: true;
   open(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource>;
 }
 
@@ -28,12 +30,14 @@ const formats = {
     title: 'CSV',
     name: /\.csv$/i,
     begins: null,
+    takesMissingValues: true,
     open: async (files, context) => (await import('./csv-import.js')).openCsv(files, context),
   },
   tsv: {
     title: 'TSV',
     name: /\.(tsv|tab)$/i,
     begins: null,
+    takesMissingValues: true,
     open: async (files, context) => (await import('./csv-import.js')).openTsv(files, context),
   },
   jsonLines: {
@@ -105,6 +109,10 @@ export async function openFiles(
   context: ImportContext,
 ): Promise<ImportSource> {
   const chosen: FormatRules = formats[format ?? (await recognise(files))];
+  if (context.missingValues.everyColumn && !chosen.takesMissingValues) {
+    const message = `Expected no \`missing_values\`: ${chosen.title} states what is missing.`;
+    throw invalidField('missing_values', message);
+  }
   const nested = chosen.isFolder ? null : files.find(({ folders }) => folders.length > 0);
   if (nested) {
     const message = `Expected no folders in a folder of ${chosen.title} files but this one is in ${nested.folders.join('/')}.`;

@@ -2,6 +2,7 @@ import type { ColumnChunk } from '../../pipeline/index.js';
 import type { EncodedMessage } from '../../platform/arrow-messages.js';
 import type { Column } from '../column.js';
 import type { GivenTypes } from './given-types.js';
+import type { MissingValues } from './missing-values.js';
 
 /** Rows of an import, with the bytes that were read for them. */
 export interface ImportBatch {
@@ -23,6 +24,8 @@ export interface ImportSource {
 export interface ImportContext {
   /** Types that the caller has given, by column. */
   types: GivenTypes;
+  /** Of CSV. */
+  missingValues: MissingValues;
   /** A path under the drafts for what does not fit in memory; made and removed by whoever needs it. */
   spillFolder: string;
   /** Aborted when the caller has gone away. */

@@ -18,9 +18,15 @@ import { openCsv, openTsv } from '../../../../services/preprocessing/import/csv-
 import { recordBytesMax } from '../../../../services/preprocessing/import/csv-scan.js';
 import { parseGivenTypes } from '../../../../services/preprocessing/import/given-types.js';
 import { batchBytesMax } from '../../../../services/preprocessing/import/import-source.js';
+import { parseMissingValues } from '../../../../services/preprocessing/import/missing-values.js';
 import { tempFolder } from '../../../support/temp-folder.js';
 
-async function importCsv(content: string, types: Record<string, string> = {}, open = openCsv) {
+async function importCsv(
+  content: string,
+  types: Record<string, string> = {},
+  open = openCsv,
+  missing: readonly string[] = [],
+) {
   const folder = tempFolder();
   const file = path.join(folder, 'data.csv');
   writeFileSync(file, content);
@@ -28,6 +34,7 @@ async function importCsv(content: string, types: Record<string, string> = {}, op
     spillFolder: path.join(folder, 'spill'),
     signal: new AbortController().signal,
     types: parseGivenTypes(types),
+    missingValues: parseMissingValues(missing),
   });
   const batches: ColumnChunk[][] = [];
   for await (const { chunks } of source.batches) {
@@ -133,6 +140,64 @@ describe('openCsv', () => {
       expect(gatherNumbers(chunk as NumberChunk, Int32Array.of(0, 2))).toEqual(Float64Array.of(1, 0));
       expect(isValid(chunk.validity, 1)).toBe(false);
     }
+  });
+
+  /** Types, and rows with nulls. */
+  async function readAll(content: string, types: Record<string, string> = {}, missing: string[] = []) {
+    const { columns, batches } = await importCsv(content, types, openCsv, missing);
+    const all = everyRow(batches[0]![0]!.length);
+    const values = batches[0]!.map((chunk) => {
+      const read = chunk.kind === 'text' ? gatherTexts(chunk, all) : [...gatherNumbers(chunk as NumberChunk, all)];
+      return read.map((value, row) => (isValid(chunk.validity, row) ? value : null));
+    });
+    return { types: columns.map(({ type }) => typeName(type)), values };
+  }
+
+  it('takes NA and its like for missing in columns of numbers, and for words in others', async () => {
+    const words = ['NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NULL', 'Null', 'null', 'None', '"NA"'];
+    const rows = words.map((word) => `${word},${word},${word},${word}`);
+    const { types, values } = await readAll(`"i ""d",f,t,n\n${rows.join('\n')}\n 1,2.5,x,\n`);
+    expect(types).toEqual(['Int64', 'Float64', 'Utf8', 'Utf8']);
+    const none = words.map(() => null);
+    const unquoted = words.map((word) => word.replaceAll('"', ''));
+    expect(values).toEqual([
+      [...none, 1],
+      [...none, 2.5],
+      [...unquoted, 'x'],
+      [...unquoted, null],
+    ]);
+  });
+
+  it('takes what is given for missing in every column, and nothing else', async () => {
+    const content = 'a,b,c\n1,?,NaN\n?,x,2\n-99,-99,-99\n,NA,3\n';
+    expect(await readAll(content, {}, ['?', '-99', 'NaN'])).toEqual({
+      types: ['Int64', 'Utf8', 'Int64'],
+      values: [
+        [1, null, null, null],
+        [null, 'x', null, 'NA'],
+        [null, 2, null, 3],
+      ],
+    });
+    expect((await readAll('a\n1\nNA\n', {}, ['?'])).types).toEqual(['Utf8']);
+  });
+
+  it('holds to types that are given where values are missing by a word', async () => {
+    const content = 'a,b\nNA,NA\n3,4\n';
+    expect(await readAll(content, { a: 'Uint8', b: 'Utf8' })).toEqual({
+      types: ['Uint8', 'Utf8'],
+      values: [
+        [null, 3],
+        ['NA', '4'],
+      ],
+    });
+    await expect(importCsv('a\nNA\nx\n', { a: 'Int8' })).rejects.toThrow('Line 3: Expected column "a" to hold Int8');
+    await expect(importCsv('a\nNA\n300\n', { a: 'Int8' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  it.each(['a,b', '"', 'x\ny', 'x'.repeat(101)])('refuses %j as a spelling', (word) => {
+    expect(() => parseMissingValues(['?', word])).toThrow(
+      'Expected `missing_values[1]` to be at most 100 bytes without',
+    );
   });
 
   it('reads tabs between fields where they are asked for, and commas as text', async () => {

@@ -2,12 +2,13 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scanCsv } from '../../../../services/preprocessing/import/csv-scan.js';
+import { parseMissingValues } from '../../../../services/preprocessing/import/missing-values.js';
 import { tempFolder } from '../../../support/temp-folder.js';
 
 function scan(content: string | Buffer, signal = new AbortController().signal) {
   const file = path.join(tempFolder(), 'data.csv');
   writeFileSync(file, content);
-  return scanCsv({ path: file, folders: [], sizeBytes: content.length }, ',', signal);
+  return scanCsv({ path: file, folders: [], sizeBytes: content.length }, ',', parseMissingValues([]), signal);
 }
 
 describe('scanCsv', () => {
@@ -66,8 +67,18 @@ describe('scanCsv', () => {
   it('says where a column stops being integers, and numbers', async () => {
     const { columns } = await scan('a,b\n1,\n2,3\n"4.5","\n"\n,x\nz,1\n');
     expect(columns).toEqual([
-      { name: 'a', kind: 3, firstBeyond: { integer: { line: 4, text: '4.5' }, number: { line: 7, text: 'z' } } },
-      { name: 'b', kind: 3, firstBeyond: { integer: { line: 4, text: '\n' }, number: { line: 4, text: '\n' } } },
+      {
+        name: 'a',
+        kind: 3,
+        hasMissingWords: false,
+        firstBeyond: { integer: { line: 4, text: '4.5' }, number: { line: 7, text: 'z' } },
+      },
+      {
+        name: 'b',
+        kind: 3,
+        hasMissingWords: false,
+        firstBeyond: { integer: { line: 4, text: '\n' }, number: { line: 4, text: '\n' } },
+      },
     ]);
   });
 });

@@ -11,6 +11,7 @@ import {
 import { typeName } from '../../../../services/preprocessing/column.js';
 import { parseGivenTypes } from '../../../../services/preprocessing/import/given-types.js';
 import { type ImportFormat, openFiles } from '../../../../services/preprocessing/import/import-format.js';
+import { parseMissingValues } from '../../../../services/preprocessing/import/missing-values.js';
 import { tempFolder } from '../../../support/temp-folder.js';
 
 /** Files by name: what they hold. */
@@ -30,6 +31,7 @@ export async function readImport(
   files: Files,
   types: Record<string, string> = {},
   format: ImportFormat | null = null,
+  missing: readonly string[] = [],
 ): Promise<ReadImport> {
   const folder = tempFolder();
   const listed = Object.entries(files).map(([name, content]) => {
@@ -47,6 +49,7 @@ export async function readImport(
   });
   const source = await openFiles(listed, format, {
     types: parseGivenTypes(types),
+    missingValues: parseMissingValues(missing),
     spillFolder: path.join(folder, 'spill'),
     signal: new AbortController().signal,
   });
