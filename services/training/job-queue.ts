@@ -79,7 +79,7 @@ export class JobQueue {
   /** Removes a job that has ended, with all that was kept of it. */
   async remove(id: string): Promise<void> {
     await this.store.remove(id);
-    await this.runner.release(id);
+    await this.runner.erase(id);
   }
 
   /** Stops the running jobs at their next step; they go on when the service starts again. */

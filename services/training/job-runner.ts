@@ -24,9 +24,15 @@ export class JobRunner {
     const { log } = this.dependencies;
     const events = new EventWriter((happenings) => this.store.append(job.number, happenings));
     log.info({ job: job.id, isBegun, threads }, 'job begins');
+    const left = new AbortController();
+    const board = this.dependencies.board.write(job.id, left.signal);
     const end = await this.#endOf(job, events, { isBegun, threads }, signals);
     await events.settle();
     const kept = end && (await this.#record(job, end, signals.stopping));
+    if (kept === null || !isEndState(kept)) {
+      left.abort();
+    }
+    await board;
     if (kept === null) {
       log.info({ job: job.id }, 'job interrupted, it goes on after the next start');
       return;
@@ -35,6 +41,12 @@ export class JobRunner {
     if (isEndState(kept)) {
       await this.release(job.id);
     }
+  }
+
+  /** Removes all that was written of a job. */
+  async erase(jobId: string): Promise<void> {
+    await this.release(jobId);
+    await this.dependencies.board.remove(jobId);
   }
 
   /** Removes what a job that has ended needs no more. */

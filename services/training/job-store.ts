@@ -15,7 +15,7 @@ import type { Placing } from './job-creation.js';
 import { type JobPage, type Listing, listJobs } from './job-list.js';
 import { refuseCancel, refuseDelete, refusePause, refuseResume } from './job-refusal.js';
 import { changesOf, jobColumns, type Query, selectJob, toJob } from './job-row.js';
-import { endStates, type JobState, jobStates } from './job-state.js';
+import { endStates, isEndState, type JobState, jobStates } from './job-state.js';
 import type { Schema } from './schema.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
@@ -124,6 +124,12 @@ export class JobStore {
       counts[state as JobState] = Number(count);
     }
     return counts;
+  }
+
+  /** Null when there is no such job. */
+  async isEnded(id: string): Promise<boolean | null> {
+    const row = await this.database.selectFrom('jobs').select('state').where('id', '=', id).executeTakeFirst();
+    return row ? isEndState(row.state as JobState) : null;
   }
 
   /** IDs of the jobs that have not ended. */

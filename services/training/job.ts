@@ -88,6 +88,8 @@ export interface StepMetrics {
 export interface EpochMetrics {
   epoch: number;
   epochs: number;
+  /** Of this epoch. */
+  steps: number;
   loss: number;
   accuracy: number | null;
   /** Null without validation rows. */

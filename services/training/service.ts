@@ -13,10 +13,12 @@ import type { TrainingConfig } from './config.js';
 import { JobQueue, shareCores } from './job-queue.js';
 import { JobRunner } from './job-runner.js';
 import { JobStore } from './job-store.js';
+import { watchJob } from './job-watch.js';
 import { PreprocessingClient } from './preprocessing-client.js';
 import { RegistryClient } from './registry-client.js';
 import { trainingService } from './rpc.js';
 import { migrations, type Schema } from './schema.js';
+import { TensorBoardFolder } from './tensorboard/tensorboard-folder.js';
 import { TrainingMetrics } from './training-metrics.js';
 
 /** Starts training on `<dataDir>/training`, which it holds for itself until it stops, and goes on with jobs left unfinished. */
@@ -42,7 +44,11 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     );
     teardown.add(() => registry.close());
     const metrics = new TrainingMetrics(() => store.countByState());
-    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
+    const everything = { after: 0, fromNow: false, stepEventsPerSecondMax: 0 };
+    const events = (id: string, signal: AbortSignal) => watchJob(store, id, everything, signal);
+    const board = new TensorBoardFolder(path.join(folder, 'tensorboard'), events, log);
+    await board.recover((id) => store.isEnded(id));
+    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, board, metrics, log });
     const queue = new JobQueue(store, runner, log, shareCores(availableCores(), config.jobsAtOnce));
     const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
     const server = await startServer({

@@ -50,11 +50,19 @@ export interface RunSignals {
   stopping: AbortSignal;
 }
 
+/** Where metrics are written for other programs. */
+export interface MetricsBoard {
+  /** Writes a job's metrics until it has ended or `signal` is aborted. Never fails. */
+  write(jobId: string, signal: AbortSignal): Promise<void>;
+  remove(jobId: string): Promise<void>;
+}
+
 export interface RunDependencies {
   history: EpochHistory;
   preprocessing: TensorSource;
   registry: ModelPublisher;
   checkpoints: CheckpointStore;
+  board: MetricsBoard;
   metrics: TrainingMetrics;
   log: Logger;
 }
@@ -257,6 +265,7 @@ export class TrainingRun {
       examplesPerSecond: pace.examplesPerSecond,
       remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
       learningRate: result.learningRate,
+      steps: result.steps,
       ...norms,
     });
     metrics.epochs.inc();

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contracts, createClient, fromTimestamp } from '../../proto/index.js';
@@ -212,8 +212,12 @@ describe('a job', () => {
     // Guessing gives 0.25.
     expect(job.test?.accuracy).toBeGreaterThan(0.8);
     await stop();
-    expect(existsSync(path.join(dataDir, 'training/checkpoints', name.slice('trainingJobs/'.length)))).toBe(false);
+    const folderOf = (kind: string) => path.join(dataDir, 'training', kind, name.slice('trainingJobs/'.length));
+    expect(existsSync(folderOf('checkpoints'))).toBe(false);
+    expect(readdirSync(folderOf('tensorboard')).sort()).toEqual(['test', 'train', 'validation']);
     await start();
+    await training.deleteTrainingJob({ name });
+    expect(existsSync(folderOf('tensorboard'))).toBe(false);
   });
 
   it('publishes a version that says where it comes from', async () => {

@@ -6,7 +6,15 @@ import { fittedPipeline, validDraft } from './spec-draft.js';
 
 const epoch: EpochMetrics = {
   ...{ epoch: 1, epochs: 1, loss: 0.25, accuracy: 0.5, validationLoss: 0.75, validationAccuracy: null },
-  ...{ seconds: 2, examplesPerSecond: 10, remainingSeconds: 0, learningRate: 0.001, gradientNorm: 1, weightNorm: 2 },
+  ...{
+    seconds: 2,
+    examplesPerSecond: 10,
+    remainingSeconds: 0,
+    learningRate: 0.001,
+    gradientNorm: 1,
+    weightNorm: 2,
+    steps: 10,
+  },
 };
 const test = { loss: 0.125, accuracy: 0.875, rowCount: 8 };
 const definition = '{"a":"ü"}';

@@ -17,6 +17,7 @@ import { tempFolder } from '../../support/temp-folder.js';
 import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
 
 const rowCounts = { train: 64, validation: 16, test: 16 };
+const board = { write: async () => undefined, remove: async () => undefined };
 const log = createLog('test', 'silent');
 const diskFull = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
 
@@ -72,7 +73,7 @@ describe('JobRunner', () => {
   async function run(): Promise<Happening[]> {
     const claimed = (await store.claimNext())!;
     const metrics = new TrainingMetrics(() => store.countByState());
-    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, metrics, log });
+    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, board, metrics, log });
     const signals = { cancelled: cancelled.signal, paused: paused.signal, stopping: stopping.signal };
     await runner.run(claimed, 1, signals);
     return (await store.events(claimed.job.number, 0, 1_000)).map(({ happening }: TrainingEvent) => happening);

@@ -19,6 +19,7 @@ const epoch = (number: number): Happening => ({
     examplesPerSecond: 10,
     remainingSeconds: 3,
     learningRate: 0.001,
+    steps: 10,
     gradientNorm: 1,
     weightNorm: 2,
   },

@@ -1,0 +1,63 @@
+import type { KeptEvent } from '../job.js';
+import type { BoardEvent } from './event-record.js';
+
+/** The run of a job that points are shown under. */
+export type BoardRun = 'train' | 'validation' | 'test';
+
+export interface BoardEntry {
+  run: BoardRun;
+  event: BoardEvent;
+}
+
+/**
+ * What a job's events are on TensorBoard, under the names that Keras's callback gives them. Points lie at the step of the
+ * optimizer, counted over all epochs, so that all of a job's curves share one axis.
+ */
+export class BoardEvents {
+  #stepsPerEpoch = 0;
+  #lastStep = 0;
+
+  /** Entries of the job's next event. */
+  next({ timeMs, happening }: KeptEvent): BoardEntry[] {
+    const wallTimeSeconds = timeMs / 1_000;
+    const point = (run: BoardRun, step: number, values: Record<string, number | null>): BoardEntry[] => {
+      const scalars = Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== null);
+      this.#lastStep = step;
+      return scalars.length === 0
+        ? []
+        : [{ run, event: { wallTimeSeconds, step, scalars: Object.fromEntries(scalars) } }];
+    };
+    switch (happening.kind) {
+      case 'step': {
+        const { epoch, step, stepsPerEpoch, loss, accuracy, learningRate, examplesPerSecond } = happening;
+        return point('train', (epoch - 1) * stepsPerEpoch + step, {
+          ...{ batch_loss: loss, batch_accuracy: accuracy, batch_learning_rate: learningRate },
+          batch_examples_per_second: examplesPerSecond,
+        });
+      }
+      case 'epoch': {
+        const { epoch, steps, loss, accuracy, learningRate, gradientNorm, weightNorm, examplesPerSecond } = happening;
+        const { validationLoss, validationAccuracy } = happening;
+        this.#stepsPerEpoch = steps;
+        return [
+          ...point('train', epoch * steps, {
+            ...{ epoch_loss: loss, epoch_accuracy: accuracy, epoch_learning_rate: learningRate },
+            ...{ epoch_gradient_norm: gradientNorm, epoch_weight_norm: weightNorm },
+            epoch_examples_per_second: examplesPerSecond,
+          }),
+          ...point('validation', epoch * steps, { epoch_loss: validationLoss, epoch_accuracy: validationAccuracy }),
+        ];
+      }
+      case 'test':
+        return point('test', this.#lastStep, { epoch_loss: happening.loss, epoch_accuracy: happening.accuracy });
+      case 'resumed': {
+        // What comes again replaces what was there.
+        const restartStep = happening.epochsDone * this.#stepsPerEpoch + happening.stepsDone + 1;
+        const runs: BoardRun[] = ['train', 'validation'];
+        return runs.map((run) => ({ run, event: { wallTimeSeconds, restartStep } }));
+      }
+      default:
+        return [];
+    }
+  }
+}
