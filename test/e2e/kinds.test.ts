@@ -1,0 +1,172 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Millrace } from '../../clients/sdk/index.js';
+import { languagePieces, scriptOf } from '../support/languages.js';
+import { millrace, mnistFolder, root, TestMesh } from '../support/mesh.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { seededRandom, type ToneKind, tone, toneKinds, toneRateHz } from '../support/tones.js';
+import { wavOf } from '../support/wav.js';
+
+const folder = tempFolder();
+let mesh: TestMesh;
+let client: Millrace;
+beforeAll(async () => {
+  mesh = await TestMesh.start(tempFolder());
+  client = new Millrace({ portBase: mesh.portBase });
+}, 60_000);
+afterAll(async () => {
+  client?.close();
+  await mesh?.stop();
+});
+
+interface Digit {
+  file: string;
+  label: string;
+}
+
+/** Writes the first digits of MNIST as PNG files into a folder a class. */
+async function writeDigits(part: 'train' | 'test', count: number): Promise<Digit[]> {
+  const prefix = path.join(mnistFolder, part === 'train' ? 'train' : 't10k');
+  const pixels = readFileSync(`${prefix}-images-idx3-ubyte`).subarray(16);
+  const labels = readFileSync(`${prefix}-labels-idx1-ubyte`).subarray(8);
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const label = String(labels[i]);
+      const file = path.join(folder, 'digits', part, label, `${i}.png`);
+      mkdirSync(path.dirname(file), { recursive: true });
+      const raw = { width: 28, height: 28, channels: 1 as const };
+      const png = sharp(pixels.subarray(i * 784, (i + 1) * 784), { raw }).png();
+      writeFileSync(file, await png.toBuffer());
+      return { file, label };
+    }),
+  );
+}
+
+async function succeed(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await millrace(...args, `--port-base=${mesh.portBase}`);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+/** Trains as the example spec says, until the model is served. */
+async function train(example: string, name = example): Promise<void> {
+  await succeed('train', '-f', path.join(root, 'clients/examples', `${example}.yaml`), '--follow');
+  const ready = () => client.inference.modelReady({ name, version: '' });
+  await expect.poll(ready, { timeout: 30_000 }).toEqual({ ready: true });
+}
+
+/** Share of the answers that are right. */
+function shareRight(answers: readonly unknown[], labels: readonly string[]): number {
+  expect(answers).toHaveLength(labels.length);
+  return answers.filter((answer, i) => answer === labels[i]).length / labels.length;
+}
+
+async function ask(model: string, records: { values: Record<string, object> }[]): Promise<string[]> {
+  const { predictions } = await client.prediction.predict({ model, records });
+  return predictions.map(({ label }) => label as string);
+}
+
+describe('digits as PNG files in class folders', () => {
+  it('are imported, trained on and recognised when they are sent as files', { timeout: 120_000 }, async () => {
+    await writeDigits('train', 2_500);
+    const digits = await writeDigits('test', 300);
+    await succeed('data', 'import', 'digits', path.join(folder, 'digits'));
+    await train('mnist-png', 'digits');
+    const { pipelines } = await client.preprocessing.listPipelines({});
+    expect(pipelines[0]).toMatchObject({ featureType: 'FEATURE_TYPE_UINT8', featureCount: 784 });
+    const records = digits.map(({ file }) => ({ values: { image: { content: readFileSync(file) } } }));
+    const labels = digits.map(({ label }) => label);
+    const answers = await ask('models/digits', records);
+    // The most frequent digit makes up an eighth of these.
+    expect(shareRight(answers, labels)).toBeGreaterThan(0.85);
+    const place = answers.findIndex((answer, i) => answer === labels[i]);
+    const printed = await succeed('predict', 'digits', '--file', digits[place]!.file, '--json');
+    expect(JSON.parse(printed).predictions[0].label).toBe(labels[place]);
+    const broken = records[0]!.values.image.content.subarray(0, 100);
+    const call = ask('models/digits', [{ values: { image: { content: broken } } }]);
+    await expect(call).rejects.toThrow('`records[0].values["image"]` to be a whole PNG');
+  });
+});
+
+interface Tone {
+  file: string;
+  kind: ToneKind;
+  /** Root of the mean square. */
+  loudness: number;
+}
+
+/** Writes so many sounds of each kind as WAV files into a folder a kind. */
+function writeTones(part: 'train' | 'test', countEach: number): Tone[] {
+  const random = seededRandom(part === 'train' ? 1 : 2);
+  return Array.from({ length: countEach * toneKinds.length }, (_, i) => {
+    const kind = toneKinds[i % toneKinds.length]!;
+    const file = path.join(folder, 'tones', part, kind, `${i}.wav`);
+    const samples = tone(kind, random);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, wavOf(samples, toneRateHz));
+    return { file, kind, loudness: Math.sqrt(samples.reduce((sum, value) => sum + value ** 2, 0) / samples.length) };
+  });
+}
+
+/** The kind whose mean loudness is nearest: all that can be said without looking at the form of a sound. */
+function byLoudness(known: Tone[], { loudness }: Tone): ToneKind {
+  const distances = toneKinds.map((kind) => {
+    const those = known.filter((sound) => sound.kind === kind);
+    return Math.abs(loudness - those.reduce((sum, sound) => sum + sound.loudness, 0) / those.length);
+  });
+  return toneKinds[distances.indexOf(Math.min(...distances))]!;
+}
+
+describe('sounds as WAV files in class folders', () => {
+  it('are imported, trained on and told apart when they are sent as files', { timeout: 120_000 }, async () => {
+    const known = writeTones('train', 60);
+    const sounds = writeTones('test', 40);
+    await succeed('data', 'import', 'tones', path.join(folder, 'tones'));
+    await train('tones');
+    const records = sounds.map(({ file }) => ({ values: { sound: { content: readFileSync(file) } } }));
+    const kinds = sounds.map(({ kind }) => kind);
+    const baseline = shareRight(
+      sounds.map((sound) => byLoudness(known, sound)),
+      kinds,
+    );
+    // Each kind makes up a quarter of these.
+    expect(baseline).toBeGreaterThan(0.25);
+    expect(baseline).toBeLessThan(0.55);
+    expect(shareRight(await ask('models/tones', records), kinds)).toBeGreaterThan(0.9);
+    const printed = await succeed('predict', 'tones', '--file', sounds[0]!.file, '--json');
+    expect(toneKinds).toContain(JSON.parse(printed).predictions[0].label);
+    const broken = records[0]!.values.sound.content.subarray(0, 100);
+    const call = ask('models/tones', [{ values: { sound: { content: broken } } }]);
+    await expect(call).rejects.toThrow('`records[0].values["sound"]` to be a whole WAV file');
+  });
+});
+
+describe('pieces of text in twelve languages', () => {
+  it('are imported, trained on and told apart when they are sent as text', { timeout: 120_000 }, async () => {
+    const pieces = languagePieces();
+    const file = path.join(folder, 'languages.jsonl');
+    writeFileSync(file, pieces.map((piece) => JSON.stringify(piece)).join('\n'));
+    await succeed('data', 'import', 'languages', file);
+    await train('languages');
+    const asked = pieces.filter(({ split }) => split === 'test');
+    const languages = asked.map(({ language }) => language);
+    const records = asked.map(({ text }) => ({ values: { text: { text } } }));
+    const answers = await ask('models/languages', records);
+    // Who knows no more than the script that a piece is written in.
+    const scripts = asked.map(({ text }) => ({ latin: 'dan', han: 'yue', kana: 'jpn' })[scriptOf(text)]);
+    expect(shareRight(scripts, languages)).toBeLessThan(0.3);
+    expect(shareRight(answers, languages)).toBeGreaterThan(0.75);
+    // Of two languages in Han characters, half could be guessed.
+    for (const language of ['cmn_hans', 'yue', 'jpn']) {
+      const places = languages.flatMap((one, i) => (one === language ? [i] : []));
+      expect(
+        shareRight(
+          places.map((i) => answers[i]),
+          places.map(() => language),
+        ),
+      ).toBeGreaterThan(0.6);
+    }
+  });
+});
