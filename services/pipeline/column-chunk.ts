@@ -184,10 +184,14 @@ export class UnsafeIntegerError extends Error {
   }
 }
 
-/** The numbers of the given rows as float64; missing ones are left as they lie. `rows`: indices into the chunk. */
-export function gatherNumbers(chunk: NumberChunk, rows: Int32Array): Float64Array {
+/**
+ * The numbers of the given rows as float64; missing ones are left as they lie. `rows`: indices into the chunk.
+ * @param scratch to be filled with them, where it is large enough
+ */
+export function gatherNumbers(chunk: NumberChunk, rows: Int32Array, scratch: Float64Array | null = null): Float64Array {
   const { values, width } = chunk;
-  const gathered = new Float64Array(rows.length * width);
+  const count = rows.length * width;
+  const gathered = scratch && scratch.length >= count ? scratch.subarray(0, count) : new Float64Array(count);
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     gatherIntegers64(chunk, values, rows, gathered);
   } else if (rows.length > 0 && areConsecutive(rows)) {

@@ -3,6 +3,7 @@ import { canonicalJson } from './canonical-json.js';
 import { numberTypes } from './column-chunk.js';
 import { type FittedLabel, fittedLabel } from './fitted-label.js';
 import { type PreparedColumn, prepareColumn } from './prepared-column.js';
+import { SingleRecord } from './single-record.js';
 import { type FittedStep, fittedStep } from './steps/index.js';
 
 export const pipelineFormat = 'millrace.pipeline/1';
@@ -52,6 +53,8 @@ export interface FittedPipeline {
   /** With features of bytes: the network's input for each of the 256. */
   byteInputs: Float32Array | null;
   label: FittedLabel;
+  /** For records that come one by one; null: features of bytes. */
+  single: SingleRecord | null;
 }
 
 /** A definition that cannot be used. */
@@ -121,6 +124,7 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
     featureOffset,
     byteInputs: type === 'uint8' ? byteInputs(scale, featureOffset) : null,
     label: definition.label,
+    single: type === 'uint8' ? null : new SingleRecord(columns, inputs),
   };
 }
 

@@ -128,19 +128,20 @@ export function filesAtOnce(decoding: DecodingStep, mappings: readonly MappingSt
 
 /**
  * Turns the values of one column into its features in the matrix. The values are used up.
- * @param matrix row-major float32 [rows, rowWidth], zeros where the column's features go
+ * @param matrix zeros where the column's features go; its offset is set to the column's
  * @param trainingRows numbers of these rows in the table, if they are of the training split
  * @throws UnusableValueError
  */
 export function writeFeatures(
   column: PreparedColumn,
   given: ColumnValues,
-  matrix: Omit<FeatureTarget, 'offset'>,
+  matrix: FeatureTarget,
   trainingRows: Int32Array | null,
 ): void {
   const values = applyMappings(column, given, matrix, trainingRows);
   if (column.encoding) {
-    column.encoding.write(values, { ...matrix, offset: column.offset }, trainingRows);
+    matrix.offset = column.offset;
+    column.encoding.write(values, matrix, trainingRows);
   } else if (values.kind === 'numbers') {
     writeNumbers(column, values.values, values.width, matrix);
   }
@@ -161,7 +162,7 @@ export function checkFeatures(column: PreparedColumn, given: ColumnValues, train
 function applyMappings(
   column: PreparedColumn,
   given: ColumnValues,
-  matrix: Omit<FeatureTarget, 'offset'> | null,
+  matrix: FeatureTarget | null,
   trainingRows: Int32Array | null,
 ): ColumnValues {
   let values = given;
@@ -189,7 +190,7 @@ function apply(mapping: MappingStep, values: ColumnValues, trainingRows: Int32Ar
   }
 }
 
-function writeFlags(missing: Uint8Array | null, matrix: Omit<FeatureTarget, 'offset'>, offset: number): void {
+function writeFlags(missing: Uint8Array | null, matrix: FeatureTarget, offset: number): void {
   for (let row = 0; missing && row < missing.length; row++) {
     matrix.values[row * matrix.rowWidth + offset] = missing[row]!;
   }
@@ -199,7 +200,7 @@ function writeNumbers(
   column: PreparedColumn,
   values: Float64Array,
   width: number,
-  { values: target, rowWidth }: Omit<FeatureTarget, 'offset'>,
+  { values: target, rowWidth }: FeatureTarget,
 ): void {
   const { offset } = column;
   const rows = values.length / width;

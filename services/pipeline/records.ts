@@ -3,6 +3,7 @@ import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
 import { decodeImage, ImageError } from './image.js';
 import { filesAtOnce, type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
+import type { SingleRecord } from './single-record.js';
 import type { DecodingStep, FeatureTarget } from './step.js';
 import { isTime, parseTime } from './time.js';
 import { toNetworkInput, toNumbers } from './transform.js';
@@ -31,13 +32,19 @@ export async function transformRecords(
   firstIndex = 0,
 ): Promise<Float32Array> {
   const problems = new Problems(field, firstIndex);
+  if (records.length === 1 && pipeline.single) {
+    const features = transformSingle(pipeline, pipeline.single, records[0]!);
+    if (features) {
+      return features;
+    }
+  }
   refuseUnknownColumns(pipeline, records, problems);
   if (pipeline.featureType === 'uint8') {
     const bytes = await readBytes(pipeline.columns[0]!, records, problems);
     problems.throwIfAny();
     return toNetworkInput(pipeline, bytes);
   }
-  const matrix = { values: new Float32Array(records.length * pipeline.featureCount), rowWidth: pipeline.featureCount };
+  const matrix = matrixOf(pipeline, records.length);
   for (const column of pipeline.columns) {
     if (column.decoding) {
       await writeFiles(column, column.decoding, records, matrix, problems);
@@ -52,6 +59,24 @@ export async function transformRecords(
   }
   problems.throwIfAny();
   return matrix.values;
+}
+
+function matrixOf({ featureCount }: FittedPipeline, rows: number): FeatureTarget {
+  return { values: new Float32Array(rows * featureCount), rowWidth: featureCount, offset: 0 };
+}
+
+/** Null: the record needs to be read as one of many. */
+function transformSingle(pipeline: FittedPipeline, single: SingleRecord, record: RawRecord): Float32Array | null {
+  const matrix = matrixOf(pipeline, 1);
+  try {
+    return single.transform(record, matrix) ? matrix.values : null;
+  } catch (error) {
+    if (!(error instanceof UnusableValueError)) {
+      throw error;
+    }
+    // There may be more to tell than the first.
+    return null;
+  }
 }
 
 /** What the matrix holds of a single column of bytes. */
@@ -76,11 +101,12 @@ async function readBytes(
 
 /** Violations by record and column; past a bound they are no longer gathered. */
 class Problems {
-  readonly #violations = new Violations();
-  readonly #fields = new Set<string>();
+  /** Made with the first: most records have none. */
+  #violations: Violations | null = null;
+  #fields: Set<string> | null = null;
 
   get count(): number {
-    return this.#fields.size;
+    return this.#fields?.size ?? 0;
   }
 
   constructor(
@@ -91,15 +117,17 @@ class Problems {
   add(record: number, column: string, problem: string): void {
     const field = `${this.field}[${this.firstIndex + record}].values[${JSON.stringify(column)}]`;
     // A column that is encoded in several ways is read as often.
+    this.#fields ??= new Set();
     const isNew = !this.#fields.has(field);
     this.#fields.add(field);
     if (isNew && this.count <= violationsMax) {
+      this.#violations ??= new Violations();
       this.#violations.add(field, `Expected \`${field}\` to be ${problem}.`);
     }
   }
 
   throwIfAny(): void {
-    this.#violations.throwIfAny();
+    this.#violations?.throwIfAny();
   }
 }
 
@@ -153,14 +181,14 @@ async function writeFiles(
   column: PreparedColumn,
   decoding: DecodingStep,
   records: readonly RawRecord[],
-  { values, rowWidth }: Omit<FeatureTarget, 'offset'>,
+  { values, rowWidth }: FeatureTarget,
   problems: Problems,
 ): Promise<void> {
   const rowsMax = filesAtOnce(decoding, column.mappings);
   for (let from = 0; from < records.length; from += rowsMax) {
     const decoded = await readFiles(column, decoding, records.slice(from, from + rowsMax), problems, from);
     if (problems.count === 0) {
-      const part = { values: values.subarray(from * rowWidth), rowWidth };
+      const part = { values: values.subarray(from * rowWidth), rowWidth, offset: 0 };
       writeColumn(column, toNumbers(decoding, decoded), part, problems, from);
     }
   }
@@ -229,15 +257,12 @@ function readTimes({ column }: PreparedColumn, records: readonly RawRecord[], pr
   return numberValues(values, 1, missing);
 }
 
-const single = new Float64Array(1);
-
 function readNumbers(
   { column, type }: PreparedColumn,
   records: readonly RawRecord[],
   problems: Problems,
 ): ColumnValues {
-  // A single record's number is read, changed by the steps and written before anything else can happen.
-  const values = records.length === 1 ? single : new Float64Array(records.length);
+  const values = new Float64Array(records.length);
   let missing: Uint8Array | null = null;
   for (let i = 0; i < records.length; i++) {
     const value = records[i]![column];
@@ -355,7 +380,7 @@ async function readContent(
 function writeColumn(
   column: PreparedColumn,
   values: ColumnValues,
-  matrix: Omit<FeatureTarget, 'offset'>,
+  matrix: FeatureTarget,
   problems: Problems,
   first = 0,
 ): void {

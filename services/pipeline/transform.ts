@@ -22,6 +22,9 @@ import { type ColumnValues, gatherValues, numberValues } from './values.js';
 /** Features of a block of rows, which are made together. */
 const blockBytes = 256 * 1024;
 
+/** For the numbers of one column of a block, until its features are written. */
+const scratch = new Float64Array(16 * 1024);
+
 /**
  * The features of some rows of a table. `chunks` are the pipeline's columns in their order, `rows` indices into them, and
  * the answer is the matrix as it is stored: [rows, featureCount] of uint8 or float32.
@@ -40,7 +43,7 @@ export async function transformColumns(
   const width = pipeline.featureCount;
   const values = new Float32Array(rows.length * width);
   for (const [from, to] of blocksOf(pipeline, rows.length)) {
-    const matrix = { values: values.subarray(from * width, to * width), rowWidth: width };
+    const matrix = { values: values.subarray(from * width, to * width), rowWidth: width, offset: 0 };
     const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
     await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
       writeFeatures(column, given, matrix, numbers);
@@ -110,7 +113,7 @@ async function forEachColumn(
 
 function gatherColumn({ column }: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): ColumnValues {
   try {
-    return gatherValues(chunk, rows);
+    return gatherValues(chunk, rows, scratch);
   } catch (error) {
     throw error instanceof UnsafeIntegerError
       ? new UnusableValueError(column, rows.indexOf(error.row), `${error.value}, beyond 2^53`)

@@ -42,8 +42,16 @@ export interface ListType {
 /** What a step gets: single numbers, lists of numbers, times in whole milliseconds since 1970 (UTC), texts, or files as they are encoded. */
 export type ValueType = { kind: 'number' } | ListType | { kind: 'time' } | { kind: 'text' } | { kind: 'binary' };
 
-/** The values of some rows of a chunk, ready for the steps. @throws UnsafeIntegerError */
-export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues {
+/**
+ * The values of some rows of a chunk, ready for the steps.
+ * @param scratch where numbers may go, if they are used up before the next call
+ * @throws UnsafeIntegerError
+ */
+export function gatherValues(
+  chunk: ColumnChunk,
+  rows: Int32Array,
+  scratch: Float64Array | null = null,
+): ColumnValues {
   switch (chunk.kind) {
     case 'text':
     case 'dictionary':
@@ -51,7 +59,7 @@ export function gatherValues(chunk: ColumnChunk, rows: Int32Array): ColumnValues
     case 'boolean':
       return numberValues(gatherBooleans(chunk, rows), 1, gatherMissing(chunk.validity, rows));
     case 'number':
-      return numberValues(gatherNumbers(chunk, rows), chunk.width, gatherMissing(chunk.validity, rows));
+      return numberValues(gatherNumbers(chunk, rows, scratch), chunk.width, gatherMissing(chunk.validity, rows));
     case 'time':
       return numberValues(gatherTimes(chunk, rows), 1, gatherMissing(chunk.validity, rows));
     default:
