@@ -14,13 +14,23 @@ export class ImageError extends Error {
   }
 }
 
-/** How an image of another size becomes one of this: stretched, filled and its middle cut out, or whole with black beside it. */
-export const imageFits = ['fill', 'cover', 'contain'] as const;
+/**
+ * How an image of another size becomes one of this: stretched; filled and its middle cut out; whole with black beside it; or its
+ * short side resized to some size, and then its middle cut out.
+ */
+export const imageFits = ['fill', 'cover', 'contain', 'crop'] as const;
 export type ImageFit = (typeof imageFits)[number];
 
 /** How pixels are computed from their neighbours; each takes in all that it shrinks. */
 export const imageFilters = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
 export type ImageFilter = (typeof imageFilters)[number];
+
+export interface ImageResizing {
+  fit: ImageFit;
+  filter: ImageFilter;
+  /** Of the fit `crop`; 0: nothing is resized, only cut. 0 with any other fit. */
+  shortSide: number;
+}
 
 export interface ImageForm {
   height: number;
@@ -28,7 +38,7 @@ export interface ImageForm {
   /** 1: grey; 3: red, green and blue. */
   channels: 1 | 3;
   /** Null: an image of another size is refused. */
-  resize: { fit: ImageFit; filter: ImageFilter } | null;
+  resize: ImageResizing | null;
 }
 
 const pixelsMax = 64_000_000;

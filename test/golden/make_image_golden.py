@@ -28,6 +28,20 @@ FITS = {
 cases = []
 
 
+def crop(image, size, method, short_side):
+    """What torchvision.transforms.functional does for Resize(short_side) and CenterCrop(size)."""
+    if short_side:
+        width, height = image.size
+        scaled = (short_side, int(short_side * height / width)) if width <= height else (int(short_side * width / height), short_side)
+        image = image.resize(scaled, method)
+    left, top = [max((wanted - given) // 2, 0) for wanted, given in zip(size, image.size)]
+    right, bottom = [max((wanted - given + 1) // 2, 0) for wanted, given in zip(size, image.size)]
+    image = ImageOps.expand(image, (left, top, right, bottom))
+    x, y = [int(round((given - wanted) / 2.0)) for wanted, given in zip(size, image.size)]
+    return image.crop((x, y, x + size[0], y + size[1]))
+
+
+
 def scene(height, width):
     """Gradients with edges, unlike in each direction and channel."""
     y, x = np.mgrid[0:height, 0:width]
@@ -45,14 +59,15 @@ def encoded(image, format, **options):
     return file.getvalue()
 
 
-def add(name, content, size, *, colour="rgb", fit="fill", filter="bilinear"):
+def add(name, content, size, *, colour="rgb", fit="fill", filter="bilinear", short_side=None):
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     if image.mode in ("RGBA", "LA", "PA"):
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
-    pixels = FITS[fit](image.convert("RGB"), size, FILTERS[filter])
+    image, method = image.convert("RGB"), FILTERS[filter]
+    pixels = crop(image, size, method, short_side) if fit == "crop" else FITS[fit](image, size, method)
     pixels = np.asarray(pixels.convert("L" if colour == "grey" else "RGB"))
-    step = {"kind": "decodeImage", "height": size[1], "width": size[0], "colour": colour, "fit": fit, "filter": filter}
+    step = {"kind": "decodeImage", "height": size[1], "width": size[0], "colour": colour, "fit": fit, "filter": filter, "shortSide": short_side}
     cases.append({"name": name, "step": step, "file": base64.b64encode(content).decode(), "pixels": base64.b64encode(pixels.tobytes()).decode()})
 
 
@@ -85,7 +100,12 @@ for filter in FILTERS:
     add(f"stretched, {filter}", png, (12, 16), filter=filter)
 for fit in ("cover", "contain"):
     add(f"fit {fit}", png, (7, 9), fit=fit)
+for short_side, size in ((None, (11, 14)), (None, (40, 9)), (10, (9, 8)), (10, (12, 11)), (31, (28, 28))):
+    add(f"cropped to {size[0]} x {size[1]}, short side {short_side}", png, size, fit="crop", filter="bicubic", short_side=short_side)
 photo = scene(128, 160)
+add("JPEG, cropped", encoded(photo, "JPEG", quality=90), (28, 26), fit="crop", short_side=32)
+exif[0x0112] = 8
+add("JPEG, cropped and turned from 8", encoded(photo, "JPEG", quality=90, exif=exif), (21, 30), fit="crop", short_side=33)
 jpeg = encoded(photo, "JPEG", quality=90)
 add("JPEG, shrunk", jpeg, (40, 32), fit="fill")
 for orientation in (2, 3, 4, 5, 6, 7, 8):

@@ -12,6 +12,7 @@ import type { ListType } from '../values.js';
 
 const sideMax = 1_024;
 const itemsMax = 256 * 256 * 3;
+const shortSideMax = 4_096;
 
 export interface DecodeImageSpec {
   kind: 'decodeImage';
@@ -20,6 +21,8 @@ export interface DecodeImageSpec {
   colour: 'rgb' | 'grey' | null;
   fit: ImageFit | null;
   filter: ImageFilter | null;
+  /** With the fit `crop` only. */
+  shortSide: number | null;
 }
 
 const form = z
@@ -30,15 +33,17 @@ const form = z
     channels: z.union([z.literal(1), z.literal(3)]),
     fit: z.enum(imageFits),
     filter: z.enum(imageFilters),
+    shortSide: z.int().positive().max(shortSideMax).optional(),
   })
   .refine(
     ({ height, width, channels }) => height * width * channels <= itemsMax,
     `gives more than ${itemsMax} numbers`,
-  );
+  )
+  .refine(({ fit, shortSide }) => fit === 'crop' || shortSide === undefined, 'has a short side without a crop');
 
 export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
   kind: 'decodeImage',
-  summary: 'the pixels of an image file, turned upright, resized, in colour or grey: bytes [height, width, channels]',
+  summary: 'the pixels of an image file, turned upright, resized and cropped, in colour or grey: bytes [height, width, channels]',
   takes: ['binary'],
   form,
   gives: (spec) => pixelsOf({ ...spec, channels: channelsOf(spec) }),
@@ -50,9 +55,10 @@ export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
     channels: channelsOf(spec),
     fit: spec.fit ?? 'cover',
     filter: spec.filter ?? 'bilinear',
+    ...(spec.shortSide === null ? {} : { shortSide: spec.shortSide }),
   }),
-  prepare({ height, width, channels, fit, filter }) {
-    const wanted = { height, width, channels, resize: { fit, filter } };
+  prepare({ height, width, channels, fit, filter, shortSide = 0 }) {
+    const wanted = { height, width, channels, resize: { fit, filter, shortSide } };
     return {
       output: pixelsOf(wanted),
       items: 'uint8',
@@ -79,12 +85,19 @@ function pixelsOf({ height, width, channels }: { height: number; width: number; 
 }
 
 function check(spec: DecodeImageSpec, _: unknown, report: SettingReport): void {
-  const { height, width } = spec;
+  const { height, width, shortSide } = spec;
   const isSide = (side: number, setting: string) =>
     report.check(Number.isInteger(side) && side >= 1 && side <= sideMax, setting, `from 1 to ${sideMax}`, side);
   const channels = channelsOf(spec);
   if ([isSide(height, 'height'), isSide(width, 'width')].every(Boolean) && height * width * channels > itemsMax) {
     const message = `Expected \`${report.field}\` to give at most ${itemsMax} numbers but ${height} x ${width} pixels of ${channels} are ${height * width * channels}.`;
     report.add('', message);
+  }
+  if (shortSide !== null && spec.fit !== 'crop') {
+    const field = `${report.field}.short_side`;
+    report.add('short_side', `Expected \`${field}\` only with FIT_CROP but received ${shortSide} without it.`);
+  } else if (shortSide !== null) {
+    const isWithin = Number.isInteger(shortSide) && shortSide >= 1 && shortSide <= shortSideMax;
+    report.check(isWithin, 'short_side', `from 1 to ${shortSideMax}`, shortSide);
   }
 }

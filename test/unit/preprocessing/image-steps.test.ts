@@ -7,7 +7,15 @@ import { assignSplits } from '../../../services/preprocessing/split-assignment.j
 import { encodeTensors } from '../../../services/preprocessing/tensors.js';
 import { openTable } from './table.js';
 
-const decode: StepSpec = { kind: 'decodeImage', height: 2, width: 3, colour: null, fit: null, filter: null };
+const decode: StepSpec & { kind: 'decodeImage' } = {
+  kind: 'decodeImage',
+  height: 2,
+  width: 3,
+  colour: null,
+  fit: null,
+  filter: null,
+  shortSide: null,
+};
 const normalise: StepSpec = { kind: 'normaliseChannels', mean: [], deviation: [] };
 const split = { ...wholeSplit, column: 'part' };
 
@@ -54,6 +62,8 @@ describe('image steps', () => {
     ['no height', { height: 0 }, 'decode_image.height` to be from 1 to 1024 but received 0'],
     ['a width beyond the limit', { width: 1_025 }, 'decode_image.width` to be from 1 to 1024 but received 1025'],
     ['more numbers than a row may have', { height: 1_000, width: 1_000 }, 'at most 196608 numbers'],
+    ['a short side without a crop', { shortSide: 9 }, 'short_side` only with FIT_CROP but received 9 without it'],
+    ['a short side of none', { fit: 'crop', shortSide: 0 }, 'short_side` to be from 1 to 4096 but received 0'],
   ])('refuse %s', async (_, settings, message) => {
     const steps = [{ ...decode, ...settings } as StepSpec];
     await expect(fit([await plain('png', 'red')], steps)).rejects.toThrow(message);

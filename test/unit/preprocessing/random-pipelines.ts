@@ -145,8 +145,9 @@ const images: Chains = {
     height: fc.integer({ min: 1, max: 8 }),
     width: fc.integer({ min: 1, max: 8 }),
     colour: fc.constantFrom('rgb', 'grey', null),
-    fit: fc.constantFrom('fill', 'cover', 'contain', null),
+    fit: fc.constantFrom('fill', 'cover', 'contain', 'crop', null),
     filter: fc.constantFrom('nearest', 'bilinear', 'bicubic', 'lanczos', null),
+    shortSide: fc.constant(null),
   }),
 };
 const channels: Chains = {
