@@ -41,7 +41,8 @@ export interface ImageForm {
   resize: ImageResizing | null;
 }
 
-const pixelsMax = 64_000_000;
+/** Of an image file, whatever it is resized to. */
+export const imagePixelsMax = 64_000_000;
 const jpegSignature = '\xff\xd8\xff';
 /** First bytes of a format, one character a byte. */
 const signatures = ['\x89PNG\r\n\x1a\n', jpegSignature, 'GIF87a', 'GIF89a', 'II*\0', 'MM\0*', 'II+\0', 'MM\0+'];
@@ -54,7 +55,7 @@ const formats = 'PNG, JPEG, GIF, WebP or TIFF';
  * @throws ImageError
  */
 export async function decodeImage(content: Uint8Array, { resize, ...size }: ImageForm): Promise<Uint8Array> {
-  const extent = resize ? `of at most ${pixelsMax} pixels` : `of ${size.width} x ${size.height} pixels`;
+  const extent = resize ? `of at most ${imagePixelsMax} pixels` : `of ${size.width} x ${size.height} pixels`;
   const expected = `a whole ${formats} file ${extent}`;
   // Looked at before a decoder is: sharp would open many more formats, some of which may refer to other files.
   if (!isImage(content)) {
@@ -64,11 +65,11 @@ export async function decodeImage(content: Uint8Array, { resize, ...size }: Imag
   const form: Native.ImageForm = { ...size, fit: 'exact', filter: 'bilinear', shortSide: 0, ...resize };
   try {
     const isJpeg = beginOf(content).startsWith(jpegSignature);
-    const pixels = isJpeg ? await native.decodeJpeg(content, form, pixelsMax) : null;
+    const pixels = isJpeg ? await native.decodeJpeg(content, form, imagePixelsMax) : null;
     if (pixels) {
       return pixels;
     }
-    const decoded = await decodePixels(content, form, pixelsMax);
+    const decoded = await decodePixels(content, form, imagePixelsMax);
     return await native.resampleImage(decoded.pixels, decoded.stored, decoded.size, form);
   } catch (error) {
     const isSize = error instanceof native.EngineError && error.field === 'size';

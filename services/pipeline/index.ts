@@ -14,7 +14,7 @@ export {
   serialisePipeline,
   stepsOnValues,
 } from './fitted-pipeline.js';
-export { isImage } from './image.js';
+export { imagePixelsMax, isImage } from './image.js';
 export {
   filesAtOnce,
   type PreparedColumn,

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ImportProgress, importDataset } from '../../clients/sdk/dataset-import.js';
@@ -167,6 +167,78 @@ describe('ImportDataset', () => {
       'INVALID_ARGUMENT',
       'column "b" to hold finite numbers but received Infinity in row 2',
     ],
+    [
+      'a CSV file that is cut off within quotes',
+      () => [write('a.csv', 'a,b\n1,"x')],
+      'INVALID_ARGUMENT',
+      'a.csv: Line 2: Expected a closing quote but the file ends. Is it truncated?',
+    ],
+    [
+      'CSV with a row that is too long',
+      () => [write('a.csv', 'a,b\n1,2\n3,4,5\n')],
+      'INVALID_ARGUMENT',
+      'a.csv: Line 3: Expected 2 fields, as in the header, but received 3.',
+    ],
+    [
+      'CSV with a row that is too short',
+      () => [write('a.csv', 'a,b\n1\n')],
+      'INVALID_ARGUMENT',
+      'a.csv: Line 2: Expected 2 fields, as in the header, but received 1.',
+    ],
+    [
+      'CSV of another encoding',
+      () => [write('a.csv', Buffer.from('a,b\n1,caf\xe9\n', 'latin1'))],
+      'INVALID_ARGUMENT',
+      'a.csv: Line 2: Expected UTF-8 but received 0xe9 as byte 6 of the line.',
+    ],
+    [
+      'JSON lines of another encoding',
+      () => [write('a.jsonl', Buffer.from('{"a":"caf\xe9"}\n', 'latin1'))],
+      'INVALID_ARGUMENT',
+      'a.jsonl: Line 1: Expected UTF-8 but received 0xe9 as byte 10 of the line.',
+    ],
+    [
+      'JSON lines that are cut off',
+      () => [write('a.jsonl', '{"a":1}\n{"a":')],
+      'INVALID_ARGUMENT',
+      'a.jsonl: Line 2: ',
+    ],
+    [
+      'a picture called .csv',
+      () => [write('a.csv', Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'))],
+      'INVALID_ARGUMENT',
+      'a.csv: Line 1: Expected UTF-8 but received 0x89 as byte 1 of the line.',
+    ],
+    [
+      'text called .png',
+      () => [write('x/a.png', 'a,b\n')],
+      'INVALID_ARGUMENT',
+      'x/a.png: Expected a PNG, JPEG, WebP, GIF or TIFF picture but its first bytes are 97, 44, 98, 10.',
+    ],
+    [
+      'CSV called .gz',
+      () => [write('a.csv.gz', 'a,b\n1,2\n')],
+      'INVALID_ARGUMENT',
+      'a.csv.gz: It cannot be read as a gzip file: incorrect header check.',
+    ],
+    [
+      'a file of gzip that is cut off',
+      () => [write('a.csv.gz', gzipSync('a,b\n1,2\n').subarray(0, -4))],
+      'INVALID_ARGUMENT',
+      'a.csv.gz: It cannot be read as a gzip file: unexpected end of file.',
+    ],
+    [
+      'a picture of 10 billion pixels',
+      () => [write('x/b.png', pixelBomb())],
+      'INVALID_ARGUMENT',
+      'x/b.png: Expected a picture of at most 64000000 pixels but it says 100000 x 100000.',
+    ],
+    [
+      'a zip bomb',
+      () => [write('a.npz', zipBomb())],
+      'INVALID_ARGUMENT',
+      'a.npz: Expected it to hold at most 268435456 bytes, unpacked,',
+    ],
     ['a folder that is not allowed', () => [tempFolder()], 'PERMISSION_DENIED', 'the folders that imports may read'],
     ['a link out of what is allowed', () => [link('/etc/passwd')], 'PERMISSION_DENIED', '(/etc/passwd)'],
   ])('refuses %s and keeps nothing of it', async (_, paths, code, message) => {
@@ -178,6 +250,34 @@ describe('ImportDataset', () => {
     expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
     expect((await client.listDatasets({})).datasets).toEqual([]);
     expect(readdirSync(path.join(dataDir, 'preprocessing/drafts'))).toEqual([]);
+  });
+});
+
+describe('a table of millions of columns', () => {
+  const columns = 10_000_000;
+
+  it.each<[string, string, () => Buffer, string]>([
+    [
+      'CSV',
+      'a.csv',
+      () => Buffer.from('c,'.repeat(columns)),
+      'Line 1: Expected at most 10000 columns but received more.',
+    ],
+    [
+      'JSON lines',
+      'a.jsonl',
+      () => Buffer.from(`{${Array.from({ length: columns / 10 }, (_, i) => `"${i}":1`).join(',')}}`),
+      'Line 1: Expected ',
+    ],
+  ])('is refused without taking memory for it: %s', async (_, name, content, message) => {
+    const file = write(name, content());
+    const before = process.memoryUsage().rss;
+    await expect(importPaths([file])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(message),
+    });
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 ** 2);
+    expect((await client.listDatasets({})).datasets).toEqual([]);
   });
 });
 
@@ -239,6 +339,38 @@ describe('importing an upload', () => {
     expect(JSON.parse(stdout)).toMatchObject({ name: 'datasets/a/versions/1', rowCount: 1 });
   });
 });
+
+/** Not more than the header of a picture. */
+function pixelBomb(): Buffer {
+  const header = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\0\x08\x02\0\0\0', 'latin1');
+  header.writeUInt32BE(100_000, 16);
+  header.writeUInt32BE(100_000, 20);
+  return header;
+}
+
+/** A zip file of one member that says it has 1 GiB. */
+function zipBomb(): Buffer {
+  const content = deflateRawSync(Buffer.alloc(1_000_000));
+  const [local, entry, end] = [Buffer.alloc(30), Buffer.alloc(46), Buffer.alloc(22)];
+  for (const [head, at] of [
+    [local, 4],
+    [entry, 6],
+  ] as const) {
+    head.writeUInt16LE(20, at);
+    head.writeUInt16LE(8, at + 4);
+    head.writeUInt32LE(content.length, at + 14);
+    head.writeUInt32LE(1024 ** 3, at + 18);
+    head.writeUInt16LE('a.npy'.length, at + 22);
+  }
+  local.writeUInt32LE(0x04034b50);
+  entry.writeUInt32LE(0x02014b50);
+  end.writeUInt32LE(0x06054b50);
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(entry.length + 'a.npy'.length, 12);
+  end.writeUInt32LE(local.length + 'a.npy'.length + content.length, 16);
+  return Buffer.concat([local, Buffer.from('a.npy'), content, entry, Buffer.from('a.npy'), end]);
+}
 
 function link(target: string): string {
   const file = path.join(files, 'link.csv');

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { isImage, isSound } from '../../pipeline/index.js';
+import { imagePixelsMax, isImage, isSound } from '../../pipeline/index.js';
 import type { Column, ColumnType } from '../column.js';
 import type { SplitName } from '../split.js';
 import { refuseGivenTypes } from './given-types.js';
@@ -122,7 +122,25 @@ async function readContent({ path: file, sizeBytes }: ImportFile, content: Folde
       bytes.length === 0 ? 'it is empty' : `its first bytes are ${[...bytes.subarray(0, 12)].join(', ')}`;
     throw invalidFile(file, `Expected ${titles[content]} but ${received}.`);
   }
+  if (content === 'image') {
+    await checkExtent(file, bytes);
+  }
   return bytes;
+}
+
+/** Refuses what no pipeline would decode; a header that cannot be read is left to the decoder. */
+async function checkExtent(file: string, bytes: Buffer): Promise<void> {
+  const { imageSize } = await import('image-size');
+  let extent: { width: number; height: number };
+  try {
+    extent = imageSize(bytes);
+  } catch {
+    return;
+  }
+  const { width, height } = extent;
+  if (width * height > imagePixelsMax) {
+    throw invalidFile(file, `Expected a picture of at most ${imagePixelsMax} pixels but it says ${width} x ${height}.`);
+  }
 }
 
 /** By the first bytes; whether the rest is whole is seen when it is decoded. */

@@ -6,6 +6,8 @@ const newline = 0x0a;
 /** Checks UTF-8 piece by piece; a character may be cut in two. */
 export class Utf8Check {
   #rest = Buffer.alloc(0);
+  /** Of the line that the next byte is in, those before `#rest`. */
+  #lineBytes = 0;
 
   constructor(private readonly file: string) {}
 
@@ -17,6 +19,8 @@ export class Utf8Check {
     if (!isUtf8(whole)) {
       throw this.#fault(whole, line);
     }
+    const lastLine = whole.lastIndexOf(newline) + 1;
+    this.#lineBytes = whole.length - lastLine + (lastLine === 0 ? this.#lineBytes : 0);
     this.#rest = Buffer.from(text.subarray(end));
   }
 
@@ -28,19 +32,39 @@ export class Utf8Check {
 
   #fault(text: Buffer, firstLine: number) {
     let line = firstLine;
-    for (let from = 0; from < text.length; line++) {
+    let before = this.#lineBytes;
+    let from = 0;
+    let to = text.length;
+    for (; ; line++, from = to, before = 0) {
       const at = text.indexOf(newline, from);
-      const to = at < 0 ? text.length : at + 1;
-      if (!isUtf8(text.subarray(from, to))) {
+      to = at < 0 ? text.length : at + 1;
+      if (to === text.length || !isUtf8(text.subarray(from, to))) {
         break;
       }
-      from = to;
     }
+    const place = firstFault(text.subarray(from, to));
+    const received = `0x${text[from + place]!.toString(16).padStart(2, '0')} as byte ${before + place + 1} of the line`;
     return invalidFile(
       this.file,
-      `Line ${line}: Expected UTF-8 but received other bytes. Convert the file: iconv -t utf-8.`,
+      `Line ${line}: Expected UTF-8 but received ${received}. Convert the file: iconv -t utf-8.`,
     );
   }
+}
+
+/** Where the first byte is that does not belong to a whole character. */
+function firstFault(line: Buffer): number {
+  let [whole, broken] = [0, line.length];
+  // The longest beginning that is UTF-8, but for a character that is cut at its end.
+  while (whole < broken) {
+    const middle = Math.ceil((whole + broken) / 2);
+    const begin = line.subarray(0, middle);
+    if (isUtf8(begin.subarray(0, middle - incompleteBytes(begin)))) {
+      whole = middle;
+    } else {
+      broken = middle - 1;
+    }
+  }
+  return whole - incompleteBytes(line.subarray(0, whole));
 }
 
 /** Bytes at the end that begin a character whose other bytes are still to come. */

@@ -31,8 +31,21 @@ describe('scanCsv', () => {
     ['a name twice', 'a,A\n1,2\n', 'Line 1: Expected columns with names of their own'],
     ['more columns than a dataset may have', `${'a,'.repeat(10_000)}a\n`, 'Line 1: Expected at most 10000 columns'],
     ['a column without a name', 'a,\n1,2\n', 'Line 1: Expected a name for column 2'],
-    ['bytes that are not UTF-8', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1'), 'Line 3: Expected UTF-8'],
-    ['a character that is cut off', Buffer.from('a\n\xc3', 'latin1'), 'Line 2: Expected UTF-8'],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1'),
+      'Line 3: Expected UTF-8 but received 0xff as byte 3 of the line.',
+    ],
+    [
+      'bytes in a piece after that of their line',
+      Buffer.concat([Buffer.from('a\n'), Buffer.alloc(1024 * 1024, 'é'), Buffer.from([0xc3, 0x28])]),
+      'Line 2: Expected UTF-8 but received 0xc3 as byte 1048577 of the line.',
+    ],
+    [
+      'a character that is cut off',
+      Buffer.from('a\n\xc3', 'latin1'),
+      'Line 2: Expected UTF-8 but received 0xc3 as byte 1 of the line.',
+    ],
     ['a fault after quoted line ends, by its line', 'a,b\n"x\ny\nz",1\n2\n', 'Line 5: Expected 2 fields'],
   ])('refuses %s', async (_, content, message) => {
     await expect(scan(content)).rejects.toThrow(message);
