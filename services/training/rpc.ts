@@ -82,7 +82,7 @@ export function trainingService(
   });
 }
 
-const stepEventsDefault = 10;
+const stepEventsDefault = 5;
 
 /** A stream that ends because the service does says so: else it would look like one that has told all. */
 function refuseToStay(stopping: AbortSignal, place: string): void {

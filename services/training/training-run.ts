@@ -192,7 +192,6 @@ export class TrainingRun {
       this.#enter('training');
       while (this.#epochsLeft > 0) {
         await this.#trainEpoch(train, validation);
-        this.signals.paused.throwIfAborted();
       }
     }
     if (test) {

@@ -181,6 +181,24 @@ describe('JobRunner', () => {
     expect(published[1]!.metrics).toEqual(published[0]!.metrics);
   });
 
+  it('does no epoch again when it is paused between two', async () => {
+    await create({ epochs: 6 });
+    const append = store.append.bind(store);
+    store.append = async (number, happenings) => {
+      await append(number, happenings);
+      if (happenings.some(({ kind }) => kind === 'epoch')) {
+        paused.abort();
+      }
+    };
+    for (let end = ''; end !== 'succeeded'; ) {
+      paused = new AbortController();
+      end = kinds(await run()).at(-1)!;
+    }
+    const events = (await store.events((await store.get('a')).number, 0, 1_000)).map(({ happening }) => happening);
+    const epochs = events.flatMap((happening) => (happening.kind === 'epoch' ? happening.epoch : []));
+    expect(epochs).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   it('is paused although its last step cannot be written: earlier checkpoints stay whole', async () => {
     await create({ epochs: 1_000 }, { train: 64_000, validation: 0, test: 0 });
     const write = checkpoints.write.bind(checkpoints);
