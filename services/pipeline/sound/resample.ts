@@ -31,14 +31,29 @@ export function resample(source: Float64Array, from: number, to: number, length:
     const newest = Math.floor(time / up);
     const phase = (time % up) * taps;
     const first = Math.max(0, newest - source.length + 1);
-    const last = Math.min(taps - 1, newest);
-    let sum = 0;
-    for (let tap = first; tap <= last; tap++) {
-      sum += phases[phase + tap]! * source[newest - tap]!;
-    }
-    target[k] = sum;
+    const end = Math.min(taps, newest + 1);
+    target[k] = product(phases, phase, source, newest, first, end);
   }
   return target;
+}
+
+/** Sum of `a[at + i] * b[bAt - i]`, `i` from `first` to before `end`: four sums side by side, which need not wait for each other. */
+function product(a: Float64Array, at: number, b: Float64Array, bAt: number, first: number, end: number): number {
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let i = first;
+  for (; i + 3 < end; i += 4) {
+    sum0 += a[at + i]! * b[bAt - i]!;
+    sum1 += a[at + i + 1]! * b[bAt - i - 1]!;
+    sum2 += a[at + i + 2]! * b[bAt - i - 2]!;
+    sum3 += a[at + i + 3]! * b[bAt - i - 3]!;
+  }
+  for (; i < end; i++) {
+    sum0 += a[at + i]! * b[bAt - i]!;
+  }
+  return sum0 + sum1 + (sum2 + sum3);
 }
 
 /** So many samples of the source have a part in the first `length` of the answer. */

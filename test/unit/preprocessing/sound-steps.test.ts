@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { preparePipeline, type StepSpec, transformRecords } from '../../../services/pipeline/index.js';
 import { decodeSound } from '../../../services/pipeline/sound/sound.js';
+import { SoundError } from '../../../services/pipeline/sound/sound-error.js';
+import { readMono, readWav } from '../../../services/pipeline/sound/wav.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import { wholeSplit } from '../../../services/preprocessing/split.js';
 import { wavOf } from '../../support/wav.js';
@@ -110,6 +113,31 @@ describe('sound steps', () => {
     const error = fit([sound, file], [decode, logMel, pool], ['train', 'test']);
     await expect(error).rejects.toThrow('column "sound" in row 2 is not a whole WAV file');
     await expect(fit([sound, file], [decode, logMel, normalise])).rejects.toThrow(message);
+  });
+
+  it('take no file for another, whatever its bytes', () => {
+    const change = fc.record({ at: fc.nat({ max: 60 }), byte: fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff) });
+    const property = fc.property(
+      fc.array(change, { maxLength: 6 }),
+      fc.nat({ max: sound.length }),
+      (changes, length) => {
+        const file = Buffer.from(sound).subarray(0, length);
+        for (const { at, byte } of changes) {
+          if (at < length) {
+            file[at] = byte;
+          }
+        }
+        let samples: Float64Array = new Float64Array(0);
+        try {
+          samples = readMono(readWav(file), 500);
+        } catch (error) {
+          expect(error).toBeInstanceOf(SoundError);
+        }
+        expect(samples.length).toBeLessThanOrEqual(500);
+        expect(samples.every(Number.isFinite)).toBe(true);
+      },
+    );
+    fc.assert(property, { numRuns: 2_000 });
   });
 
   it('normalise each band, and each pooled statistic, by the training split', async () => {

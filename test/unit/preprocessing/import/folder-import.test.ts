@@ -36,11 +36,11 @@ describe('openFolder', () => {
   });
 
   it('takes folders of splits around those of classes', async () => {
-    const { columns, rows } = await readImport({ 'test/a/1.wav': wav, 'Train/a/1.wav': wav, 'val/b/1.wav': wav });
+    const { columns, rows } = await readImport({ 'test/a/1.wav': wav, 'Train/a/1.flac': 'fLaC', 'val/b/1.wav': wav });
     expect(columns.map(([name]) => name)).toEqual(['sound', 'label', 'split', 'file']);
     expect(rows.map((row) => row.slice(1))).toEqual([
       ['a', 'test', 'test/a/1.wav'],
-      ['a', 'train', 'Train/a/1.wav'],
+      ['a', 'train', 'Train/a/1.flac'],
       ['b', 'validation', 'val/b/1.wav'],
     ]);
   });
