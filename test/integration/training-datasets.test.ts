@@ -1,16 +1,20 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { RecordBatchStreamWriter, tableFromArrays } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, type Tensor } from '../../native/index.js';
-import { contracts, createClient, type RpcClient } from '../../proto/index.js';
+import { contracts, createClient, type RpcClient, RpcError } from '../../proto/index.js';
+import { readConfig as readGatewayConfig } from '../../services/gateway/config.js';
+import { startGateway } from '../../services/gateway/service.js';
 import { parseFittedPipeline, transformRecords } from '../../services/pipeline/index.js';
 import type { RunningService } from '../../services/platform/main.js';
 import { readConfig as readPreprocessingConfig } from '../../services/preprocessing/config.js';
 import { startPreprocessing } from '../../services/preprocessing/service.js';
 import { readConfig } from '../../services/training/config.js';
 import { startTraining } from '../../services/training/service.js';
+import { splitStream } from '../support/arrow-messages.js';
 import { rpcFailure } from '../support/rpc-failure.js';
-import { Serving } from '../support/serving.js';
+import { Serving, silentLog } from '../support/serving.js';
 import { tempFolder } from '../support/temp-folder.js';
 import {
   collect,
@@ -28,6 +32,7 @@ const folder = tempFolder();
 const services: RunningService[] = [];
 let preprocessing: PreprocessingClient;
 let serving: Serving;
+let preprocessingAddress: string;
 let registry: RegistryClient;
 let training: TrainingClient;
 
@@ -104,7 +109,8 @@ beforeAll(async () => {
   ];
   const trainingService = await startTraining(readConfig([...args, ...addresses], {}), silent);
   services.push(trainingService, preprocessingService);
-  preprocessing = createClient(contracts.preprocessing, `127.0.0.1:${preprocessingService.port}`);
+  preprocessingAddress = `127.0.0.1:${preprocessingService.port}`;
+  preprocessing = createClient(contracts.preprocessing, preprocessingAddress);
   registry = serving.registry;
   training = trainingClientAt(trainingService.port);
   await importHouses('houses', houses());
@@ -296,5 +302,74 @@ describe('training on what preprocessing prepares', () => {
         description: expect.stringContaining('ACTIVATION_LINEAR, since the label is standardised'),
       },
     ]);
+  });
+});
+
+describe('a record that lacks a column and has another of another type', () => {
+  /** The second of two. */
+  const unfit = { values: { size: { text: 'wide' } } };
+  const records = [house(10, 'none'), unfit];
+  const fields = ['records[1].values["garden"]', 'records[1].values["size"]'];
+  const fieldsOf = ({ details }: RpcError) => details.fieldViolations.map(({ field }) => field);
+  let pipeline: string;
+  let model: string;
+
+  beforeAll(async () => {
+    const sigmoid = { units: 1, activation: 'ACTIVATION_SIGMOID' as const };
+    const label = { column: 'expensive', kind: 'KIND_BINARY' as const };
+    const spec = { ...housesSpec(label, sigmoid, 'LOSS_BINARY_CROSS_ENTROPY'), epochs: 1 };
+    const { dataset, pipeline: asked, split } = spec;
+    pipeline = (await preprocessing.fitPipeline({ dataset, spec: asked, split })).name;
+    model = (await train(spec)).modelVersion;
+    await predict(model, [house(10, 'none')]);
+  });
+
+  it('is refused with its name and position by Predict and TransformRecords, by call and by stream', async () => {
+    expect(fieldsOf(await rpcFailure(preprocessing.transformRecords({ pipeline, records })))).toEqual(fields);
+    expect(fieldsOf(await rpcFailure(serving.prediction.predict({ model, records })))).toEqual(fields);
+    const transformed = await collect(preprocessing.transformRecordsStream([{ pipeline, records }]));
+    const predicted = await collect(serving.prediction.predictStream([{ model, records }]));
+    const streamed = [...transformed, ...predicted].map(({ error }) => fieldsOf(RpcError.fromStatus(error!)));
+    expect(streamed).toEqual([fields, fields]);
+  });
+
+  it('is so over HTTP', async () => {
+    const address = `--inference-address=127.0.0.1:${serving.service.port}`;
+    const gateway = await startGateway(readGatewayConfig(['--port=0', address], {}), silentLog);
+    services.push(gateway);
+    const body = JSON.stringify({ records: [{ size: 10, garden: 'none' }, { size: 'wide' }] });
+    const answer = await fetch(`http://127.0.0.1:${gateway.port}/v1/${model}:predict`, { method: 'POST', body });
+    expect(answer.status).toBe(400);
+    const { error } = (await answer.json()) as { error: string };
+    for (const field of fields) {
+      expect(error).toContain(field);
+    }
+  });
+
+  it('is so as columns of Arrow, which have one type for all rows', async () => {
+    const flight = createClient(contracts.flight, preprocessingAddress);
+    const stream = RecordBatchStreamWriter.writeAll(tableFromArrays({ size: ['wide'] })).toUint8Array(true);
+    const flightDescriptor = { type: 'PATH' as const, path: pipeline.split('/') };
+    const messages = splitStream(stream).map(({ header, body }) => ({
+      flightDescriptor,
+      dataHeader: header,
+      dataBody: body,
+    }));
+    const { details, message } = await rpcFailure(collect(flight.doExchange(messages)));
+    flight.close();
+    expect(details.fieldViolations.map(({ field }) => field)).toEqual(['size', 'garden']);
+    expect(message).toMatch(/"size" to be Int64 but it is Dictionary.*"garden" to be Utf8.*there is none of that name/);
+  });
+
+  it('is so as a tensor, which takes no records', async () => {
+    const [, name, , version] = model.split('/');
+    const inputs = [
+      { name: 'input', datatype: 'BYTES', shape: [1, 1], contents: { bytesContents: [Buffer.from('{}')] } },
+    ];
+    const failure = await rpcFailure(serving.inference.modelInfer({ modelName: name, modelVersion: version, inputs }));
+    expect(failure).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/'input'.*"BYTES".*FP32/),
+    });
   });
 });

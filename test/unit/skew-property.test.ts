@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FeatureBlock, Network, Trainer } from '../../native/index.js';
+import { type Activation, type FeatureBlock, Network, Trainer } from '../../native/index.js';
 import { Admission } from '../../services/inference/admission.js';
 import type { LoadedVersion } from '../../services/inference/loaded-version.js';
 import { toBytes, toFloats } from '../../services/inference/network-executable.js';
@@ -24,14 +24,18 @@ import type { SplitName } from '../../services/preprocessing/split.js';
 import { assignSplits } from '../../services/preprocessing/split-assignment.js';
 import { encodeTensors } from '../../services/preprocessing/tensors.js';
 import { createArtifacts } from '../../services/training/artifacts.js';
+import { resolveSpec } from '../../services/training/spec-resolution.js';
 import { TensorDecoder, type Tensors } from '../../services/training/tensor-decoder.js';
-import { type LabelKind, type LayerSpec, type Loss, resolveSpec } from '../../services/training/training-spec.js';
+import type { LabelKind } from '../../services/training/training-spec.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { byPart, byteSteps, columnSteps, contentOf, labels, rows } from './preprocessing/random-pipelines.js';
 import { openTable, type TableContent } from './preprocessing/table.js';
 import { fittedPipeline, validDraft } from './training/spec-draft.js';
 
-const lastLayers: Record<LabelKind, [LayerSpec['activation'], Loss]> = {
+const lastLayers: Record<
+  LabelKind,
+  [activation: Activation, loss: 'categoricalCrossEntropy' | 'binaryCrossEntropy' | 'meanSquaredError']
+> = {
   classes: ['softmax', 'categoricalCrossEntropy'],
   binary: ['sigmoid', 'binaryCrossEntropy'],
   labels: ['sigmoid', 'binaryCrossEntropy'],
@@ -76,16 +80,15 @@ async function publish(pipeline: FittedPipeline, kind: LabelKind) {
   const classes = [...(classesOf(pipeline.label) ?? [])];
   const [activation, loss] = lastLayers[kind];
   const units = kind === 'classes' || kind === 'labels' ? classes.length : 1;
-  const layers = [{ units, activation, kernelInitializer: 'glorotUniform' as const }];
+  const layers = [{ type: 'dense' as const, units, activation }];
   const { featureCount, featureType, featureScale, featureOffset } = pipeline;
-  const network = Network.create(
-    { inputs: featureCount, layers: layers.map((layer) => ({ type: 'dense' as const, ...layer })) },
-    7,
-  );
+  const network = Network.create({ inputs: featureCount, layers }, 7);
   const definition = serialisePipeline(pipeline.definition).toString();
+  const parts = { definition, classes, featureCount, featureType, featureScale, featureOffset };
+  const fitted = fittedPipeline(parts);
   const artifacts = createArtifacts({
-    spec: resolveSpec(validDraft({ layers, loss, pipeline: { labelKind: kind, message: {} } })),
-    pipeline: fittedPipeline({ definition, classes, featureCount, featureType, featureScale, featureOffset }),
+    spec: resolveSpec(validDraft({ layers, loss, pipeline: { labelKind: kind, message: {} } }), fitted),
+    pipeline: fitted,
     weights: network.toSafetensors({}),
     epochs: [],
     test: null,
