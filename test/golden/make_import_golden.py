@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
@@ -66,6 +67,8 @@ rows = pa.table(
 )
 for compression in ["snappy", "zstd"]:
     pq.write_table(rows, folder / f"rows-{compression}.parquet", compression=compression)
+with pa.CompressedOutputStream(str(folder / "rows.csv.zst"), "zstd") as out:
+    csv.write_csv(rows, out)
 for compression in ["uncompressed", "lz4", "zstd"]:
     feather.write_feather(rows, folder / f"rows-{compression}.feather", compression=compression)
 

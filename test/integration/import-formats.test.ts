@@ -99,6 +99,7 @@ describe('ImportDataset', () => {
     const names = ['snappy.parquet', 'zstd.parquet', 'uncompressed.feather', 'lz4.feather', 'zstd.feather'];
     const files = [
       ...names.map((name) => path.join(golden, `rows-${name}`)),
+      path.join(golden, 'rows.csv.zst'),
       write('rows.csv', csv),
       write('rows.csv.gz', gzipSync(csv)),
       write('rows.jsonl.gz', gzipSync(jsonLines)),
