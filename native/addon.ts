@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { CsvTarget } from './csv.js';
 import { EngineError } from './engine-error.js';
 import type { ImageForm, ImageSize } from './images.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
@@ -36,6 +37,22 @@ export interface Addon {
   /** Null: in colours that are not decoded here. */
   decodeJpeg(content: Uint8Array, form: ImageForm, pixelsMax: number): Promise<Uint8Array | null>;
   resampleImage(pixels: Uint8Array, stored: ImageSize, size: ImageSize, form: ImageForm): Promise<Uint8Array>;
+  scanPlainRecords(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    delimiter: number,
+    isCrLf: boolean,
+    recordBytesMax: number,
+    kinds: Uint8Array,
+    result: Uint32Array,
+  ): void;
+  readCsvRecords(
+    bytes: Uint8Array,
+    delimiter: number,
+    columns: readonly CsvTarget[],
+    rows: number,
+  ): Promise<{ rowCount: number; missing: number[]; texts: (Uint8Array | null)[] }>;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "csv.h"
 #include "fields.h"
 #include "engine/blas.h"
 #include "engine/cpu_quota.h"
@@ -88,6 +89,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("resampleImage", Napi::Function::New<resample_image>(env, "resampleImage"));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
+  exports.Set("scanPlainRecords", Napi::Function::New<scan_plain>(env, "scanPlainRecords"));
+  exports.Set("readCsvRecords", Napi::Function::New<read_csv>(env, "readCsvRecords"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));
   exports.Set("measureGflops", Napi::Function::New<measure>(env, "measureGflops"));
   env.SetInstanceData(environment.release());  // Deleted by Node-API with the environment.

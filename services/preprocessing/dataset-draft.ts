@@ -11,6 +11,9 @@ import { ColumnDigest } from './column-digest.js';
 export const dataFile = 'data.arrows';
 export const metadataFile = 'version.json';
 
+/** Parts that one system call writes: IOV_MAX of Linux and macOS. */
+const vectorsMax = 1_024;
+
 /** What is known of the rows once they are all written. */
 export interface DraftContent {
   digest: string;
@@ -73,11 +76,22 @@ export class DatasetDraft {
     prefix.setInt32(0, -1, true);
     prefix.setInt32(4, header.length + padding, true);
     const parts = [new Uint8Array(prefix.buffer), header, new Uint8Array(padding), ...body];
-    for (const part of parts) {
-      // Unlike a bare `write`, this goes on after a short write, as they come at the edge of a full disk.
-      await this.file.writeFile(part);
-    }
+    await this.#writeAll(parts.filter(({ length }) => length > 0));
     this.#sizeBytes += 8 + header.length + padding + bodyBytes;
+  }
+
+  /** Goes on after a short write, as they come at the edge of a full disk. */
+  async #writeAll(parts: readonly Uint8Array[]): Promise<void> {
+    for (let from = 0; from < parts.length; from += vectorsMax) {
+      const vectors = parts.slice(from, from + vectorsMax);
+      let { bytesWritten: done } = await this.file.writev(vectors);
+      for (const part of vectors) {
+        if (done < part.length) {
+          await this.file.writeFile(part.subarray(done));
+        }
+        done = Math.max(0, done - part.length);
+      }
+    }
   }
 
   /** Ends the stream and makes it safe on disk. */

@@ -1,6 +1,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { type Column, type ColumnType, typeName } from '../column.js';
 import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax, scanCsv } from './csv-scan.js';
+import { isReadByEngine, readCsvValues } from './csv-values.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';
 import { toBatches } from './duckdb-batch.js';
 import { sqlTypeOf } from './duckdb-type.js';
@@ -81,7 +82,15 @@ async function* readFiles(
   outlines: readonly CsvOutline[],
   { spillFolder, signal, missingValues }: ImportContext,
 ): AsyncGenerator<ImportBatch> {
-  const types = form.columns.map(({ type }) => type);
+  const { delimiter, columns, withMissingWords } = form;
+  const hasWords = missingValues.everyColumn || withMissingWords.includes(true);
+  if (!hasWords && columns.every(({ type }) => isReadByEngine(type))) {
+    for (const [i, file] of files.entries()) {
+      yield* readCsvValues(file, outlines[i]!, delimiter, columns, signal);
+    }
+    return;
+  }
+  const types = columns.map(({ type }) => type);
   const sql = selectSql(form, missingValues);
   const database = await DuckDb.open(spillFolder, signal);
   try {

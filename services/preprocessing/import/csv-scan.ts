@@ -1,3 +1,4 @@
+import { scanPlainRecords } from '../../../native/index.js';
 import { columnsMax } from '../column.js';
 import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from './field-kind.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
@@ -26,12 +27,26 @@ export interface CsvOutline {
   columns: CsvColumn[];
   /** Records after the header. */
   rowCount: number;
+  /** All records, in their order. */
+  pieces: CsvPiece[];
+  /** Null: there is none. */
+  lineEnd: LineEnd | null;
+}
+
+/** Bytes of a file that hold whole records; where lines end with two characters, the second may be in the next piece. */
+export interface CsvPiece {
+  offset: number;
+  sizeBytes: number;
+  rowCount: number;
 }
 
 /** What stands between fields. */
 export type Delimiter = ',' | '\t';
 
 const readBytes = 1024 * 1024;
+/** A piece is ended where one of these is reached. */
+const pieceBytes = 4 * 1024 * 1024;
+const valueBytesMin = 4 * 1024 * 1024;
 /** The reader of the values must be told, too. */
 export const recordBytesMax = 2 * 1024 * 1024;
 
@@ -55,16 +70,19 @@ export async function scanCsv(
     // What is left of a field stands before the bytes that come after it, so that each field is in one piece.
     const buffer = Buffer.alloc(recordBytesMax + readBytes);
     let kept = 0;
+    /** In the file, of what is first in the buffer. */
+    let offset = 0;
     for (;;) {
       signal.throwIfAborted();
       const { bytesRead } = await handle.read(buffer, kept, readBytes);
       if (bytesRead === 0) {
-        return scanner.finish(buffer, kept);
+        return scanner.finish(buffer, kept, offset);
       }
       const end = kept + bytesRead;
-      const fieldStart = scanner.push(buffer, kept, end);
+      const fieldStart = scanner.push(buffer, kept, end, offset);
       buffer.copyWithin(0, fieldStart, end);
       kept = end - fieldStart;
+      offset += fieldStart;
     }
   } finally {
     await handle.close();
@@ -97,6 +115,14 @@ class CsvScanner {
   readonly #columns: CsvColumn[] = [];
   #isHeader = true;
   readonly #delimiter: number;
+  /** The kinds of the columns. */
+  #kinds = new Uint8Array(0);
+  readonly #pieces: CsvPiece[] = [];
+  /** In the file, of the buffer. */
+  #offset = 0;
+  /** In the file, of the first record in no piece yet; and how many records are in pieces. */
+  #pieceStart = 0;
+  #pieceRecords = 0;
 
   constructor(
     private readonly file: string,
@@ -107,8 +133,12 @@ class CsvScanner {
     this.#delimiter = delimiter.charCodeAt(0);
   }
 
-  /** Goes over buffer[from .. to]; answers where the field begins that has not ended yet, which will be moved to 0. */
-  push(buffer: Buffer, from: number, to: number): number {
+  /**
+   * Goes over buffer[from .. to]; answers where the field begins that has not ended yet, which will be moved to 0.
+   * @param offset in the file, of the buffer
+   */
+  push(buffer: Buffer, from: number, to: number, offset: number): number {
+    this.#offset = offset;
     this.#text.push(buffer.subarray(from, to), this.#line);
     const isStart = from === 0 && this.#line === 1 && this.#state === startOfRecord;
     let at = from;
@@ -117,6 +147,13 @@ class CsvScanner {
       this.#fieldStart = at;
     }
     while (at < to) {
+      if (this.#state === startOfRecord && !this.#isHeader) {
+        const past = this.#takeRecords(buffer, at, to);
+        if (past > at) {
+          at = past;
+          continue;
+        }
+      }
       const byte = buffer[at]!;
       if (byte > comma) {
         const past = this.#state <= startOfField ? this.#takeNumber(buffer, at, to) : at;
@@ -135,10 +172,41 @@ class CsvScanner {
       }
     }
     this.#checkRecordBytes(to);
+    this.#endPiece(offset + this.#recordStart, pieceBytes);
     const start = this.#fieldStart;
     this.#recordStart -= start;
     this.#fieldStart = 0;
     return start;
+  }
+
+  /** Takes records of the simplest form in one go; answers where they end. Records that are not, or raise a column, go step by step. */
+  #takeRecords(buffer: Buffer, at: number, to: number): number {
+    if (this.#lineEnd === null || this.#lineEnd === 'CR' || this.#afterCarriageReturn) {
+      return at;
+    }
+    const form = { delimiter: this.#delimiter, isCrLf: this.#lineEnd === 'CR LF', recordBytesMax };
+    const { end, count } = scanPlainRecords(buffer, at, to, form, this.#kinds);
+    if (count > 0) {
+      this.#records += count;
+      this.#line += count;
+      this.#recordLine = this.#line;
+      this.#recordStart = end;
+      this.#fieldStart = end;
+    }
+    return end;
+  }
+
+  /** Ends a piece at a byte of the file, where a record begins, if there are enough bytes. */
+  #endPiece(end: number, bytesMin: number): void {
+    const sizeBytes = end - this.#pieceStart;
+    const rowCount = this.#records - this.#pieceRecords;
+    // Fields of one byte take eight once they are read.
+    const isLarge = sizeBytes >= bytesMin || rowCount * this.#columns.length * 8 >= valueBytesMin;
+    if (rowCount > 0 && isLarge) {
+      this.#pieces.push({ offset: this.#pieceStart, sizeBytes, rowCount });
+      this.#pieceStart = end;
+      this.#pieceRecords = this.#records;
+    }
   }
 
   /** Takes a number of the simplest form with the delimiter behind it, in one go; answers where it ends, or `at`: it is none. */
@@ -253,6 +321,7 @@ class CsvScanner {
       return;
     }
     column.kind = kind;
+    this.#kinds[this.#columns.indexOf(column)] = kind;
     const place = { line: this.#recordLine, text: buffer.toString('utf8', from, Math.min(to, from + shownBytes)) };
     if (kind > fieldKinds.integer) {
       column.firstBeyond.integer ??= place;
@@ -273,6 +342,8 @@ class CsvScanner {
     if (this.#isHeader) {
       this.#checkHeader();
       this.#isHeader = false;
+      this.#kinds = new Uint8Array(this.#columns.length);
+      this.#pieceStart = this.#offset + at + 1;
       return;
     }
     // An empty line is a missing value where there is one column, and nothing where there are more.
@@ -305,8 +376,11 @@ class CsvScanner {
     }
   }
 
-  /** @param end of what is left in the buffer of the last field */
-  finish(buffer: Buffer, end: number): CsvOutline {
+  /**
+   * @param end of what is left in the buffer of the last field
+   * @param offset in the file, of the buffer
+   */
+  finish(buffer: Buffer, end: number, offset: number): CsvOutline {
     this.#text.finish(this.#line);
     if (this.#state === inQuotes) {
       throw this.#fault('Expected a closing quote but the file ends. Is it truncated?');
@@ -317,7 +391,8 @@ class CsvScanner {
     if (this.#records === 0) {
       throw invalidFile(this.file, 'Expected at least one row after the header but received none.');
     }
-    return { columns: this.#columns, rowCount: this.#records };
+    this.#endPiece(offset + end, 0);
+    return { columns: this.#columns, rowCount: this.#records, pieces: this.#pieces, lineEnd: this.#lineEnd };
   }
 }
 

@@ -66,6 +66,23 @@ describe('openCsv', () => {
     expect(Math.max(...sizes)).toBeLessThan(batchBytesMax + text.length);
   });
 
+  it.each([
+    ['a line feed', '\n'],
+    ['a carriage return and a line feed', '\r\n'],
+    ['a carriage return', '\r'],
+  ])('reads every row of a file of several pieces whose lines end with %s', async (_, lineEnd) => {
+    const rowCount = 120_000;
+    const textOf = (i: number) => (i % 1_000 === 0 ? `"line${lineEnd}""${i}"""` : `text of row ${'x'.repeat(25)}`);
+    const lines = Array.from({ length: rowCount }, (_, i) => `${i},${textOf(i)}`);
+    const { batches } = await importCsv(`n,t${lineEnd}${lines.join(lineEnd)}${lineEnd}`);
+    expect(batches.length).toBeGreaterThan(1);
+    const numbers = batches.flatMap(([chunk]) => [...(chunk as NumberChunk).values]);
+    expect(numbers).toEqual(Array.from({ length: rowCount }, (_, i) => BigInt(i)));
+    const texts = batches.flatMap(([, chunk]) => gatherTexts(chunk as TextChunk, everyRow(chunk!.length)));
+    expect(texts[1_000]).toBe(`line${lineEnd}"1000"`);
+    expect(texts.filter((text) => text?.startsWith('line')).length).toBe(rowCount / 1_000);
+  });
+
   it('reads the same values wherever chunks and batches are cut', async () => {
     const rowCount = 70_001;
     const rows = Array.from({ length: rowCount }, (_, i) => [

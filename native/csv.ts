@@ -1,0 +1,57 @@
+import { addon } from './addon.js';
+
+/** Of the fields of a column: 0 missing, 1 integers of at most 18 digits, 2 numbers, 3 text; each may hold those before it. */
+export type CsvKinds = Uint8Array;
+
+/** Where the values of a column go, of which the missing ones are 0. */
+export interface CsvTarget {
+  type: 'int64' | 'float64' | 'text';
+  /** [rows] of numbers, or [rows + 1] offsets of texts. */
+  values: BigInt64Array | Float64Array | Int32Array;
+  /** [rows] bits, least significant first, all 0: they are set where there is a value. */
+  validity: Uint8Array;
+}
+
+/** How records are written. */
+export interface CsvForm {
+  /** Its byte. */
+  delimiter: number;
+  /** Lines end with a carriage return and a line feed; else with a line feed. */
+  isCrLf: boolean;
+  recordBytesMax: number;
+}
+
+const found = new Uint32Array(2);
+
+/**
+ * Goes over plain records of bytes[from .. to], at the first of which `from` is: no quotes, whole lines, one field for each of `kinds`,
+ * none of them of a kind above its column's.
+ * @returns where the first record begins that is not plain, or not whole, and how many there are before it
+ */
+export function scanPlainRecords(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  { delimiter, isCrLf, recordBytesMax }: CsvForm,
+  kinds: CsvKinds,
+): { end: number; count: number } {
+  addon.scanPlainRecords(bytes, from, to, delimiter, isCrLf, recordBytesMax, kinds, found);
+  return { end: found[0]!, count: found[1]! };
+}
+
+/**
+ * Reads CSV (RFC 4180; lines may end in LF, CR or both, the last in none) whose form was checked, on a thread of its own: whole
+ * records, each field of which can be of its column's type. An empty line is a record where there is one column. What is given
+ * must not change until the promise settles.
+ * @param rows that the targets have room for
+ * @returns how many rows there are, one more than `rows` where not all were read; and of each column how many values are missing,
+ *   and the bytes of its texts
+ */
+export function readCsvRecords(
+  bytes: Uint8Array,
+  delimiter: number,
+  columns: readonly CsvTarget[],
+  rows: number,
+): Promise<{ rowCount: number; missing: number[]; texts: (Uint8Array | null)[] }> {
+  return addon.readCsvRecords(bytes, delimiter, columns, rows);
+}
