@@ -36,4 +36,12 @@ export {
 export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
 export { toMilliseconds } from './time.js';
 export { checkColumns, decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
-export { ascending, type ColumnValues, firstMissing, gatherValues, presentValues, type ValueType } from './values.js';
+export {
+  ascending,
+  type ColumnValues,
+  firstMissing,
+  gatherValues,
+  numberValues,
+  presentValues,
+  type ValueType,
+} from './values.js';

@@ -82,22 +82,34 @@ export async function checkColumns(
   }
   for (const [from, to] of blocksOf(pipeline, rows.length)) {
     const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
-    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
-      checkFeatures(column, given, numbers);
-    });
+    const check = (column: PreparedColumn, given: ColumnValues) => checkFeatures(column, given, numbers);
+    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, check, mayBeRefused);
   }
 }
 
-/** Hands each column's values to `use`. @param firstRow added to the rows of errors */
+/** A text that is there is a category, known or not. */
+function mayBeRefused({ encoding, mappings }: PreparedColumn, { kind, validity }: ColumnChunk): boolean {
+  return !(kind === 'text' && validity === null && encoding !== null && mappings.length === 0);
+}
+
+/**
+ * Hands each column's values to `use`.
+ * @param firstRow added to the rows of errors
+ * @param wants columns that are read
+ */
 async function forEachColumn(
   pipeline: FittedPipeline,
   chunks: readonly ColumnChunk[],
   rows: Int32Array,
   firstRow: number,
   use: (column: PreparedColumn, values: ColumnValues) => void,
+  wants: (column: PreparedColumn, chunk: ColumnChunk) => boolean = () => true,
 ): Promise<void> {
   try {
     for (const [i, column] of pipeline.columns.entries()) {
+      if (!wants(column, chunks[i]!)) {
+        continue;
+      }
       const { decoding } = column;
       const values = decoding
         ? toNumbers(decoding, await decodeChunk(column.column, decoding, chunks[i]!, rows))

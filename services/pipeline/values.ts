@@ -47,11 +47,7 @@ export type ValueType = { kind: 'number' } | ListType | { kind: 'time' } | { kin
  * @param scratch where numbers may go, if they are used up before the next call
  * @throws UnsafeIntegerError
  */
-export function gatherValues(
-  chunk: ColumnChunk,
-  rows: Int32Array,
-  scratch: Float64Array | null = null,
-): ColumnValues {
+export function gatherValues(chunk: ColumnChunk, rows: Int32Array, scratch: Float64Array | null = null): ColumnValues {
   switch (chunk.kind) {
     case 'text':
     case 'dictionary':

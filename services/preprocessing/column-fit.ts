@@ -12,6 +12,7 @@ import {
   gatherMissing,
   gatherValues,
   type MappingStep,
+  numberValues,
   prepareSteps,
   presentValues,
   type TrainingColumn,
@@ -169,17 +170,24 @@ export class ColumnFit {
         signal.throwIfAborted();
         const part = rows.subarray(from, from + rowsMax);
         let values = decoding ? await this.#decode(decoding, chunk, part, batch) : this.#gather(chunk, part, batch);
+        const numbers = mappings.length > 0 ? numbersOf(part, batch) : null;
         for (const mapping of mappings) {
-          values = this.#apply(mapping, values, part, batch);
+          values = this.#apply(mapping, values, part, numbers, batch);
         }
         yield { values, rows: part, batch };
       }
     }
   }
 
-  #apply(mapping: MappingStep, values: ColumnValues, rows: Int32Array, batch: StoredBatch): ColumnValues {
+  #apply(
+    mapping: MappingStep,
+    values: ColumnValues,
+    rows: Int32Array,
+    numbers: Int32Array | null,
+    batch: StoredBatch,
+  ): ColumnValues {
     try {
-      return mapping.apply(values, numbersOf(rows, batch));
+      return mapping.apply(values, numbers);
     } catch (error) {
       if (error instanceof UntransformableError) {
         const place = where(this.#column.name, batch.firstRow + rows[error.row]!);
@@ -207,6 +215,10 @@ export class ColumnFit {
   }
 
   #gather(chunk: ColumnChunk, rows: Int32Array, batch: StoredBatch): ColumnValues {
+    // What was just read from the file is nobody else's: the steps may change it.
+    if (chunk.kind === 'number' && chunk.values instanceof Float64Array && rows.length === chunk.length) {
+      return numberValues(chunk.values, chunk.width, gatherMissing(chunk.validity, rows));
+    }
     try {
       return gatherValues(chunk, rows);
     } catch (error) {

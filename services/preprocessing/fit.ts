@@ -11,7 +11,7 @@ import { Violations } from '../platform/errors.js';
 import { ColumnFit } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
 import { checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
-import { checkSplit, countSplits, type SplitName, type SplitSpec } from './split.js';
+import { checkSplit, countSplits, type SplitAssignment, type SplitName, type SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
 import type { StoredTable } from './stored-table.js';
 import { checkTransformable } from './tensors.js';
@@ -19,6 +19,7 @@ import { checkTransformable } from './tensors.js';
 export interface Fit {
   definition: PipelineDefinition;
   rowCounts: Record<SplitName, number>;
+  assignment: SplitAssignment;
 }
 
 /** Learns a pipeline from the training rows of a table. The same arguments give the same definition. */
@@ -42,7 +43,7 @@ export async function fitPipeline(
   const features = { count, ...storageOf(columns) };
   const definition: PipelineDefinition = { format: pipelineFormat, columns, label, features };
   await checkTransformable(preparePipeline(definition), table, assignment, signal);
-  return { definition, rowCounts: countSplits(assignment) };
+  return { definition, rowCounts: countSplits(assignment), assignment };
 }
 
 /** Bytes stay bytes; scale and offset are rounded to float32 here, so that everybody computes with the same numbers. */

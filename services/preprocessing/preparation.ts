@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import {
   canonicalJson,
   type FittedPipeline,
@@ -14,13 +15,21 @@ import type { DatasetStore } from './dataset-store.js';
 import { fitPipeline } from './fit.js';
 import type { PipelineSpec } from './pipeline-spec.js';
 import { type PipelineStore, pipelineName, type StoredPipeline } from './pipeline-store.js';
-import type { SplitName, SplitSpec } from './split.js';
+import type { SplitAssignment, SplitName, SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
 import { encodeTensors, type TensorPart } from './tensors.js';
+
+/** Of the splits that are kept at hand, a byte a row. */
+const assignmentBytesMax = 16 * 1024 * 1024;
 
 /** Fits pipelines on stored datasets, and prepares rows with them. */
 export class Preparation {
   readonly #parsed = new Map<string, FittedPipeline>();
+  /** By pipeline: training asks for one split after the other, as soon as it is fitted. */
+  readonly #assignments = new LRUCache<string, SplitAssignment>({
+    maxSize: assignmentBytesMax,
+    sizeCalculation: ({ byteLength }) => byteLength,
+  });
 
   constructor(
     readonly datasets: DatasetStore,
@@ -32,12 +41,14 @@ export class Preparation {
     const version = this.datasets.resolve(dataset, 'dataset');
     const table = await this.datasets.openTable(version);
     try {
-      const { definition, rowCounts } = await fitPipeline(spec, split, table, signal);
+      const { definition, rowCounts, assignment } = await fitPipeline(spec, split, table, signal);
       const bytes = serialisePipeline(definition);
       const digest = digestOf(bytes);
       const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest]);
+      const id = `p${digestOf(identity).slice('sha256:'.length, 'sha256:'.length + 31)}`;
+      this.#assignments.set(id, assignment);
       return await this.pipelines.add({
-        id: `p${digestOf(identity).slice('sha256:'.length, 'sha256:'.length + 31)}`,
+        id,
         digest,
         dataset: version.dataset,
         version: version.version,
@@ -75,7 +86,9 @@ export class Preparation {
     const version = this.#versionOf(stored);
     const table = await this.datasets.openTable(version);
     try {
-      yield* encodeTensors(this.parsed(stored), table, await assignSplits(stored.split, table), split, part);
+      const assignment = this.#assignments.get(id) ?? (await assignSplits(stored.split, table));
+      this.#assignments.set(id, assignment);
+      yield* encodeTensors(this.parsed(stored), table, assignment, split, part);
     } finally {
       await table.close();
     }
