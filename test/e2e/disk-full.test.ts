@@ -13,8 +13,24 @@ const unshare = ['--user', '--map-root-user', '--mount'];
 const canMount = spawnSync('unshare', [...unshare, 'mount', '-t', 'tmpfs', 'tmpfs', folder]).status === 0;
 const diskMegabytes = 8;
 
+const specOf = (units: number) => `
+dataset: datasets/points
+pipeline:
+  columns: [{ column: x }]
+  label: { column: y, kind: classes }
+network:
+  layers:
+    - { units: ${units}, activation: relu }
+    - { units: ${units}, activation: relu }
+    - { units: 2, activation: softmax }
+loss: categorical_cross_entropy
+optimizer: { adam: {} }
+epochs: 3
+publish: { model: models/points }
+`;
+
 describe('a full disk', () => {
-  it('refuses an import with the reason, keeps nothing of it, and goes on', async ({ skip }) => {
+  it('refuses an import and fails a job with the reason, keeps nothing of them, and goes on', async ({ skip }) => {
     skip(!canMount, 'this system lets an unprivileged test mount no file system');
     const portBase = await freePortBase();
     const mesh = spawn(
@@ -45,6 +61,24 @@ describe('a full disk', () => {
       const small = path.join(elsewhere, 'small.csv');
       writeFileSync(small, 'a,b\n1,2\n3,4\n');
       expect(await command('data', 'import', 'small', small)).toMatchObject({ status: 0, stderr: '' });
+
+      const points = path.join(elsewhere, 'points.csv');
+      writeFileSync(
+        points,
+        `x,y\n${Array.from({ length: 100 }, (_, i) => `${i % 7},${i % 2 ? 'a' : 'b'}`).join('\n')}\n`,
+      );
+      expect(await command('data', 'import', 'points', points)).toMatchObject({ status: 0, stderr: '' });
+      const train = (units: number) => {
+        const spec = path.join(elsewhere, `${units}.yaml`);
+        writeFileSync(spec, specOf(units));
+        return command('train', '--follow', '-f', spec);
+      };
+      // Two checkpoints of 6 MB, of which the second is written aside, do not fit.
+      const failed = await train(700);
+      expect(failed).toMatchObject({ status: 1 });
+      expect(failed.stderr).toContain('failed: The disk is full.');
+      // Nothing of it is left, and the next job has room.
+      expect(await train(8)).toMatchObject({ status: 0, stderr: '' });
     } finally {
       const ended = new Promise((resolve) => mesh.once('exit', resolve));
       mesh.kill('SIGTERM');
