@@ -16,7 +16,10 @@ const importTable: [folder: RegExp, allowed: RegExp][] = [
   [/^services\/platform\//, /^(services\/platform|proto)\//],
   // Images are decoded and resized in the engine.
   [/^services\/pipeline\//, /^(services\/(pipeline|platform)\/|native\/index\.js$)/],
-  [/^services\/(training|inference|preprocessing)\//, /^(services\/($1|platform|pipeline)\/|proto\/|native\/index\.js$)/],
+  [
+    /^services\/(training|inference|preprocessing)\//,
+    /^(services\/($1|platform|pipeline)\/|proto\/|native\/index\.js$)/,
+  ],
   [/^services\/([a-z-]+)\//, /^(services\/($1|platform|pipeline)\/|proto\/)/],
   [/^clients\//, /^(clients|proto)\//],
   [/^test\//, /./],

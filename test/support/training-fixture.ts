@@ -40,10 +40,7 @@ export async function startRegistryAt(dataDir: string, port = 0) {
 }
 
 /** Events up to the first that `isLast` accepts, or to the end of the job. */
-export async function collect<T>(
-  events: AsyncIterable<T>,
-  isLast: (event: T) => boolean = () => false,
-): Promise<T[]> {
+export async function collect<T>(events: AsyncIterable<T>, isLast: (event: T) => boolean = () => false): Promise<T[]> {
   const seen: T[] = [];
   for await (const event of events) {
     seen.push(event);

@@ -35,15 +35,13 @@ const form = z
     filter: z.enum(imageFilters),
     shortSide: z.int().positive().max(shortSideMax).optional(),
   })
-  .refine(
-    ({ height, width, channels }) => height * width * channels <= itemsMax,
-    `gives more than ${itemsMax} numbers`,
-  )
+  .refine(({ height, width, channels }) => height * width * channels <= itemsMax, `gives more than ${itemsMax} numbers`)
   .refine(({ fit, shortSide }) => fit === 'crop' || shortSide === undefined, 'has a short side without a crop');
 
 export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
   kind: 'decodeImage',
-  summary: 'the pixels of an image file, turned upright, resized and cropped, in colour or grey: bytes [height, width, channels]',
+  summary:
+    'the pixels of an image file, turned upright, resized and cropped, in colour or grey: bytes [height, width, channels]',
   takes: ['binary'],
   form,
   gives: (spec) => pixelsOf({ ...spec, channels: channelsOf(spec) }),
