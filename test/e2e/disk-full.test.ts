@@ -30,7 +30,9 @@ publish: { model: models/points }
 `;
 
 describe('a full disk', () => {
-  it('refuses an import and fails a job with the reason, keeps nothing of them, and goes on', async ({ skip }) => {
+  it('refuses an import and fails a job with the reason, keeps nothing of them, and goes on', {
+    timeout: 180_000,
+  }, async ({ skip }) => {
     skip(!canMount, 'this system lets an unprivileged test mount no file system');
     const portBase = await freePortBase();
     const mesh = spawn(
