@@ -13,7 +13,7 @@ export function refuseNonFinite(name: string, chunk: ColumnChunk, firstRow: numb
 function* nonFinite(chunk: ColumnChunk): Generator<[row: number, value: number]> {
   switch (chunk.kind) {
     case 'number':
-      if (chunk.values instanceof Float32Array || chunk.values instanceof Float64Array) {
+      if ((chunk.values instanceof Float32Array || chunk.values instanceof Float64Array) && !areFinite(chunk.values)) {
         yield* nonFiniteNumbers(chunk, chunk.values);
       }
       return;
@@ -29,6 +29,15 @@ function* nonFinite(chunk: ColumnChunk): Generator<[row: number, value: number]>
         }
       }
   }
+}
+
+/** 0 times NaN or an infinity is NaN, which a sum keeps: one look at the end instead of one a value. */
+function areFinite(values: Float32Array | Float64Array): boolean {
+  let witness = 0;
+  for (let i = 0; i < values.length; i++) {
+    witness += values[i]! * 0;
+  }
+  return witness === 0;
 }
 
 function* nonFiniteNumbers(

@@ -115,6 +115,23 @@ export class StoredTable {
     return decodeColumn(this.columns[column]!, this.#layout[column]!, batch.header, read, batch.dictionaries);
   }
 
+  /** Some columns of one batch, in one reading where they are most of what lies between them. */
+  async readColumns(batch: StoredBatch, columns: readonly number[]): Promise<ColumnChunk[]> {
+    const regions = [...new Set(columns)].flatMap((column) => this.#regions(batch, column));
+    const from = regions.reduce((first, { offset }) => Math.min(first, offset), batch.bodyBytes);
+    const to = regions.reduce((last, { offset, length }) => Math.max(last, offset + length), from);
+    const wanted = regions.reduce((sum, { length }) => sum + length, 0);
+    // A column that is named twice is read twice: steps may change what they are given.
+    if (wanted < (to - from) / 2 || new Set(columns).size < columns.length) {
+      return Promise.all(columns.map((column) => this.readColumn(batch, column)));
+    }
+    const bytes = await this.#read(batch.bodyOffset + from, to - from);
+    const read: ReadRegion = ({ offset, length }) => bytes.subarray(offset - from, offset - from + length);
+    return columns.map((column) =>
+      decodeColumn(this.columns[column]!, this.#layout[column]!, batch.header, read, batch.dictionaries),
+    );
+  }
+
   /** One column's nodes and buffers as they are stored. */
   async readParts(batch: StoredBatch, column: number): Promise<{ nodes: BatchHeader['nodes']; buffers: Uint8Array[] }> {
     const { node, nodeCount } = this.#layout[column]!;

@@ -175,7 +175,10 @@ export async function checkTransformable(
 /** The columns of a batch that a pipeline reads, in its order. */
 function readColumns({ columns }: FittedPipeline, table: StoredTable, batch: StoredBatch): Promise<ColumnChunk[]> {
   const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
-  return Promise.all(columns.map(({ column }) => table.readColumn(batch, indexOf(column))));
+  return table.readColumns(
+    batch,
+    columns.map(({ column }) => indexOf(column)),
+  );
 }
 
 export function numberChunk(values: NumberChunk['values'], length: number, width: number): NumberChunk {
