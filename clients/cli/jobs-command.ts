@@ -49,7 +49,7 @@ export async function jobsList(
   const rows = jobs.map((job) => [
     idOf(job.name),
     stateWord(job.state),
-    `${job.epochsDone}/${job.spec?.epochs ?? 0}`,
+    job.spec?.epochs ? `${job.epochsDone}/${job.spec.epochs}` : `${job.epochsDone}`,
     job.modelVersion || job.spec?.publish?.model || '',
     job.owner,
     String(job.priority),

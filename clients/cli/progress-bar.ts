@@ -20,7 +20,7 @@ export class ProgressBar {
       const done = Math.round((step / stepsPerEpoch) * barWidth);
       const bar = '█'.repeat(done) + '░'.repeat(barWidth - done);
       this.#drawLive(
-        `epoch ${epoch}/${this.#epochs} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
+        `${epochOf(epoch, this.#epochs)} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
       );
       return;
     }
@@ -50,7 +50,13 @@ export function eventLine(event: TrainingEvent): string | null {
       event.epoch;
     const validation =
       validationLoss === undefined ? '' : `  validation ${measures(validationLoss, validationAccuracy)}`;
-    return `epoch ${epoch}/${epochs}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
+    return `${epochOf(epoch, epochs)}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
+  }
+  if (event.trainingEnd) {
+    const { reason, epoch, steps, restoredEpoch } = event.trainingEnd;
+    const why = reason.replace('REASON_', '').toLowerCase().replace('_', ' ');
+    const restored = restoredEpoch === epoch ? '' : `, back to the best, epoch ${restoredEpoch}`;
+    return `trained until epoch ${epoch}, step ${steps}: ended by ${why}${restored}`;
   }
   if (event.test) {
     const { loss, accuracy, rowCount } = event.test;
@@ -72,6 +78,10 @@ export function eventLine(event: TrainingEvent): string | null {
     return `${event.log.severity === 'SEVERITY_WARNING' ? 'warning: ' : ''}${event.log.text}`;
   }
   return null;
+}
+
+function epochOf(epoch: number, epochs: number): string {
+  return epochs > 0 ? `epoch ${epoch}/${epochs}` : `epoch ${epoch}`;
 }
 
 /** `training` for STATE_TRAINING. */

@@ -12,10 +12,12 @@ export interface ArtifactSources {
   /** `model.safetensors` */
   weights: Uint8Array;
   epochs: EpochMetrics[];
+  /** The epoch that the weights are of. */
+  restoredEpoch: number;
   test: TestMetrics | null;
 }
 
-export function createArtifacts({ spec, pipeline, weights, epochs, test }: ArtifactSources): Artifacts {
+export function createArtifacts({ spec, pipeline, weights, epochs, restoredEpoch, test }: ArtifactSources): Artifacts {
   const network = {
     format: 'millrace.network/1',
     ...toNetworkSpec(pipeline.featureCount, spec.layers),
@@ -29,7 +31,7 @@ export function createArtifacts({ spec, pipeline, weights, epochs, test }: Artif
     classes: pipeline.classes,
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
   };
-  const report = { format: 'millrace.report/1', test, epochs: epochs.map(withoutForecast) };
+  const report = { format: 'millrace.report/1', test, restoredEpoch, epochs: epochs.map(withoutForecast) };
   return {
     'model.safetensors': pipeline.labelUnits
       ? inLabelUnits(weights, spec.layers.length - 1, pipeline.labelUnits)
@@ -41,14 +43,13 @@ export function createArtifacts({ spec, pipeline, weights, epochs, test }: Artif
   };
 }
 
-/** Numbers of a version, as the registry lists them. */
-export function versionMetrics(epochs: EpochMetrics[], test: TestMetrics | null): Record<string, number> {
-  const last = epochs.at(-1);
+/** Numbers of a version, as the registry lists them. @param epoch that its weights are of */
+export function versionMetrics(epoch: EpochMetrics | undefined, test: TestMetrics | null): Record<string, number> {
   const named = {
-    train_loss: last?.loss,
-    train_accuracy: last?.accuracy,
-    validation_loss: last?.validationLoss,
-    validation_accuracy: last?.validationAccuracy,
+    train_loss: epoch?.loss,
+    train_accuracy: epoch?.accuracy,
+    validation_loss: epoch?.validationLoss,
+    validation_accuracy: epoch?.validationAccuracy,
     test_loss: test?.loss,
     test_accuracy: test?.accuracy,
   };

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
+import type { StoppingState } from './early-stopping.js';
 
 /** All that a job needs to go on. */
 export interface Checkpoint {
@@ -9,16 +10,24 @@ export interface Checkpoint {
   stepsDone: number;
   /** Time spent on the epoch that has begun, s. */
   epochSeconds: number;
+  /** Of training and validation up to the last finished epoch. */
+  secondsDone: number;
+  stopping: StoppingState | null;
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;
 }
 
-const fileName = 'newest.checkpoint';
+const newestName = 'newest.checkpoint';
+const bestPrefix = 'best-';
+/** The checkpoint of an epoch that was the best when it ended. */
+export const bestName = (epoch: number) => `${bestPrefix}${epoch}.checkpoint`;
+/** What the headers of earlier releases do not say. */
+const earlierHeader = { stepsDone: 0, epochSeconds: 0, secondsDone: 0, stopping: null };
 const lengthBytes = 4;
 
 /**
- * The newest checkpoint of each job, one file in a folder of its own. Layout: length of the header as uint32
- * little-endian, header as JSON `{epochsDone, stepsDone, epochSeconds}`, state of the trainer.
+ * The newest checkpoint of each job and that of its best epoch, files in a folder of its own. Layout: length of the header as uint32
+ * little-endian, header as JSON, all fields but the last, and the state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -29,7 +38,7 @@ export class CheckpointStore {
     return new CheckpointStore(folder);
   }
 
-  async write(jobId: string, { trainerState, ...position }: Checkpoint): Promise<void> {
+  async write(jobId: string, { trainerState, ...position }: Checkpoint, name = newestName): Promise<void> {
     const header = Buffer.from(JSON.stringify(position));
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32LE(header.length);
@@ -37,24 +46,29 @@ export class CheckpointStore {
     if (await mkdir(folder, { recursive: true })) {
       await syncFolder(this.folder);
     }
-    await writeDurably(path.join(folder, fileName), [length, header, trainerState]);
+    await writeDurably(path.join(folder, name), [length, header, trainerState]);
+  }
+
+  /** Removes the checkpoints of best epochs that the newest one does not lead to. */
+  async keepBest(jobId: string, epoch: number): Promise<void> {
+    for (const entry of await readdir(path.join(this.folder, jobId))) {
+      if (entry.startsWith(bestPrefix) && entry !== bestName(epoch)) {
+        await rm(path.join(this.folder, jobId, entry), { force: true });
+      }
+    }
   }
 
   /** Null when the job has none yet. */
-  async read(jobId: string): Promise<Checkpoint | null> {
-    const bytes = await this.#readFile(jobId);
+  async read(jobId: string, name = newestName): Promise<Checkpoint | null> {
+    const bytes = await this.#readFile(jobId, name);
     if (!bytes) {
       return null;
     }
     const headerEnd = lengthBytes + bytes.readUInt32LE(0);
-    const {
-      epochsDone,
-      stepsDone = 0,
-      epochSeconds = 0,
-    } = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
+    const header = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
     // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
     const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
-    return { epochsDone, stepsDone, epochSeconds, trainerState };
+    return { ...earlierHeader, ...header, trainerState };
   }
 
   async remove(jobId: string): Promise<void> {
@@ -70,9 +84,9 @@ export class CheckpointStore {
     }
   }
 
-  async #readFile(jobId: string): Promise<Buffer | null> {
+  async #readFile(jobId: string, name: string): Promise<Buffer | null> {
     try {
-      return await readFile(path.join(this.folder, jobId, fileName));
+      return await readFile(path.join(this.folder, jobId, name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
         return null;

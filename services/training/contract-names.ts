@@ -1,3 +1,4 @@
+import type { Metric } from './early-stopping.js';
 import type { Activation, Annealing, Initializer, LabelKind, Loss, Sampling } from './training-spec.js';
 
 // What the contract calls our words: on the wire, and in messages to whoever wrote a spec.
@@ -51,6 +52,13 @@ export const annealingNames = {
   cosine: 'ANNEALING_COSINE',
   linear: 'ANNEALING_LINEAR',
 } as const satisfies Record<Annealing, string>;
+
+export const metricNames = {
+  trainLoss: 'METRIC_TRAIN_LOSS',
+  trainAccuracy: 'METRIC_TRAIN_ACCURACY',
+  validationLoss: 'METRIC_VALIDATION_LOSS',
+  validationAccuracy: 'METRIC_VALIDATION_ACCURACY',
+} as const satisfies Record<Metric, string>;
 
 export const labelKindNames = {
   classes: 'KIND_CLASSES',

@@ -1,5 +1,6 @@
 import type { StatusName } from '../../proto/index.js';
 import { enterState, isEndState, type JobState } from './job-state.js';
+import type { EndReason } from './training-goal.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
 /** One run of one spec. */
@@ -52,6 +53,7 @@ export type Happening =
   | ({ kind: 'step' } & StepMetrics)
   | ({ kind: 'epoch' } & EpochMetrics)
   | ({ kind: 'test' } & TestMetrics)
+  | ({ kind: 'trainingEnd' } & TrainingEnd)
   | { kind: 'resumed'; epochsDone: number; stepsDone: number }
   | { kind: 'checkpoint'; epochsDone: number; stepsDone: number; sizeBytes: number }
   | { kind: 'log'; severity: 'info' | 'warning'; text: string };
@@ -106,6 +108,15 @@ export interface EpochMetrics {
   weightNorm: number;
 }
 
+/** Why training ended, and where. */
+export interface TrainingEnd {
+  reason: EndReason;
+  epoch: number;
+  steps: number;
+  /** The epoch whose weights are tested and published. */
+  restoredEpoch: number;
+}
+
 export interface TestMetrics {
   loss: number;
   accuracy: number | null;
@@ -141,6 +152,7 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
     case 'step':
     case 'checkpoint':
     case 'log':
+    case 'trainingEnd':
       break;
   }
   return next;

@@ -2,6 +2,7 @@
 export interface Position {
   /** The epoch that runs or has just ended, from 1. */
   epoch: number;
+  /** In all, the last perhaps in part; infinite when only time ends the training. */
   epochs: number;
   /** Rows of the training split that this epoch has trained on. */
   examples: number;
@@ -15,6 +16,8 @@ export interface Pace {
   examplesPerSecond: number;
   /** Time that measuring on the validation split took last, s; 0 before the first time. */
   validationSeconds: number;
+  /** Time that the spec still allows, s; null: any. */
+  secondsLeft?: number | null;
 }
 
 /** Rows a second; 0 when no time has passed. */
@@ -29,6 +32,7 @@ export function remainingSeconds(position: Position, pace: Pace): number {
   }
   const epochsLeft = position.epochs - position.epoch;
   const examplesLeft = position.examplesPerEpoch * (epochsLeft + 1) - position.examples;
-  const validationsLeft = epochsLeft + (position.validated ? 0 : 1);
-  return examplesLeft / pace.examplesPerSecond + validationsLeft * pace.validationSeconds;
+  const validationsLeft = Math.ceil(epochsLeft) + (position.validated ? 0 : 1);
+  const seconds = Math.max(examplesLeft, 0) / pace.examplesPerSecond + validationsLeft * pace.validationSeconds;
+  return Math.min(seconds, Math.max(pace.secondsLeft ?? Number.POSITIVE_INFINITY, 0));
 }

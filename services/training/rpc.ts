@@ -17,6 +17,7 @@ import type { JobState } from './job-state.js';
 import type { JobStore } from './job-store.js';
 import { watchJob, watchJobs } from './job-watch.js';
 import { toDraft, toSpecMessage } from './spec-rpc.js';
+import type { EndReason } from './training-goal.js';
 
 const jobName = new ResourceName('trainingJobs/{job}');
 
@@ -137,6 +138,13 @@ function toStatus(error: JobError | null | undefined) {
   return error ? { code: grpc.status[error.code], message: error.message } : null;
 }
 
+const reasonNames = {
+  epochs: 'REASON_EPOCHS',
+  steps: 'REASON_STEPS',
+  seconds: 'REASON_SECONDS',
+  earlyStopping: 'REASON_EARLY_STOPPING',
+} as const satisfies Record<EndReason, string>;
+
 function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMessage {
   const numbered = { sequence, time: toTimestamp(timeMs) };
   switch (happening.kind) {
@@ -150,6 +158,10 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
       return { ...numbered, epoch: toEpochMessage(happening) };
     case 'test':
       return { ...numbered, test: { ...happening, accuracy: happening.accuracy ?? undefined } };
+    case 'trainingEnd': {
+      const { reason, ...end } = happening;
+      return { ...numbered, trainingEnd: { ...end, reason: reasonNames[reason] } };
+    }
     case 'resumed':
       return { ...numbered, resumed: happening };
     case 'checkpoint':

@@ -24,7 +24,8 @@ export type ScheduleDraft = Draft & { type: Schedule['type'] };
 /** How long a training is: what a schedule's own length follows from. */
 export interface TrainingLength {
   stepsPerEpoch: number;
-  steps: number;
+  /** Null: only time ends it. */
+  steps: number | null;
 }
 
 const schedules: Record<Schedule['type'], Settings> = {
@@ -58,7 +59,8 @@ const restarts: Settings = { lengthFactor: fromOne(2), rateFactor: positive(1) }
 const field = 'spec.schedule';
 const lengthOf = (type: Schedule['type']) => Object.hasOwn(schedules[type], 'steps');
 
-export function checkSchedule(schedule: ScheduleDraft | null, violations: Violations): void {
+/** @param isTimed whether nothing but time ends the training, so that its steps are unknown */
+export function checkSchedule(schedule: ScheduleDraft | null, isTimed: boolean, violations: Violations): void {
   if (schedule === null) {
     return;
   }
@@ -69,17 +71,18 @@ export function checkSchedule(schedule: ScheduleDraft | null, violations: Violat
   if (lengthOf(schedule.type)) {
     checkSettings(epochs, schedule, path, violations);
     checkNotBoth(schedule, path, ['steps', 'epochs'], violations);
-    checkLength(schedule, path, violations);
+    checkLength(schedule, path, isTimed, violations);
   }
   if (schedule.restarts) {
     checkSettings(restarts, schedule.restarts as Draft, `${path}.restarts`, violations);
   }
 }
 
-function checkLength(schedule: ScheduleDraft, path: string, violations: Violations): void {
+function checkLength(schedule: ScheduleDraft, path: string, isTimed: boolean, violations: Violations): void {
   const isGiven = schedule.steps !== undefined || schedule.epochs !== undefined;
-  if (!isGiven && (schedule.type === 'step' || schedule.type === 'exponential')) {
-    violations.add(`${path}.steps`, `Expected \`${path}.steps\` or \`${path}.epochs\` to be set.`);
+  if (!isGiven && (isTimed || schedule.type === 'step' || schedule.type === 'exponential')) {
+    const reason = isTimed ? ', since `spec.seconds` alone does not say how many steps there will be' : '';
+    violations.add(`${path}.steps`, `Expected \`${path}.steps\` or \`${path}.epochs\` to be set${reason}.`);
   }
 }
 
@@ -106,7 +109,7 @@ export function resolveSchedule(
   const resolved: Record<string, unknown> = { type, warmupSteps: rising, ...withDefaults(schedules[type], draft) };
   if (lengthOf(type)) {
     const shortest = type === 'oneCycle' ? 2 : 1;
-    const rest = Math.max(steps - rising, shortest);
+    const rest = Math.max((steps ?? 0) - rising, shortest);
     resolved.steps = draft.steps ?? (draft.epochs === undefined ? rest : inSteps(draft.epochs, shortest));
   }
   if (type === 'oneCycle') {

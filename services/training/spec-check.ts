@@ -1,6 +1,7 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
-import { activationNames } from './contract-names.js';
+import { activationNames, metricNames } from './contract-names.js';
+import type { Metric } from './early-stopping.js';
 import { checkEmbedding, embeddingTables } from './embedding-tables.js';
 import { checkLayers, resolveLayer } from './layer-settings.js';
 import { checkLoss, checkWeightedClasses } from './loss-check.js';
@@ -9,6 +10,7 @@ import { parameterCount, unevenBlocks } from './network-shape.js';
 import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
 import { checkSchedule } from './schedule-settings.js';
 import { checkSettings, fraction, notNegative, positive, unset } from './settings.js';
+import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
 import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
@@ -33,8 +35,8 @@ export function checkSpec(draft: SpecDraft, violations: Violations): void {
   checkOptimizer(draft.optimizer, violations);
   checkBatchSize(draft, violations);
   checkOptimization(draft, violations);
-  const { epochs, seed } = draft;
-  violations.check(inRange(epochs, 1, epochsMax), 'spec.epochs', 'from 1 to 1,000,000', epochs);
+  checkEnd(draft, violations);
+  const { seed } = draft;
   violations.check(Number.isSafeInteger(seed) && seed >= 0, 'spec.seed', 'from 0 to 2^53 - 1', seed);
   checkPublish(draft.publish, violations);
 }
@@ -53,9 +55,28 @@ function checkBatchSize({ optimizer, batchSize, fullBatch = false }: SpecDraft, 
   }
 }
 
+/** Epochs, steps and seconds, at least one of them; early stopping; validation. */
+function checkEnd(draft: SpecDraft, violations: Violations): void {
+  const { epochs, steps = 0, seconds = 0, earlyStopping, validation, pipeline } = draft;
+  const isOpen = steps === 0 && seconds === 0;
+  const rule = `from 1 to 1,000,000${isOpen ? ', or `spec.steps` or `spec.seconds` to be set,' : ''}`;
+  violations.check(inRange(epochs, isOpen ? 1 : 0, epochsMax), 'spec.epochs', rule, epochs);
+  violations.check(inRange(steps, 0, Number.MAX_SAFE_INTEGER), 'spec.steps', 'an integer from 1', steps);
+  violations.check(Number.isFinite(seconds) && seconds >= 0, 'spec.seconds', 'a finite number greater than 0', seconds);
+  checkSettings(validationSettings, validation ?? {}, 'spec.validation', violations);
+  if (earlyStopping) {
+    checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
+    const isAccuracy = String(earlyStopping.metric).endsWith('Accuracy');
+    const loss = 'a loss, since the label is a number,';
+    const { metric } = earlyStopping;
+    const isFit = !isAccuracy || pipeline?.labelKind !== 'number';
+    violations.check(isFit, 'spec.early_stopping.metric', loss, metricNames[metric as Metric]);
+  }
+}
+
 function checkOptimization(draft: SpecDraft, violations: Violations): void {
-  const { schedule, regularization, clipping, averaging } = draft;
-  checkSchedule(schedule ?? null, violations);
+  const { schedule, regularization, clipping, averaging, epochs, steps } = draft;
+  checkSchedule(schedule ?? null, !epochs && !steps, violations);
   if (regularization) {
     const settings = { l1: notNegative(0), l2: notNegative(0) };
     checkSettings(settings, regularization, 'spec.regularization', violations);
@@ -111,11 +132,20 @@ export function checkAgainstPipeline(
   }
 }
 
-function checkRows({ batchSize }: SpecDraft, { rowCounts }: FittedPipeline, violations: Violations): void {
+function checkRows(
+  { batchSize, earlyStopping }: SpecDraft,
+  { rowCounts }: FittedPipeline,
+  violations: Violations,
+): void {
   const rows = rowCounts.train;
   if (violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
     const rule = `at most ${rows}, the rows of the training split, or full,`;
     violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
+    const metric = earlyStopping?.metric as Metric | undefined;
+    if (metric?.startsWith('validation') && rowCounts.validation === 0) {
+      const needed = 'of the training, since the split leaves no rows for validation,';
+      violations.check(false, 'spec.early_stopping.metric', needed, metricNames[metric]);
+    }
   }
 }
 

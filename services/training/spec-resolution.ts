@@ -1,9 +1,11 @@
 import type { Averaging, Clipping, Regularization } from '../../native/index.js';
+import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
 import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
 import { resolveSchedule } from './schedule-settings.js';
 import { fraction, notNegative, positive, type Settings, unset, withDefaults } from './settings.js';
+import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
 import type { FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
 
 const batchSizeDefault = 32;
@@ -19,9 +21,9 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
   }
   const batchSize = resolveBatchSize(draft, pipeline);
   const resolvedOptimizer = resolveOptimizer(optimizer);
-  const { epochs, seed } = draft;
+  const end = { epochs: draft.epochs || null, steps: draft.steps || null, seconds: draft.seconds || null };
   const steps = stepsPerEpoch(pipeline.rowCounts.train, batchSize);
-  const length = { stepsPerEpoch: steps, steps: steps * epochs };
+  const length = { stepsPerEpoch: steps, steps: trainingSteps(end, steps) };
   return {
     dataset: pipeline.datasetVersion,
     pipeline: asked,
@@ -41,7 +43,10 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     averaging: resolved<Averaging>({ decay: fraction(0.99) }, draft.averaging),
     sampling: draft.sampling ?? 'shuffle',
     batchSize,
-    ...{ epochs, seed },
+    ...end,
+    earlyStopping: resolveEarlyStopping(draft, pipeline),
+    validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
+    seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases },
   };
 }
@@ -60,4 +65,18 @@ function resolveBatchSize({ optimizer, fullBatch, batchSize }: SpecDraft, pipeli
 /** The last, shorter batch is a step too. */
 export function stepsPerEpoch(rows: number, batchSize: number | 'full'): number {
   return batchSize === 'full' ? 1 : Math.ceil(rows / batchSize);
+}
+
+/** Steps until the spec's numbers end the training; null: only time does. */
+export function trainingSteps({ epochs, steps }: Pick<TrainingSpec, 'epochs' | 'steps'>, perEpoch: number) {
+  const all = Math.min(
+    epochs === null ? Number.POSITIVE_INFINITY : epochs * perEpoch,
+    steps ?? Number.POSITIVE_INFINITY,
+  );
+  return Number.isFinite(all) ? all : null;
+}
+
+function resolveEarlyStopping({ earlyStopping }: SpecDraft, { rowCounts }: FittedPipeline): EarlyStopping | null {
+  const metric = rowCounts.validation > 0 ? 'validationLoss' : 'trainLoss';
+  return earlyStopping ? ({ metric, ...withDefaults(earlyStoppingSettings, earlyStopping) } as EarlyStopping) : null;
 }

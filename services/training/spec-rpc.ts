@@ -5,6 +5,7 @@ import {
   initializerNames,
   labelKindNames,
   lossNames,
+  metricNames,
   samplingNames,
 } from './contract-names.js';
 import { type LayerDraft, layerFields } from './layer-settings.js';
@@ -23,6 +24,7 @@ const enumFields: Record<string, Record<string, string>> = {
   biasInitializer: initializerNames,
   alphaInitializer: initializerNames,
   annealing: annealingNames,
+  metric: metricNames,
 };
 
 /** Our word for an enum's value on the wire; null for the unspecified one, and for a number that no name stands for. */
@@ -96,6 +98,10 @@ export function toDraft(message: TrainingSpec__Output | null): SpecDraft {
     batchSize: message?.batchSize ?? 0,
     fullBatch: message?.fullBatch ?? false,
     epochs: message?.epochs ?? 0,
+    steps: message?.steps ?? 0,
+    seconds: message?.seconds ?? 0,
+    earlyStopping: message?.earlyStopping && fromMessage(message.earlyStopping),
+    validation: message?.validation && fromMessage(message.validation),
     seed: message?.seed ?? 0,
     publish: message?.publish ?? null,
   };
@@ -124,7 +130,7 @@ function fromSchedule(message: TrainingSpec__Output['schedule'] | undefined): Sc
 
 /** A spec as it stands in a job and in the lineage of what the job made. */
 export function toSpecMessage(spec: TrainingSpec): SpecMessage {
-  const { regularization, clipping, averaging, classWeights, publish, seed } = spec;
+  const { regularization, clipping, averaging, classWeights, earlyStopping, validation, publish, seed } = spec;
   return {
     dataset: spec.dataset,
     pipeline: spec.pipeline.message,
@@ -142,6 +148,10 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     batchSize: spec.batchSize === 'full' ? 0 : spec.batchSize,
     fullBatch: spec.batchSize === 'full',
     epochs: spec.epochs ?? 0,
+    steps: spec.steps ?? 0,
+    seconds: spec.seconds ?? 0,
+    earlyStopping: earlyStopping && toMessage(earlyStopping),
+    validation,
     seed,
     publish,
   };

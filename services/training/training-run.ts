@@ -1,33 +1,32 @@
 import {
   EngineError,
   type EpochOptions,
+  type EpochProgress,
   type EpochResult,
   type Examples,
   engineInfo,
-  type FeatureBlock,
   Network,
   Trainer,
 } from '../../native/index.js';
-import { isDiskFull, ServiceError } from '../platform/errors.js';
+import { isDiskFull } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
+import { bestName, type Checkpoint, type CheckpointStore } from './checkpoint-store.js';
+import { observeEpoch, type StoppingState } from './early-stopping.js';
+import { evaluate, type Measures, rowsFrom } from './evaluation.js';
 import type { EventWriter } from './event-writer.js';
 import type { EpochMetrics, Happening, RunnableJob, TestMetrics } from './job.js';
+import { jobExamples, type TensorSource } from './job-examples.js';
 import type { JobState } from './job-state.js';
 import { toNetworkSpec } from './network-shape.js';
-import { rate, remainingSeconds } from './progress.js';
+import { type Pace, rate, remainingSeconds } from './progress.js';
 import type { Publication } from './registry-client.js';
 import { retryWhileUnavailable } from './retry.js';
-import type { Tensors } from './tensor-decoder.js';
-import { rowWeights, trainerOptions } from './trainer-options.js';
+import { stepsPerEpoch } from './spec-resolution.js';
+import { trainerOptions } from './trainer-options.js';
+import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
 import type { TrainingMetrics } from './training-metrics.js';
-import type { FittedPipeline, LabelKind, Split } from './training-spec.js';
-
-/** What a run needs of preprocessing. */
-export interface TensorSource {
-  tensors(pipeline: FittedPipeline, labelKind: LabelKind, split: Split, signal: AbortSignal): Promise<Tensors>;
-}
+import type { Split } from './training-spec.js';
 
 /** What a run needs of the registry. */
 export interface ModelPublisher {
@@ -71,8 +70,6 @@ export interface RunDependencies {
 const probeShare = 1 / 1_000;
 const probeRowsMin = 32;
 const probeRowsMax = 256;
-/** Rows that are measured in one go: a run that is to end waits for no more than these. */
-const evaluationRowsMax = 65_536;
 
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
@@ -86,6 +83,11 @@ export class TrainingRun {
   #earlierSeconds = 0;
   /** Time between two step events, ms. */
   readonly #progressIntervalMs: number;
+  /** Of training and validation up to the last finished epoch, s. */
+  #secondsDone = 0;
+  #stopping: StoppingState | null = null;
+  /** The best epoch's checkpoint, until it is kept; null also where none is asked for. */
+  #best: Checkpoint | null = null;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
   /** The checkpoint being written while the next epoch runs; null when none is. */
   #writing: Promise<void> | null = null;
@@ -138,8 +140,10 @@ export class TrainingRun {
     }
   }
 
-  get #epochsLeft(): number {
-    return this.job.spec.epochs - this.#epochsDone;
+  /** Why training ends here; null: it goes on. */
+  get #endReason(): EndReason | null {
+    const [epochsDone, secondsDone, stopping] = [this.#epochsDone, this.#secondsDone, this.#stopping];
+    return endReason(this.job.spec, { epochsDone, stepsDone: this.#trainer.step, secondsDone, stopping });
   }
 
   /** Goes back to the newest checkpoint, or to the start. */
@@ -148,13 +152,16 @@ export class TrainingRun {
     if (checkpoint && this.#load(checkpoint)) {
       this.#epochsDone = checkpoint.epochsDone;
       this.#earlierSeconds = checkpoint.epochSeconds;
+      this.#secondsDone = checkpoint.secondsDone;
+      this.#stopping = checkpoint.stopping;
     }
-    if (this.#epochsLeft === 0) {
+    const isTrained = this.#endReason !== null;
+    if (isTrained) {
       this.#test = this.job.test;
     }
     const stepsDone = this.#trainer.position.step;
     this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone, stepsDone });
-    this.#isPublishing = this.job.state === 'publishing' && this.#epochsLeft === 0;
+    this.#isPublishing = this.job.state === 'publishing' && isTrained;
     if (!this.#isPublishing && this.job.state !== 'preparing') {
       this.#enter('preparing');
     }
@@ -179,7 +186,7 @@ export class TrainingRun {
   }
 
   async #trainAndTest(): Promise<void> {
-    const isTrained = this.#epochsLeft === 0;
+    const isTrained = this.#endReason !== null;
     const isTested = this.#test !== null;
     const [train, validation, test] = await Promise.all([
       isTrained ? null : this.#fetch('train'),
@@ -190,10 +197,11 @@ export class TrainingRun {
       const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
       this.#say('info', `Read ${counts.join(', ')} rows of ${this.job.pipeline.featureCount} features.`);
       this.#enter('training');
-      while (this.#epochsLeft > 0) {
+      while (this.#endReason === null) {
         await this.#trainEpoch(train, validation);
       }
     }
+    await this.#restoreBest();
     if (test) {
       // A result that was told must not be measured again on other weights.
       await this.#writing;
@@ -204,43 +212,50 @@ export class TrainingRun {
     }
   }
 
-  /** The rows of a split, or null when it has none. */
-  async #fetch(split: Split): Promise<Examples | null> {
-    const { pipeline, spec } = this.job;
-    if (pipeline.rowCounts[split] === 0) {
-      return null;
+  /** The epoch whose weights are tested and published. */
+  get #restoredEpoch(): number {
+    const { earlyStopping } = this.job.spec;
+    return (earlyStopping?.restoreBest && this.#stopping?.bestEpoch) || this.#epochsDone;
+  }
+
+  async #restoreBest(): Promise<void> {
+    if (this.#restoredEpoch === this.#epochsDone) {
+      return;
     }
+    await this.#writing;
+    const best = await this.dependencies.checkpoints.read(this.job.id, bestName(this.#restoredEpoch));
+    if (!best) {
+      throw new Error(`the checkpoint of the best epoch, ${this.#restoredEpoch}, is missing`);
+    }
+    this.#trainer.loadState(best.trainerState);
+  }
+
+  #fetch(split: Split): Promise<Examples | null> {
     const { preprocessing, log } = this.dependencies;
-    const signal = this.#signalOrPause;
-    const tensors = await retryWhileUnavailable(
-      () => preprocessing.tensors(pipeline, spec.pipeline.labelKind!, split, signal),
-      { signal, log, service: 'preprocessing', onWait: (text) => this.#say('warning', text) },
-    );
-    const { rows, features: data, targets } = tensors;
-    const { featureCount: columns, featureScale: scale, featureOffset: offset } = pipeline;
-    const block: FeatureBlock =
-      data instanceof Uint8Array
-        ? { type: 'uint8', columns, data, scale, offset }
-        : { type: 'float32', columns, data, scale, offset };
-    const examples: Examples = { rows, features: [block], targets };
-    const weights = split === 'train' ? rowWeights(spec.classWeights, pipeline.classes, targets) : null;
-    return weights ? { ...examples, weights } : examples;
+    return jobExamples(this.job, split, preprocessing, {
+      ...{ signal: this.#signalOrPause, log },
+      onWait: (text) => this.#say('warning', text),
+    });
   }
 
   async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
     const { metrics } = this.dependencies;
     const epoch = this.#epochsDone + 1;
-    const epochs = this.job.spec.epochs;
-    const position = { epoch, epochs, examplesPerEpoch: train.rows };
+    const { spec } = this.job;
+    const allowed = epochsAllowed(spec, stepsPerEpoch(train.rows, spec.batchSize));
+    const epochs = Number.isFinite(allowed) ? Math.ceil(allowed) : 0;
+    const position = { epoch, epochs: allowed, examplesPerEpoch: train.rows };
+    const maxSteps = spec.steps === null ? null : spec.steps - this.#trainer.step;
     const result = await this.#trainUntilStopped(train, {
       epoch,
+      maxSteps,
       progressIntervalMs: this.#progressIntervalMs,
       onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond, learningRate }) => {
         metrics.setRate(this.job.id, examplesPerSecond);
         if (!this.#isStepDue()) {
           return;
         }
-        const pace = { examplesPerSecond, validationSeconds: this.#validationSeconds };
+        const pace = this.#pace(examplesPerSecond);
         const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
         this.#emit({
           ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
@@ -248,15 +263,23 @@ export class TrainingRun {
         });
       },
     });
-    const begin = performance.now();
-    const validated = validation && (await this.#evaluate(validation));
-    this.#validationSeconds = validation ? (performance.now() - begin) / 1_000 : 0;
     const { loss, examples } = result;
+    this.#epochsDone = epoch;
     const seconds = this.#earlierSeconds + result.seconds;
     this.#earlierSeconds = 0;
-    const pace = { examplesPerSecond: rate(examples, seconds), validationSeconds: this.#validationSeconds };
+    this.#secondsDone += seconds;
+    const isDue = epoch % spec.validation.everyEpochs === 0 || this.#endReason !== null;
+    const begin = performance.now();
+    const validated = validation && isDue ? await this.#evaluate(validation) : null;
+    if (validated) {
+      this.#validationSeconds = (performance.now() - begin) / 1_000;
+      this.#secondsDone += this.#validationSeconds;
+    }
+    if (spec.schedule?.type === 'plateau' && (validated || !validation)) {
+      this.#trainer.observe(validated?.loss ?? loss);
+    }
+    const pace = this.#pace(rate(examples, seconds));
     const norms = await this.#measureNorms(train);
-    this.#epochsDone = epoch;
     await this.#keep({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
@@ -271,13 +294,34 @@ export class TrainingRun {
     metrics.examples.inc(examples);
   }
 
-  /** The whole epoch. A run that is stopped in its midst, to go on later, keeps a checkpoint of the very step. */
+  #pace(examplesPerSecond: number): Pace {
+    const { seconds } = this.job.spec;
+    const secondsLeft = seconds === null ? null : seconds - this.#secondsDone - this.#earlierSeconds;
+    return { examplesPerSecond, validationSeconds: this.#validationSeconds, secondsLeft };
+  }
+
+  /** The whole epoch, or what of it steps and time allow. A run that is stopped in its midst, to go on later, keeps a checkpoint of the very step. */
   async #trainUntilStopped(train: Examples, options: Omit<EpochOptions, 'signal'>): Promise<EpochResult> {
     const begin = performance.now();
+    const earlier = this.#secondsDone + this.#earlierSeconds;
+    const timeUp = new AbortController();
+    let last: EpochProgress | null = null;
+    const onProgress = (progress: EpochProgress) => {
+      options.onProgress?.(progress);
+      last = progress;
+      if (earlier + progress.seconds >= (this.job.spec.seconds ?? Number.POSITIVE_INFINITY)) {
+        timeUp.abort();
+      }
+    };
+    const signal = AbortSignal.any([this.#signalOrPause, timeUp.signal]);
     try {
-      return await this.#trainer.trainEpoch(train, { ...options, signal: this.#signalOrPause });
+      return await this.#trainer.trainEpoch(train, { ...options, onProgress, signal });
     } catch (error) {
       const isStopped = error instanceof EngineError && error.code === 'CANCELLED';
+      if (isStopped && timeUp.signal.aborted && !this.#signalOrPause.aborted) {
+        // As it was when time was up; at most a step has been done since.
+        return last!;
+      }
       if (isStopped && !this.signals.cancelled.aborted && !this.#failure.signal.aborted) {
         this.#earlierSeconds += (performance.now() - begin) / 1_000;
         await this.#keepPosition();
@@ -312,9 +356,21 @@ export class TrainingRun {
    * checkpoint is being written, none is begun, except after the last epoch.
    */
   async #keep(metrics: EpochMetrics): Promise<void> {
+    const { earlyStopping } = this.job.spec;
+    if (earlyStopping) {
+      this.#stopping = observeEpoch(earlyStopping, this.#stopping, metrics);
+      const isBest = this.#stopping?.bestEpoch === metrics.epoch;
+      this.#best = earlyStopping.restoreBest && isBest ? this.#checkpoint() : this.#best;
+    }
     this.#told = this.events.append({ kind: 'epoch', ...metrics });
     this.#watch(this.#told);
-    if (this.#writing && this.#epochsLeft > 0) {
+    const reason = this.#endReason;
+    if (reason) {
+      const end = { epoch: this.#epochsDone, steps: this.#trainer.step, restoredEpoch: this.#restoredEpoch };
+      this.#told = this.events.append({ kind: 'trainingEnd', reason, ...end });
+      this.#watch(this.#told);
+    }
+    if (this.#writing && reason === null) {
       return;
     }
     await this.#writing;
@@ -326,16 +382,33 @@ export class TrainingRun {
 
   /** Takes the state at once. Never written ahead of the events: a run that goes on reports what they say of its epochs. */
   async #write(): Promise<void> {
-    const checkpoint = {
+    const { checkpoints } = this.dependencies;
+    const { id } = this.job;
+    const best = this.#best;
+    this.#best = null;
+    const isSame = best?.epochsDone === this.#epochsDone && this.#trainer.position.step === 0;
+    const checkpoint = isSame ? best! : this.#checkpoint();
+    await this.#told;
+    if (best) {
+      await checkpoints.write(id, best, bestName(best.epochsDone));
+    }
+    await checkpoints.write(id, checkpoint);
+    if (best) {
+      await checkpoints.keepBest(id, best.epochsDone);
+    }
+    const { epochsDone, stepsDone, trainerState } = checkpoint;
+    this.#emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });
+  }
+
+  #checkpoint(): Checkpoint {
+    return {
       epochsDone: this.#epochsDone,
       stepsDone: this.#trainer.position.step,
       epochSeconds: this.#earlierSeconds,
+      secondsDone: this.#secondsDone,
+      stopping: this.#stopping,
       trainerState: this.#trainer.saveState(),
     };
-    await this.#told;
-    await this.dependencies.checkpoints.write(this.job.id, checkpoint);
-    const { epochsDone, stepsDone, trainerState } = checkpoint;
-    this.#emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });
   }
 
   #say(severity: 'info' | 'warning', text: string): void {
@@ -350,36 +423,10 @@ export class TrainingRun {
     return { gradientNorm: gradient, weightNorm: parameters };
   }
 
-  /** Means over all rows, in slices so that a cancellation is seen in between. */
-  async #evaluate(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
-    if (!this.job.spec.averaging) {
-      return this.#measure(examples);
-    }
-    const weights = this.#trainer.saveState();
-    this.#trainer.useAveragedWeights();
-    try {
-      return await this.#measure(examples);
-    } finally {
-      this.#trainer.loadState(weights);
-    }
-  }
-
-  /** Means over all rows, in slices so that a cancellation is seen in between. */
-  async #measure(examples: Examples): Promise<{ loss: number; accuracy: number | null }> {
-    const sums = { loss: 0, accuracy: 0 };
-    for (let begin = 0; begin < examples.rows; begin += evaluationRowsMax) {
-      const slice = rowsFrom(examples, begin, Math.min(begin + evaluationRowsMax, examples.rows));
-      const { loss, accuracy } = await this.#trainer.evaluate(slice);
-      this.#signal.throwIfAborted();
-      sums.loss += loss * slice.rows;
-      sums.accuracy += (accuracy ?? 0) * slice.rows;
-    }
-    const loss = sums.loss / examples.rows;
-    if (!Number.isFinite(loss)) {
-      const message = `Training diverged: after epoch ${this.#epochsDone} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
-      throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', message);
-    }
-    return { loss, accuracy: this.#known(sums.accuracy / examples.rows) };
+  async #evaluate(examples: Examples): Promise<Measures> {
+    const isAveraged = this.job.spec.averaging !== null;
+    const { loss, accuracy } = await evaluate(this.#trainer, examples, { isAveraged, signal: this.#signal });
+    return { loss, accuracy: this.#known(accuracy) };
   }
 
   /** Only answers that are classes can be right. */
@@ -409,7 +456,8 @@ export class TrainingRun {
     }
     const weights = this.#network.toSafetensors({ format: 'millrace.model/1' });
     const epochs = await this.dependencies.history.epochs(job.number, this.#epochsDone);
-    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, test: this.#test };
+    const restoredEpoch = this.#restoredEpoch;
+    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, restoredEpoch, test: this.#test };
     const publication: Publication = {
       trainingJob: `trainingJobs/${job.id}`,
       spec: job.spec,
@@ -417,7 +465,7 @@ export class TrainingRun {
       engineVersion: version,
       instructionSet,
       artifacts: createArtifacts(sources),
-      metrics: versionMetrics(epochs, this.#test),
+      metrics: versionMetrics(epochs[restoredEpoch - 1], this.#test),
     };
     const { registry, log } = this.dependencies;
     return retryWhileUnavailable(() => registry.publish(publication, this.#signal), {
@@ -438,19 +486,4 @@ export class TrainingRun {
   #watch(beside: Promise<void>): void {
     beside.catch((error) => this.#failure.abort(error));
   }
-}
-
-/** Rows `begin` to `end` of examples, not copied. */
-function rowsFrom(examples: Examples, begin: number, end: number): Examples {
-  const rowsOf = (block: FeatureBlock) => {
-    const data = block.data.subarray(begin * block.columns, end * block.columns);
-    return { ...block, data } as FeatureBlock;
-  };
-  const targetsPerRow = examples.targets.length / examples.rows;
-  return {
-    ...examples,
-    rows: end - begin,
-    features: examples.features.map(rowsOf),
-    targets: examples.targets.subarray(begin * targetsPerRow, end * targetsPerRow),
-  };
 }

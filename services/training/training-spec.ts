@@ -9,6 +9,7 @@ import type {
   Regularization,
   Schedule,
 } from '../../native/index.js';
+import type { EarlyStopping } from './early-stopping.js';
 import type { LayerDraft } from './layer-settings.js';
 import type { OptimizerDraft } from './optimizer-settings.js';
 import type { ScheduleDraft } from './schedule-settings.js';
@@ -38,7 +39,12 @@ export interface TrainingSpec {
   sampling: Sampling;
   /** Rows a step. */
   batchSize: number | 'full';
-  epochs: number;
+  /** Training ends with the first of these four that comes; null: not given. */
+  epochs: number | null;
+  steps: number | null;
+  seconds: number | null;
+  earlyStopping: EarlyStopping | null;
+  validation: { everyEpochs: number };
   seed: number;
   publish: PublishSpec;
 }
@@ -60,10 +66,14 @@ export interface SpecDraft {
   clipping?: Draft | null;
   averaging?: Draft | null;
   sampling?: Sampling | null;
-  /** 0: not given. */
+  /** 0: not given; so it is for `epochs`, `steps` and `seconds`. */
   batchSize: number;
   fullBatch?: boolean;
   epochs: number;
+  steps?: number;
+  seconds?: number;
+  earlyStopping?: Draft | null;
+  validation?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
 }
@@ -153,4 +163,8 @@ const earlierSpec = {
   clipping: null,
   averaging: null,
   sampling: 'shuffle',
+  steps: null,
+  seconds: null,
+  earlyStopping: null,
+  validation: { everyEpochs: 1 },
 } satisfies Partial<TrainingSpec>;

@@ -98,9 +98,24 @@ async function watch(client: TrainingClient, name: string, seen: Event[], count:
 /** Each start of a process takes its time on a busy machine. */
 const timeout = 180_000;
 
+const last = { units: 4, activation: 'ACTIVATION_SOFTMAX' as const };
+
 describe('kill -9', { timeout }, () => {
   it('at random moments changes neither the numbers of the events nor one bit of the weights', async () => {
-    const spec = pointsSpec({ epochs: 12 });
+    const spec = pointsSpec({
+      epochs: 12,
+      network: {
+        layers: [
+          { units: 64, activation: 'ACTIVATION_RELU' },
+          { dropout: { rate: 0.2 } },
+          { batchNormalization: {} },
+          last,
+        ],
+      },
+      schedule: { cosine: {}, warmupSteps: 3 },
+      averaging: { decay: 0.9 },
+      earlyStopping: { metric: 'METRIC_TRAIN_LOSS', patience: 4 },
+    });
     let process = await TrainingProcess.start(args);
     const undisturbed = await process.client.createTrainingJob({ spec });
     await watch(process.client, undisturbed.name, [], Number.POSITIVE_INFINITY);

@@ -91,6 +91,7 @@ async function publish(pipeline: FittedPipeline, kind: LabelKind) {
     pipeline: fitted,
     weights: network.toSafetensors({}),
     epochs: [],
+    restoredEpoch: 0,
     test: null,
   });
   const number = ++versions;

@@ -23,6 +23,7 @@ const sources = {
   pipeline: fittedPipeline({ definition }),
   weights: Uint8Array.of(1, 2),
   epochs: [epoch],
+  restoredEpoch: 1,
   test,
 };
 
@@ -60,7 +61,7 @@ describe('createArtifacts', () => {
 
   it('reports every epoch without its forecast', () => {
     const { remainingSeconds: _, ...reported } = epoch;
-    expect(json('report.json')).toEqual({ format: 'millrace.report/1', test, epochs: [reported] });
+    expect(json('report.json')).toEqual({ format: 'millrace.report/1', test, restoredEpoch: 1, epochs: [reported] });
   });
 
   it('is the same each time', () => {
@@ -70,7 +71,7 @@ describe('createArtifacts', () => {
 
 describe('versionMetrics', () => {
   it('leaves out what was not measured', () => {
-    expect(versionMetrics([epoch], null)).toEqual({ train_loss: 0.25, train_accuracy: 0.5, validation_loss: 0.75 });
-    expect(versionMetrics([epoch], test)).toMatchObject({ test_loss: 0.125, test_accuracy: 0.875 });
+    expect(versionMetrics(epoch, null)).toEqual({ train_loss: 0.25, train_accuracy: 0.5, validation_loss: 0.75 });
+    expect(versionMetrics(epoch, test)).toMatchObject({ test_loss: 0.125, test_accuracy: 0.875 });
   });
 });

@@ -14,11 +14,32 @@ describe('CheckpointStore', () => {
   it('reads the newest checkpoint, every bit of it', async () => {
     const folder = path.join(tempFolder(), 'checkpoints');
     const store = await CheckpointStore.open(folder);
-    await store.write('a', { epochsDone: 1, stepsDone: 0, epochSeconds: 0.5, trainerState: Buffer.from([1]) });
+    await store.write('a', {
+      epochsDone: 1,
+      stepsDone: 0,
+      epochSeconds: 0.5,
+      secondsDone: 0,
+      stopping: null,
+      trainerState: Buffer.from([1]),
+    });
     const trainerState = Uint8Array.from({ length: 256 }, (_, i) => i);
-    await store.write('a', { epochsDone: 2, stepsDone: 0, epochSeconds: 0.5, trainerState });
+    await store.write('a', {
+      epochsDone: 2,
+      stepsDone: 0,
+      epochSeconds: 0.5,
+      secondsDone: 0,
+      stopping: null,
+      trainerState,
+    });
     const again = await CheckpointStore.open(folder);
-    expect(await again.read('a')).toEqual({ epochsDone: 2, stepsDone: 0, epochSeconds: 0.5, trainerState });
+    expect(await again.read('a')).toEqual({
+      epochsDone: 2,
+      stepsDone: 0,
+      epochSeconds: 0.5,
+      secondsDone: 0,
+      stopping: null,
+      trainerState,
+    });
     expect(readdirSync(path.join(folder, 'a'))).toHaveLength(1);
   });
 
@@ -26,7 +47,14 @@ describe('CheckpointStore', () => {
     const folder = path.join(tempFolder(), 'checkpoints');
     const store = await CheckpointStore.open(folder);
     for (const job of ['a', 'b', 'c']) {
-      await store.write(job, { epochsDone: 1, stepsDone: 0, epochSeconds: 0.5, trainerState: Buffer.of() });
+      await store.write(job, {
+        epochsDone: 1,
+        stepsDone: 0,
+        epochSeconds: 0.5,
+        secondsDone: 0,
+        stopping: null,
+        trainerState: Buffer.of(),
+      });
     }
     await store.remove('a');
     await store.keepOnly(new Set(['c']));

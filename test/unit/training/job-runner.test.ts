@@ -5,13 +5,15 @@ import { type Kysely, openDatabase } from '../../../services/platform/database.j
 import { createLog } from '../../../services/platform/log.js';
 import { CheckpointStore } from '../../../services/training/checkpoint-store.js';
 import type { Happening, TrainingEvent } from '../../../services/training/job.js';
+import type { TensorSource } from '../../../services/training/job-examples.js';
 import { JobRunner } from '../../../services/training/job-runner.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import type { Publication } from '../../../services/training/registry-client.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
 import { resolveSpec } from '../../../services/training/spec-resolution.js';
+import { rowWeights } from '../../../services/training/trainer-options.js';
 import { TrainingMetrics } from '../../../services/training/training-metrics.js';
-import type { ModelPublisher, TensorSource } from '../../../services/training/training-run.js';
+import type { ModelPublisher } from '../../../services/training/training-run.js';
 import type { SpecDraft } from '../../../services/training/training-spec.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
@@ -61,12 +63,15 @@ describe('JobRunner', () => {
     return () => database.destroy();
   });
 
-  async function create(changes: Partial<SpecDraft> = {}, rows = rowCounts): Promise<void> {
+  function spec(changes: Partial<SpecDraft> = {}, rows = rowCounts) {
     const layers = [{ type: 'dense' as const, units: 2, activation: 'softmax' as const, kernelInitializer: null }];
-    const spec = resolveSpec(validDraft({ layers, epochs: 3, ...changes }), fittedPipeline());
     const numbers = { featureCount: 2, featureScale: 1, featureOffset: 0, featureType: 'float32' } as const;
     const pipeline = fittedPipeline({ ...numbers, classes: ['0', '1'], rowCounts: rows });
-    await store.create(newJob({ spec, pipeline }));
+    return { spec: resolveSpec(validDraft({ layers, epochs: 3, ...changes }), pipeline), pipeline };
+  }
+
+  async function create(changes: Partial<SpecDraft> = {}, rows = rowCounts): Promise<void> {
+    await store.create(newJob(spec(changes, rows)));
   }
 
   /** Claims and runs the job; answers what happened to it, first to last. */
@@ -152,7 +157,7 @@ describe('JobRunner', () => {
   });
 
   it('pauses within a step, and goes on with the next one to the same files', async () => {
-    const rows = { train: 40_000, validation: 16, test: 16 };
+    const rows = { train: 400_000, validation: 16, test: 16 };
     const changes = { epochs: 3, batchSize: 8 };
     await create(changes, rows);
     await run();
@@ -249,6 +254,8 @@ describe('JobRunner', () => {
       epochsDone: 2,
       stepsDone: 0,
       epochSeconds: 0,
+      secondsDone: 0,
+      stopping: null,
       trainerState: Uint8Array.of(1, 2, 3),
     });
     const happenings = await run();
@@ -260,7 +267,15 @@ describe('JobRunner', () => {
     await create({}, { train: 64, validation: 0, test: 0 });
     const happenings = await run();
     const epochs = ['epoch', 'epoch', 'epoch'];
-    expect(kinds(happenings)).toEqual(['queued', 'preparing', 'training', ...epochs, 'publishing', 'succeeded']);
+    expect(kinds(happenings)).toEqual([
+      'queued',
+      'preparing',
+      'training',
+      ...epochs,
+      'trainingEnd',
+      'publishing',
+      'succeeded',
+    ]);
     expect(happenings.find(({ kind }) => kind === 'epoch')).toMatchObject({ validationLoss: null });
     expect(Object.keys(published[0]!.metrics).sort()).toEqual(['train_accuracy', 'train_loss']);
   });
@@ -282,5 +297,107 @@ describe('JobRunner', () => {
     expect(kinds(happenings).at(-1)).toBe('succeeded');
     const measured = happenings.filter(({ kind }) => ['step', 'epoch', 'test'].includes(kind));
     expect(measured.every((happening) => (happening as { accuracy: unknown }).accuracy === null)).toBe(true);
+  });
+
+  const weightsOf = (publication: Publication) => Buffer.from(publication.artifacts['model.safetensors']!);
+  const ended = (happenings: Happening[]) => happenings.find(({ kind }) => kind === 'trainingEnd');
+  const epochsOf = (happenings: Happening[]) => happenings.filter((happening) => happening.kind === 'epoch');
+
+  /** Trains what is wrong on the rows for validation: the longer, the worse. */
+  const misleading: TensorSource = {
+    tensors: async (pipeline, kind, split, signal) => {
+      const tensors = await twoClasses.tensors(pipeline, kind, split, signal);
+      return split === 'validation' ? { ...tensors, targets: tensors.targets.map((target) => 1 - target) } : tensors;
+    },
+  };
+
+  it('stops early and goes back to the best epoch, to the same bits after an interruption', async () => {
+    preprocessing = misleading;
+    const optimizer = { type: 'sgd', learningRate: 0.5, momentum: 0.9 } as const;
+    const earlyStopping = { patience: 3 };
+    await create({ epochs: 1, optimizer });
+    await run();
+    await store.create(newJob({ id: 'b', ...spec({ epochs: 50, optimizer, earlyStopping }) }));
+    const append = store.append.bind(store);
+    store.append = async (number, happenings) => {
+      await append(number, happenings);
+      if (happenings.some((happening) => happening.kind === 'epoch' && happening.epoch === 2)) {
+        stopping.abort();
+      }
+    };
+    expect(ended(await run())).toBeUndefined();
+    store.append = append;
+    stopping = new AbortController();
+    expect(ended(await run())).toEqual({
+      kind: 'trainingEnd',
+      reason: 'earlyStopping',
+      epoch: 4,
+      steps: 8,
+      restoredEpoch: 1,
+    });
+    expect(weightsOf(published[1]!)).toEqual(weightsOf(published[0]!));
+    expect(published[1]!.metrics.validation_loss).toBe(published[0]!.metrics.validation_loss);
+  });
+
+  it('ends within an epoch after as many steps as were asked for', async () => {
+    await create({ epochs: 0, steps: 5 });
+    const happenings = await run();
+    expect(ended(happenings)).toEqual({ kind: 'trainingEnd', reason: 'steps', epoch: 3, steps: 5, restoredEpoch: 3 });
+    expect(epochsOf(happenings)).toMatchObject([{ epochs: 3 }, { epochs: 3 }, { epochs: 3 }]);
+  });
+
+  it('ends when the time is up', async () => {
+    await create({ epochs: 0, seconds: 1e-9 });
+    const happenings = await run();
+    expect(ended(happenings)).toMatchObject({ reason: 'seconds', epoch: 1 });
+    expect(epochsOf(happenings)).toMatchObject([{ epochs: 0, remainingSeconds: 0 }]);
+    expect(kinds(happenings).at(-1)).toBe('succeeded');
+  });
+
+  it('validates every so many epochs, and after the last', async () => {
+    await create({ epochs: 5, validation: { everyEpochs: 2 } });
+    const measured = epochsOf(await run()).map(({ validationLoss }) => validationLoss !== null);
+    expect(measured).toEqual([false, true, false, true, true]);
+  });
+
+  it('tells a plateau of the losses', async () => {
+    const plateau = { patience: 0, factor: 1e-6, minimumDelta: 1e6 };
+    await create({ epochs: 4, optimizer: { type: 'sgd' }, schedule: { type: 'plateau', ...plateau } });
+    const losses = epochsOf(await run()).map(({ validationLoss }) => validationLoss!);
+    // The rate falls to next to nothing after the second epoch.
+    expect(losses[1]! - losses[0]!).not.toBe(0);
+    expect(Math.abs(losses[3]! - losses[2]!)).toBeLessThan(1e-7);
+  });
+
+  it('trains with class weights, which rows for validation do not have', async () => {
+    await create({ classWeights: { 1: 0 } });
+    const happenings = await run();
+    expect(kinds(happenings).at(-1)).toBe('succeeded');
+    // Rows of class 1 cost nothing, so all is taken for class 0.
+    const [first, , last] = epochsOf(happenings);
+    expect(last!.loss).toBeLessThan(first!.loss);
+    expect(last!.validationLoss!).toBeGreaterThan(last!.loss);
+  });
+
+  it('publishes and measures the average of the weights', async () => {
+    const weights: Buffer[] = [];
+    for (const [i, averaging] of [null, { decay: 0 }, { decay: 0.9 }].entries()) {
+      await store.create(newJob({ id: `job${i}`, ...spec({ epochs: 2, averaging }) }));
+      await run();
+      weights.push(weightsOf(published[i]!));
+    }
+    // An average that keeps nothing is the weights themselves.
+    expect(weights[1]).toEqual(weights[0]);
+    expect(weights[2]).not.toEqual(weights[0]);
+    expect(published[2]!.metrics.test_loss).not.toBe(published[0]!.metrics.test_loss);
+  });
+});
+
+describe('rowWeights', () => {
+  it('gives each class its factor, or all the same say', () => {
+    const targets = Int32Array.of(0, 0, 0, 1);
+    expect(rowWeights({ yes: 3 }, ['no', 'yes'], targets)).toEqual(Float32Array.of(1, 1, 1, 3));
+    expect(rowWeights('balanced', ['no', 'yes'], targets)).toEqual(Float32Array.of(2 / 3, 2 / 3, 2 / 3, 2));
+    expect(rowWeights({}, ['no', 'yes'], targets)).toBeNull();
   });
 });

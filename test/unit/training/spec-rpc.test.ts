@@ -3,7 +3,7 @@ import { readTrainingSpec } from '../../../clients/sdk/index.js';
 import { Network, Trainer } from '../../../native/index.js';
 import { contracts } from '../../../proto/index.js';
 import { parseNetworkFile, parseSignature } from '../../../services/inference/model-files.js';
-import { Violations } from '../../../services/platform/errors.js';
+import { type ServiceError, Violations } from '../../../services/platform/errors.js';
 import { createArtifacts } from '../../../services/training/artifacts.js';
 import { layerShapes, parameterCount, toNetworkSpec } from '../../../services/training/network-shape.js';
 import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
@@ -28,18 +28,35 @@ const numbers: Partial<FittedPipeline> = {
 };
 
 /** What a file with these lines is resolved to, over the wire. */
-function resolve(yaml: string, { label = 'classes', pipeline = numbers }: { label?: string; pipeline?: object } = {}) {
+function resolve(
+  yaml: string,
+  {
+    label = 'classes',
+    pipeline = numbers,
+    epochs = 'epochs: 4',
+  }: { label?: string; pipeline?: object; epochs?: string } = {},
+) {
   const lines = `
 dataset: datasets/people
 pipeline: { columns: [{ column: age }], label: { column: x, kind: ${label} } }
 publish: { model: models/people }
-epochs: 4
+${epochs}
 split: { seed: 1 }
 ${yaml.includes('optimizer:') ? '' : 'optimizer: { adam: }'}
 ${yaml.includes('network:') ? '' : 'network: { layers: [{ units: 2, activation: softmax }] }'}
 ${yaml.includes('loss:') ? '' : 'loss: categorical_cross_entropy'}
 ${yaml}`;
   return resolveMessage(readTrainingSpec(lines), fittedPipeline(pipeline));
+}
+
+/** Fields that are refused without epochs. */
+function resolveFields(yaml: string): string[] {
+  try {
+    resolve(yaml, { epochs: '' });
+    return [];
+  } catch (error) {
+    return (error as ServiceError).fieldViolations.map(({ field }) => field);
+  }
 }
 
 function resolveMessage(message: object, pipeline: FittedPipeline): TrainingSpec {
@@ -74,6 +91,11 @@ const specs: [string, string, string?][] = [
   ['clipping by value', 'clipping: { value: 0.5 }'],
   ['class weights', 'class_weights: { no: 2 }\nlabel_smoothing: 0.1\nsampling: stratified'],
   ['balanced classes', 'class_weights: balanced\nbatch_size: full\nsampling: sequential'],
+  [
+    'early stopping',
+    'early_stopping: { metric: validation_accuracy, patience: 3, restore_best: false }\nvalidation: { every_epochs: 2 }',
+  ],
+  ['steps and time', 'steps: 7\nseconds: 60'],
   ['binary', `loss: binary_cross_entropy\n${one}sigmoid }] }`, 'binary'],
   ['huber', `loss: huber\nhuber_delta: 2\n${one}softsign }] }`, 'number'],
   ['poisson', `loss: poisson\n${one}softplus, use_bias: false }] }`, 'number'],
@@ -113,7 +135,7 @@ describe('a spec on its way from a file to the engine', () => {
     expect(loss).toBeGreaterThan(0);
     const weights = network.toSafetensors({});
     const pipeline = fittedPipeline(numbers);
-    const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], test: null });
+    const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], restoredEpoch: 1, test: null });
     const file = parseNetworkFile(artifacts['network.json']!);
     expect(parseSignature(artifacts['signature.json']!, file).output.width).toBe(network.outputs);
     Network.fromSafetensors({ inputs: file.inputs, layers: file.layers }, weights).dispose();
@@ -141,6 +163,20 @@ describe('a spec on its way from a file to the engine', () => {
   it('takes a batch of all rows where there are fewer than 32', () => {
     const rowCounts = { train: 20, validation: 0, test: 0 };
     expect(resolve('', { pipeline: { ...numbers, rowCounts } }).batchSize).toBe(20);
+  });
+
+  it('needs an end, and the steps of a schedule where only time is one', () => {
+    const open = resolveFields('');
+    expect(open).toEqual(['spec.epochs']);
+    expect(resolveFields('seconds: 3\nschedule: { cosine: }')).toEqual(['spec.schedule.cosine.steps']);
+    expect(resolveFields('seconds: 3\nschedule: { cosine: { epochs: 9 } }')).toEqual([]);
+  });
+
+  it('follows the training where there are no rows for validation', () => {
+    const rowCounts = { train: 100, validation: 0, test: 0 };
+    const stop = (metric: string) => resolve(`early_stopping: { ${metric} }`, { pipeline: { ...numbers, rowCounts } });
+    expect(stop('').earlyStopping).toEqual({ metric: 'trainLoss', patience: 10, minimumDelta: 0, restoreBest: true });
+    expect(() => stop('metric: validation_loss')).toThrow('no rows for validation');
   });
 
   it.each<[string, string, string, RegExp]>([
@@ -210,6 +246,15 @@ describe('a spec on its way from a file to the engine', () => {
       'a batch size beside full',
       'batch_size: full\noptimizer: { adam: { amsgrad: true } }\nlabel_smoothing: 1',
       'label_smoothing',
+    ],
+    ['a patience of 0', 'early_stopping: { patience: 0 }', 'early_stopping.patience'],
+    ['validation every 0 epochs', 'validation: { every_epochs: 0 }', 'validation.every_epochs'],
+    ['a negative time', 'seconds: -1', 'seconds'],
+    [
+      'an accuracy of a number',
+      `early_stopping: { metric: train_accuracy }\nloss: huber\n${one}linear }] }`,
+      'early_stopping.metric',
+      'number',
     ],
     ['a delta without huber', 'huber_delta: 1', 'huber_delta'],
     [

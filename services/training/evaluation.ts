@@ -1,0 +1,64 @@
+import type { Examples, FeatureBlock, Trainer } from '../../native/index.js';
+import { ServiceError } from '../platform/errors.js';
+
+/** Rows that are measured in one go: a run that is to end waits for no more than these. */
+const evaluationRowsMax = 65_536;
+
+export interface Measures {
+  loss: number;
+  accuracy: number | null;
+}
+
+/**
+ * Means over all rows, in slices so that a cancellation is seen in between. Of what would be published now: of the weights, or with
+ * `isAveraged` of their average.
+ */
+export async function evaluate(
+  trainer: Trainer,
+  examples: Examples,
+  { isAveraged, signal }: { isAveraged: boolean; signal: AbortSignal },
+): Promise<Measures> {
+  if (!isAveraged) {
+    return measure(trainer, examples, signal);
+  }
+  const weights = trainer.saveState();
+  trainer.useAveragedWeights();
+  try {
+    return await measure(trainer, examples, signal);
+  } finally {
+    trainer.loadState(weights);
+  }
+}
+
+async function measure(trainer: Trainer, examples: Examples, signal: AbortSignal): Promise<Measures> {
+  const sums = { loss: 0, accuracy: 0 };
+  for (let begin = 0; begin < examples.rows; begin += evaluationRowsMax) {
+    const slice = rowsFrom(examples, begin, Math.min(begin + evaluationRowsMax, examples.rows));
+    const { loss, accuracy } = await trainer.evaluate(slice);
+    signal.throwIfAborted();
+    sums.loss += loss * slice.rows;
+    sums.accuracy += (accuracy ?? 0) * slice.rows;
+  }
+  const loss = sums.loss / examples.rows;
+  if (!Number.isFinite(loss)) {
+    const message = `Training diverged: after step ${trainer.step} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
+    throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', message);
+  }
+  return { loss, accuracy: sums.accuracy / examples.rows };
+}
+
+/** Rows `begin` to `end` of examples, not copied. */
+export function rowsFrom(examples: Examples, begin: number, end: number): Examples {
+  const rowsOf = (block: FeatureBlock) => {
+    const data = block.data.subarray(begin * block.columns, end * block.columns);
+    return { ...block, data } as FeatureBlock;
+  };
+  const targetsPerRow = examples.targets.length / examples.rows;
+  return {
+    ...examples,
+    rows: end - begin,
+    features: examples.features.map(rowsOf),
+    targets: examples.targets.subarray(begin * targetsPerRow, end * targetsPerRow),
+    ...(examples.weights ? { weights: examples.weights.subarray(begin, end) } : {}),
+  };
+}

@@ -1,0 +1,11 @@
+import { metricNames } from './contract-names.js';
+import { choice, flag, integer, notNegative, type Settings, unset } from './settings.js';
+
+export const earlyStoppingSettings: Settings = {
+  metric: choice(metricNames, unset),
+  patience: integer(1, 10),
+  minimumDelta: notNegative(0),
+  restoreBest: flag(true),
+};
+
+export const validationSettings: Settings = { everyEpochs: integer(1, 1) };
