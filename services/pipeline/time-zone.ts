@@ -16,7 +16,7 @@ export type TimeZone = z.infer<typeof timeZoneForm>;
 /** Before, most clocks followed the sun. */
 const begin = Date.UTC(1800, 0, 1);
 const end = Date.UTC(2101, 0, 1);
-/** The shortest time that clocks were known to be changed for is a week: America/Boa_Vista, October 2000. */
+/** The shortest time that clocks are known to have been changed for is a week: in three zones of Brazil, October 2000. */
 const stepMs = 3 * dayMs;
 
 export function isTimeZone(name: string): boolean {
