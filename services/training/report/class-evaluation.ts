@@ -102,7 +102,8 @@ export async function evaluateClasses(
   const promised = classes === 2 ? rankings[0]!.scores : valuesAt(probabilities, answers);
   const hits = classes === 2 ? rankings[0]!.isOfClass : answers.map((answer, row) => (answer === truth[row] ? 1 : 0));
   const calibration = calibrationBins(promised, hits, binCount);
-  const top: Record<string, number> = classes > topCount ? { [`top_${topCount}_accuracy`]: topShare(probabilities, truth, topCount) } : {};
+  const top: Record<string, number> =
+    classes > topCount ? { [`top_${topCount}_accuracy`]: topShare(probabilities, truth, topCount) } : {};
   return {
     kind: 'classes',
     rowCount: rows,
