@@ -298,6 +298,32 @@ export type Sampling =
   | { type: 'weighted'; weights: Float32Array }
   | { type: 'stratified' };
 
+/**
+ * Random changes to an image among the features, which leave what it shows the same; in training only, fixed by (seed, epoch, row).
+ * In this order: flips, rotation about the middle, shift, cut-out, noise. What comes in from outside and what is cut out is 0 as
+ * it is stored. All strengths 0: nothing is changed.
+ */
+export interface Augmentation {
+  /** Of the image among the network's inputs, where it lies as [height, width, channels], within one block of uint8 or float32. */
+  firstColumn: number;
+  height: number;
+  width: number;
+  /** 1 to 4. */
+  channels: number;
+  /** Probability, 0 to 1. */
+  flipHorizontally: number;
+  /** Probability, 0 to 1. */
+  flipVertically: number;
+  /** At most, either way, 0 to 180. Pixels in between are interpolated. */
+  rotationDegrees: number;
+  /** Pixels at most along each axis, either way. */
+  shift: number;
+  /** Side of a square around any pixel, cut off at the edges (DeVries and Taylor 2017), in pixels. */
+  cutOut: number;
+  /** Standard deviation, in units of what the network reads; bytes stay within their range. */
+  noise: number;
+}
+
 export interface TrainerOptions {
   loss: Loss;
   optimizer: OptimizerSpec;
@@ -314,6 +340,8 @@ export interface TrainerOptions {
   threads: number;
   /** Default: shuffle. */
   sampling?: Sampling;
+  /** One for each image that is to be changed; their random numbers are independent. Default: none. */
+  augmentations?: Augmentation[];
 }
 
 /** Means over the examples of the epoch so far, each measured with the weights as they were when its batch came. */

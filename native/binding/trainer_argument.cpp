@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "augmentation_argument.h"
 #include "fields.h"
 #include "loss_argument.h"
 #include "optimization_argument.h"
@@ -13,7 +14,7 @@ namespace millrace::binding {
 TrainerOptions to_trainer_options(const Napi::Value& value) {
   const Fields fields(value, "", "options");
   fields.expect_only({"loss", "optimizer", "schedule", "regularization", "clipping", "averaging", "batchSize", "seed",
-                      "threads", "sampling"});
+                      "threads", "sampling", "augmentations"});
   TrainerOptions options{};
   options.loss = to_loss(fields.value("loss"));
   options.optimization = to_optimization_spec(fields);
@@ -23,6 +24,7 @@ TrainerOptions to_trainer_options(const Napi::Value& value) {
   options.seed = fields.integer("seed", 0, kSafeInteger);
   options.threads = static_cast<unsigned>(fields.integer("threads", 0, std::numeric_limits<std::int32_t>::max()));
   options.sampling = to_sampling(fields);
+  options.augmentations = to_augmentations(fields);
   return options;
 }
 

@@ -48,6 +48,17 @@ void expect_finite(const std::string& field, const Element* values, std::size_t 
                     std::to_string(place / columns) + ", column " + std::to_string(place % columns) + ".");
 }
 
+// Row by row through a row of floats, which the kernel finds at its first row.
+void gather_augmented(const FeatureBlock& block, std::size_t first_column, const GatheredRows& target, Range rows) {
+  std::vector<float> values(block.columns);
+  for (std::size_t row = rows.begin; row < rows.end; ++row) {
+    target.augmenter->apply(block, first_column, target.order[row], values.data());
+    kernels().gather({values.data(), ElementType::kFloat32, block.columns, first_column, nullptr, std::size_t{0} - row,
+                      block.scale, block.offset, target.output, target.output_rows, target.nonzero},
+                     {row, row + 1});
+  }
+}
+
 }  // namespace
 
 void expect_trainable(const Examples& examples, const Network& network, const LossSpec& loss) {
@@ -69,6 +80,11 @@ void expect_trainable(const Examples& examples, const Network& network, const Lo
 void gather(const Examples& examples, const GatheredRows& target, Range rows) {
   std::size_t first_column = 0;
   for (const FeatureBlock& block : examples.features) {
+    if (target.augmenter != nullptr && target.augmenter->changes(block, first_column)) {
+      gather_augmented(block, first_column, target, rows);
+      first_column += block.columns;
+      continue;
+    }
     kernels().gather({block.data, block.type, block.columns, first_column, target.order, target.first_row, block.scale,
                       block.offset, target.output, target.output_rows, target.nonzero},
                      rows);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "images/augmentation.h"
 #include "kernels.h"
 #include "loss.h"
 #include "network.h"
@@ -39,6 +40,7 @@ struct GatheredRows {
   float* output;                     // panels of `output_rows` rows
   std::size_t output_rows;
   std::uint16_t* nonzero = nullptr;  // as in Gather; may be null
+  const Augmenter* augmenter = nullptr;  // null: rows are read as they are; otherwise `order` is given
 };
 
 /// Reads output rows `rows`, converted and scaled, with the best kernels of this processor.

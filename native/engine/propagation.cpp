@@ -34,9 +34,11 @@ Propagation::Propagation(Network& network, const LossSpec& loss, ThreadPool& poo
   tail_ = tail_of(layers_);
 }
 
-void Propagation::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer) {
+void Propagation::gather(unsigned member, const Examples& examples, const Slice& slice, unsigned buffer,
+                         const Augmenter* augmenter) {
   millrace::gather(examples,
-                   {slice.order, slice.first_row, values_.input(buffer), slice.rows, values_.nonzero(buffer)},
+                   {slice.order, slice.first_row, values_.input(buffer), slice.rows, values_.nonzero(buffer),
+                    augmenter},
                    share_of(slice.rows, member, pool_.size()));
 }
 

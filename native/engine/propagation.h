@@ -27,8 +27,8 @@ class Propagation {
   Propagation(Network& network, const LossSpec& loss, ThreadPool& pool, std::size_t rows_max, bool input_error,
               std::uint64_t seed);
 
-  /// Reads this member's rows of a slice into input buffer `buffer` (0 or 1).
-  void gather(unsigned member, const Examples&, const Slice&, unsigned buffer);
+  /// Reads this member's rows of a slice into input buffer `buffer` (0 or 1), changed by an augmenter unless that is null.
+  void gather(unsigned member, const Examples&, const Slice&, unsigned buffer, const Augmenter* augmenter = nullptr);
   /// From the inputs to the tail. With `fresh_weights` also copies what the way back reads.
   void forward(unsigned member, const Slice&, unsigned buffer, bool fresh_weights);
   /// Through the tail, the loss and back to where the tail begins, for this member's rows.

@@ -6,7 +6,7 @@
 namespace millrace {
 
 /// What a stream of random numbers is for. Two purposes never share numbers, whatever their indices.
-enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2, kDropout = 3, kSampling = 4 };
+enum class RandomPurpose : std::uint32_t { kInitialWeights = 1, kShuffle = 2, kDropout = 3, kSampling = 4, kAugmentation = 5 };
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four numbers for a counter and a key.
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);

@@ -100,7 +100,8 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
       optimization_(*network_, options.optimization),
       threads_(chosen_threads(options.threads)),
       team_(threads_),
-      sampler_(options.sampling, options.seed) {
+      sampler_(options.sampling, options.seed),
+      augmenter_(options.augmentations, options.seed) {
   expect_matching(options.loss, network_->last_activation(), network_->outputs());
 }
 
@@ -128,6 +129,7 @@ EpochTotals Trainer::train_epoch(const Examples& examples, const EpochRequest& r
   const Clock::time_point start = Clock::now();
   const auto* labels = examples.target_classes ? static_cast<const std::int32_t*>(examples.targets) : nullptr;
   sampler_.begin({examples.rows, batch_rows, labels, network_->outputs()}, request.epoch);
+  augmenter_.begin(examples.features, request.epoch);
   stand_in(request.epoch, examples.rows, batch_rows);
   Run run{.examples = examples,
           .request = request,
@@ -290,7 +292,7 @@ void Trainer::gather(unsigned member, const Examples& examples, const Slice& sli
   for (std::size_t row = rows.begin; row < rows.end; ++row) {
     __builtin_prefetch(static_cast<const char*>(examples.targets) + order_[buffer][row] * target_bytes);
   }
-  propagation_->gather(member, examples, slice, buffer);
+  propagation_->gather(member, examples, slice, buffer, augmenter_.idle() ? nullptr : &augmenter_);
 }
 
 void Trainer::report(Run& run, bool force) {

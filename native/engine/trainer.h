@@ -28,6 +28,7 @@ struct TrainerOptions {
   std::uint64_t seed;
   unsigned threads;  // 0: as many as the process may use
   SamplingOptions sampling{};
+  std::vector<AugmentationSpec> augmentations{};  // of what is trained on, not of what is evaluated
 };
 
 /// Sums over the examples seen so far in an epoch. `accuracy` is only meaningful where the loss has one.
@@ -142,6 +143,7 @@ class Trainer {
   std::size_t propagation_rows_ = 0;
   AlignedBuffer<float> gradient_;
   Sampler sampler_;
+  Augmenter augmenter_;
   std::vector<std::uint32_t> order_[2];  // source rows of the slice in each input buffer
 };
 

@@ -3,6 +3,7 @@ import { idRule, isId, ResourceName } from '../platform/resource-name.js';
 import { activationNames, metricNames } from './contract-names.js';
 import type { Metric } from './early-stopping.js';
 import { checkEmbedding, embeddingTables } from './embedding-tables.js';
+import { checkAugmentation, checkImages } from './image-augmentation.js';
 import { checkLayers, resolveLayer } from './layer-settings.js';
 import { checkLoss, checkWeightedClasses } from './loss-check.js';
 import { networkBytes } from './memory-estimate.js';
@@ -35,6 +36,7 @@ export function checkSpec(draft: SpecDraft, violations: Violations): void {
   checkOptimizer(draft.optimizer, violations);
   checkBatchSize(draft, violations);
   checkOptimization(draft, violations);
+  checkAugmentation(draft.augmentation ?? null, violations);
   checkEnd(draft, violations);
   const { seed } = draft;
   violations.check(Number.isSafeInteger(seed) && seed >= 0, 'spec.seed', 'from 0 to 2^53 - 1', seed);
@@ -123,6 +125,7 @@ export function checkAgainstPipeline(
 ): void {
   checkWeightedClasses(draft, pipeline, violations);
   checkRows(draft, pipeline, violations);
+  checkImages(draft.augmentation ?? null, pipeline, violations);
   if (!violations.hasWithin('spec.network')) {
     checkLastLayer(draft, pipeline, violations);
     checkEmbedding(draft.layers, pipeline, violations);

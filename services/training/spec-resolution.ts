@@ -1,6 +1,7 @@
 import type { Averaging, Clipping, Regularization } from '../../native/index.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
+import { resolveAugmentation } from './image-augmentation.js';
 import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
 import { resolveSchedule } from './schedule-settings.js';
@@ -42,6 +43,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     ),
     averaging: resolved<Averaging>({ decay: fraction(0.99) }, draft.averaging),
     sampling: draft.sampling ?? 'shuffle',
+    augmentation: resolveAugmentation(draft.augmentation ?? null, pipeline),
     batchSize,
     ...end,
     earlyStopping: resolveEarlyStopping(draft, pipeline),

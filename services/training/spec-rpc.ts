@@ -95,6 +95,7 @@ export function toDraft(message: TrainingSpec__Output | null): SpecDraft {
     clipping: message?.clipping && fromMessage(message.clipping),
     averaging: message?.averaging && fromMessage(message.averaging),
     sampling: fromEnum(samplingNames, message?.sampling),
+    augmentation: message?.augmentation && fromMessage(message.augmentation),
     batchSize: message?.batchSize ?? 0,
     fullBatch: message?.fullBatch ?? false,
     epochs: message?.epochs ?? 0,
@@ -145,6 +146,7 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     schedule: spec.schedule && toSchedule(spec.schedule),
     ...{ regularization, clipping, averaging },
     sampling: samplingNames[spec.sampling],
+    augmentation: spec.augmentation && toAugmentation(spec.augmentation),
     batchSize: spec.batchSize === 'full' ? 0 : spec.batchSize,
     fullBatch: spec.batchSize === 'full',
     epochs: spec.epochs ?? 0,
@@ -155,6 +157,11 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     seed,
     publish,
   };
+}
+
+/** Where the images are follows from the pipeline. */
+function toAugmentation({ images: _, ...settings }: NonNullable<TrainingSpec['augmentation']>): Plain {
+  return settings;
 }
 
 function toMessage(settings: object): Plain {

@@ -1,4 +1,5 @@
 import type { LossSpec, TrainerOptions } from '../../native/index.js';
+import { augmentations } from './image-augmentation.js';
 import type { TrainingSpec } from './training-spec.js';
 
 /** What the engine is told. @param threads 0: all that the process may use */
@@ -16,6 +17,7 @@ export function trainerOptions(spec: TrainingSpec, threads: number): TrainerOpti
     seed,
     threads,
     sampling,
+    augmentations: augmentations(spec.augmentation),
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   Schedule,
 } from '../../native/index.js';
 import type { EarlyStopping } from './early-stopping.js';
+import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
 import type { OptimizerDraft } from './optimizer-settings.js';
 import type { ScheduleDraft } from './schedule-settings.js';
@@ -37,6 +38,7 @@ export interface TrainingSpec {
   clipping: Clipping | null;
   averaging: Averaging | null;
   sampling: Sampling;
+  augmentation: ImageAugmentation | null;
   /** Rows a step. */
   batchSize: number | 'full';
   /** Training ends with the first of these four that comes; null: not given. */
@@ -66,6 +68,7 @@ export interface SpecDraft {
   clipping?: Draft | null;
   averaging?: Draft | null;
   sampling?: Sampling | null;
+  augmentation?: Draft | null;
   /** 0: not given; so it is for `epochs`, `steps` and `seconds`. */
   batchSize: number;
   fullBatch?: boolean;
@@ -167,4 +170,5 @@ const earlierSpec = {
   seconds: null,
   earlyStopping: null,
   validation: { everyEpochs: 1 },
+  augmentation: null,
 } satisfies Partial<TrainingSpec>;

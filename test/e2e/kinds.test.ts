@@ -79,6 +79,10 @@ describe('digits as PNG files in class folders', () => {
     const records = digits.map(({ file }) => ({ values: { image: { content: readFileSync(file) } } }));
     const labels = digits.map(({ label }) => label);
     const answers = await ask('models/digits', records);
+    // What is served is not changed at random.
+    expect(await client.prediction.predict({ model: 'models/digits', records })).toEqual(
+      await client.prediction.predict({ model: 'models/digits', records }),
+    );
     // The most frequent digit makes up an eighth of these.
     expect(shareRight(answers, labels)).toBeGreaterThan(0.85);
     const place = answers.findIndex((answer, i) => answer === labels[i]);

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type ServiceError, Violations } from '../../../services/platform/errors.js';
 import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
 import { resolveSpec } from '../../../services/training/spec-resolution.js';
+import { toSpecMessage } from '../../../services/training/spec-rpc.js';
+import { trainerOptions } from '../../../services/training/trainer-options.js';
 import { completeSpec, type FittedPipeline, type SpecDraft } from '../../../services/training/training-spec.js';
 import { fittedPipeline, validDraft } from './spec-draft.js';
 
@@ -180,6 +182,48 @@ describe('checkAgainstPipeline', () => {
 
   it('accepts a network that fits', () => {
     expect(against(validDraft(), {})).toEqual({});
+  });
+});
+
+describe('an augmentation', () => {
+  const columns = [
+    { column: 'age', shape: [], steps: [{ kind: 'standardise' }] },
+    { column: 'photo', shape: [], steps: [{ kind: 'decodeImage', height: 2, width: 1, channels: 3 }] },
+    { column: 'pair', shape: [], steps: [] },
+    { column: 'scan', shape: [1, 2], steps: [] },
+  ];
+  const names = (column: string, count: number) => Array.from({ length: count }, (_, i) => `${column}[${i}]`);
+  const featureNames = ['age', ...names('photo', 6), ...names('pair', 2), ...names('scan', 2)];
+  const pipeline = fittedPipeline({ definition: JSON.stringify({ columns }), featureNames });
+  const augmentation = { shift: 2, noise: 0.1 };
+
+  it.each<[string, object, string]>([
+    ['a probability above 1', { flipVertically: 1.1 }, 'spec.augmentation.flip_vertically'],
+    ['part of a pixel', { shift: 1.5 }, 'spec.augmentation.shift'],
+    ['a negative angle', { rotationDegrees: -1 }, 'spec.augmentation.rotation_degrees'],
+  ])('is refused for %s', (_, settings, field) => {
+    expect(Object.keys(refused({ augmentation: { ...settings } }))).toEqual([field]);
+  });
+
+  it('is refused where the features hold no image', () => {
+    const draft = validDraft({ augmentation });
+    const found = (given: FittedPipeline) => refusals((all) => checkAgainstPipeline(draft, given, 2 ** 30, all));
+    const none = fittedPipeline({
+      definition: JSON.stringify({ columns: columns.slice(0, 1) }),
+      featureNames: ['age'],
+    });
+    expect(found(none)['spec.augmentation']).toContain('received "0 images"');
+    expect(found(pipeline)['spec.augmentation']).toBeUndefined();
+  });
+
+  it('is told the engine for every image, and by the contract without them', () => {
+    const spec = resolveSpec(validDraft({ augmentation }), pipeline);
+    const changes = { flipHorizontally: 0, flipVertically: 0, rotationDegrees: 0, shift: 2, cutOut: 0, noise: 0.1 };
+    expect(trainerOptions(spec, 1).augmentations).toEqual([
+      { firstColumn: 1, height: 2, width: 1, channels: 3, ...changes },
+      { firstColumn: 9, height: 1, width: 2, channels: 1, ...changes },
+    ]);
+    expect(toSpecMessage(spec).augmentation).toEqual(changes);
   });
 });
 
