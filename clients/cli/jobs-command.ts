@@ -5,6 +5,7 @@ import { type FollowOptions, type Millrace, pages, readTrainingSpec } from '../s
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { eventLine, ProgressBar, stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
+import { planLines } from './training-plan.js';
 
 interface WatchOptions {
   after: number;
@@ -16,6 +17,7 @@ interface WatchOptions {
 
 interface TrainOptions {
   file: string;
+  explain?: boolean;
   follow?: boolean;
   requestId?: string;
   owner: string;
@@ -25,6 +27,11 @@ interface TrainOptions {
 
 export async function train(millrace: Millrace, options: CommonOptions & TrainOptions): Promise<void> {
   const spec = readTrainingSpec(await readFile(options.file, 'utf8'));
+  if (options.explain) {
+    const plan = await millrace.training.explainTrainingSpec({ spec });
+    show(options, plan, planLines(plan));
+    return;
+  }
   const { requestId, owner, priority, label: labels } = options;
   const job = await millrace.training.createTrainingJob({ spec, requestId, owner, priority, labels });
   if (options.follow) {

@@ -232,6 +232,11 @@ program
 
 connected(program, 'train', 'train a network')
   .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')
+  .addOption(
+    new Option('--explain', 'print the spec with all its defaults, and what it comes to; train nothing').conflicts(
+      'follow',
+    ),
+  )
   .option('--follow', 'show progress until the job ends')
   .option('--request-id <id>', 'makes the command safe to repeat')
   .option('--owner <name>', 'whose job it is: owners take turns', '')

@@ -9,6 +9,6 @@ export { InvalidModelError } from './model-import.js';
 export { pages } from './pages.js';
 export type { RecordAnswer } from './record-stream.js';
 export { type SpecName, specMessages, specSchema } from './spec-schema.js';
-export { InvalidSpecError, readPipelineFit, readTrainingSpec } from './training-spec.js';
+export { InvalidSpecError, readPipelineFit, readTrainingSpec, writeTrainingSpec } from './training-spec.js';
 export type { FollowOptions } from './training-watch.js';
 export { InvalidFileError } from './upload-files.js';

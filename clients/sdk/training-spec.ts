@@ -1,9 +1,10 @@
-import { parseDocument } from 'yaml';
+import { parseDocument, stringify } from 'yaml';
 import type { FitPipelineRequest } from '../../proto/gen/millrace/v1/FitPipelineRequest.js';
 import type { PipelineSpec } from '../../proto/gen/millrace/v1/PipelineSpec.js';
 import type { TrainingSpec } from '../../proto/gen/millrace/v1/TrainingSpec.js';
 import { describeMessage, type FieldViolation } from '../../proto/index.js';
 import { PlainMessageReader } from './plain-message.js';
+import { writePlainMessage } from './plain-writer.js';
 
 /** A spec that cannot be sent: all that is wrong with it, at once. */
 export class InvalidSpecError extends Error {
@@ -20,6 +21,11 @@ export class InvalidSpecError extends Error {
  */
 export function readTrainingSpec(text: string): TrainingSpec {
   return toMessage(parseText(text), 'millrace.v1.TrainingSpec') as TrainingSpec;
+}
+
+/** A training spec as YAML, which `readTrainingSpec` reads. */
+export function writeTrainingSpec(spec: TrainingSpec): string {
+  return stringify(writePlainMessage(spec, describeMessage('millrace.v1.TrainingSpec')), { lineWidth: 120 });
 }
 
 /**

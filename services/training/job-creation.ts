@@ -7,7 +7,8 @@ import type { JobStore } from './job-store.js';
 import { isTransient } from './retry.js';
 import { checkAgainstPipeline, checkSpec } from './spec-check.js';
 import { resolveSpec } from './spec-resolution.js';
-import type { FittedPipeline, PipelineRequest, SpecDraft, SplitRequest } from './training-spec.js';
+import { planTraining, type TrainingPlan } from './training-plan.js';
+import type { FittedPipeline, PipelineRequest, SpecDraft, SplitRequest, TrainingSpec } from './training-spec.js';
 
 /** What creating a job needs of preprocessing. */
 export interface PipelineFitter {
@@ -19,11 +20,14 @@ export interface PipelineFitter {
   ): Promise<FittedPipeline>;
 }
 
-export interface JobCreationDependencies {
-  store: JobStore;
+export interface SpecDependencies {
   preprocessing: PipelineFitter;
   /** Memory that a network and its optimizer may take, bytes. */
   memoryBytes: number;
+}
+
+export interface JobCreationDependencies extends SpecDependencies {
+  store: JobStore;
 }
 
 /** Where a job stands in the queue, what it is found by, and how much is kept of it. */
@@ -71,13 +75,8 @@ export async function createJob(
       return made;
     }
   }
-  const pipeline = await fit(preprocessing, draft, violations, signal);
-  if (pipeline) {
-    checkAgainstPipeline(draft, pipeline, memoryBytes, violations);
-  }
-  violations.throwIfAny();
-  const { featureNames: _, ...kept } = pipeline!;
-  const spec = resolveSpec(draft, pipeline!);
+  const { spec, pipeline } = await resolveOnDataset({ preprocessing, memoryBytes }, draft, violations, signal);
+  const { featureNames: _, ...kept } = pipeline;
   return store.create({
     id: newId(spec.publish.model),
     requestId,
@@ -86,6 +85,33 @@ export async function createJob(
     spec,
     pipeline: kept,
   });
+}
+
+/** What a job of this spec would train; makes none. */
+export async function explainSpec(
+  dependencies: SpecDependencies,
+  draft: SpecDraft,
+  signal: AbortSignal,
+): Promise<TrainingPlan> {
+  const violations = new Violations();
+  checkSpec(draft, violations);
+  const { spec, pipeline } = await resolveOnDataset(dependencies, draft, violations, signal);
+  return planTraining(spec, pipeline);
+}
+
+/** Throws all violations at once: those that were noted before, and what the dataset shows. */
+async function resolveOnDataset(
+  { preprocessing, memoryBytes }: SpecDependencies,
+  draft: SpecDraft,
+  violations: Violations,
+  signal: AbortSignal,
+): Promise<{ spec: TrainingSpec; pipeline: FittedPipeline }> {
+  const pipeline = await fit(preprocessing, draft, violations, signal);
+  if (pipeline) {
+    checkAgainstPipeline(draft, pipeline, memoryBytes, violations);
+  }
+  violations.throwIfAny();
+  return { spec: resolveSpec(draft, pipeline!), pipeline: pipeline! };
 }
 
 function checkRequest(

@@ -1,4 +1,5 @@
 import type { OptimizerSpec } from '../../native/index.js';
+import type { FittedPipeline } from './training-spec.js';
 
 /** Numbers that an optimizer keeps for each parameter. */
 function optimizerNumbers(optimizer: OptimizerSpec): number {
@@ -24,4 +25,10 @@ function optimizerNumbers(optimizer: OptimizerSpec): number {
 export function networkBytes(parameters: number, optimizer: OptimizerSpec, isAveraged: boolean): number {
   const numbers = 2 + optimizerNumbers(optimizer) + (isAveraged ? 1 : 0);
   return parameters * numbers * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** Memory of the rows of training and validation as they are held, bytes. @param targetCount of a row */
+export function rowsBytes({ rowCounts, featureCount, featureType }: FittedPipeline, targetCount: number): number {
+  const featureBytes = featureCount * (featureType === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
+  return (rowCounts.train + rowCounts.validation) * (featureBytes + targetCount * Float32Array.BYTES_PER_ELEMENT);
 }

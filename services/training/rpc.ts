@@ -11,12 +11,12 @@ import { type ImplementedContract, implement } from '../platform/handler.js';
 import { pageSize } from '../platform/page-token.js';
 import { ResourceName } from '../platform/resource-name.js';
 import { type EpochMetrics, isLastEvent, type JobError, type TrainingEvent, type TrainingJob } from './job.js';
-import { createJob, type JobCreationDependencies } from './job-creation.js';
+import { createJob, explainSpec, type JobCreationDependencies } from './job-creation.js';
 import type { JobQueue } from './job-queue.js';
 import type { JobState } from './job-state.js';
 import type { JobStore } from './job-store.js';
 import { watchJob, watchJobs } from './job-watch.js';
-import { toDraft, toSpecMessage } from './spec-rpc.js';
+import { toDraft, toPlanMessage, toSpecMessage } from './spec-rpc.js';
 import type { EndReason } from './training-goal.js';
 
 const jobName = new ResourceName('trainingJobs/{job}');
@@ -37,6 +37,9 @@ export function trainingService(
       const job = await createJob(creation, toDraft(spec), request, signal);
       queue.wake();
       return toJobMessage(job);
+    },
+    async ExplainTrainingSpec({ spec }, { signal }) {
+      return toPlanMessage(await explainSpec(creation, toDraft(spec), signal));
     },
     async GetTrainingJob({ name }) {
       return toJobMessage(await store.get(jobName.parse(name, 'name').job));

@@ -1,3 +1,4 @@
+import type { TrainingPlan as PlanMessage } from '../../proto/gen/millrace/v1/TrainingPlan.js';
 import type { TrainingSpec as SpecMessage, TrainingSpec__Output } from '../../proto/gen/millrace/v1/TrainingSpec.js';
 import {
   activationNames,
@@ -12,6 +13,7 @@ import { type LayerDraft, layerFields } from './layer-settings.js';
 import { type OptimizerDraft, optimizerFields } from './optimizer-settings.js';
 import type { ScheduleDraft } from './schedule-settings.js';
 import type { Draft } from './settings.js';
+import type { TrainingPlan } from './training-plan.js';
 import type { LayerSpec, SpecDraft, TrainingSpec } from './training-spec.js';
 
 type Plain = Record<string, unknown>;
@@ -183,4 +185,17 @@ function toLayer(layer: LayerSpec): Plain {
 
 function toSchedule({ warmupSteps, ...schedule }: NonNullable<TrainingSpec['schedule']>): Plain {
   return { warmupSteps, ...toKind(schedule, scheduleFields) };
+}
+
+export function toPlanMessage({ spec, pipeline, layers, steps, ...sizes }: TrainingPlan): PlanMessage {
+  const { train, validation, test } = pipeline.rowCounts;
+  return {
+    ...sizes,
+    spec: toSpecMessage(spec),
+    layers: layers.map(({ type, ...layer }) => ({ ...layer, kind: type === 'dense' ? type : layerFields[type] })),
+    featureNames: pipeline.featureNames,
+    classes: pipeline.classes,
+    ...{ trainRowCount: train, validationRowCount: validation, testRowCount: test },
+    steps: steps ?? 0,
+  };
 }

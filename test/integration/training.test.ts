@@ -77,6 +77,24 @@ const create = async (changes: Partial<SpecMessage> = {}, requestId = '') =>
   training.createTrainingJob({ spec: pointsSpec(changes), requestId });
 const watch = (name: string, afterSequence = 0) => training.watchTrainingJob({ name, afterSequence });
 
+describe('ExplainTrainingSpec', () => {
+  it('refuses what CreateTrainingJob refuses', async () => {
+    const { code, details } = await rpcFailure(training.explainTrainingSpec({}));
+    expect(code).toBe('INVALID_ARGUMENT');
+    expect(details.fieldViolations).toEqual((await rpcFailure(training.createTrainingJob({}))).details.fieldViolations);
+  });
+
+  it('answers the spec that a job of it has, and makes none', async () => {
+    const plan = await training.explainTrainingSpec({ spec: pointsSpec() });
+    expect((await training.listTrainingJobs({})).trainingJobs).toEqual([]);
+    expect(plan.spec).toEqual((await create()).spec);
+    expect(plan.layers.map(({ kind, outputs }) => [kind, outputs])).toEqual([
+      ['dense', 64],
+      ['dense', 4],
+    ]);
+  });
+});
+
 describe('CreateTrainingJob', () => {
   it('refuses a request without a spec, naming every field it needs', async () => {
     const { code, details } = await rpcFailure(training.createTrainingJob({}));

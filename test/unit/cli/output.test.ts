@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { drawImage, sideBySide } from '../../../clients/cli/digit-drawing.js';
 import { CommandError, explain, table, toJson } from '../../../clients/cli/output.js';
 import { parseRecord, versionedName } from '../../../clients/cli/predict-command.js';
+import { planLines } from '../../../clients/cli/training-plan.js';
+import { readTrainingSpec } from '../../../clients/sdk/index.js';
+import type { TrainingPlan__Output } from '../../../proto/gen/millrace/v1/TrainingPlan.js';
 import { RpcError } from '../../../proto/index.js';
 
 const at = { host: '127.0.0.1', portBase: 8000 };
@@ -117,5 +120,39 @@ describe('drawing', () => {
         ['wide', 'x'],
       ]),
     ).toEqual(['A     LONG', 'wide  x']);
+  });
+});
+
+describe('planLines', () => {
+  const plan = {
+    spec: readTrainingSpec('dataset: datasets/a/versions/2\nbatch_size: full\nloss: huber\nseed: 0'),
+    layers: [{ place: '0', kind: 'dense', outputs: 1_000, parameterCount: 13_000 }],
+    featureNames: Array.from({ length: 12 }, (_, i) => `f${i}`),
+    classes: [],
+    ...{ trainRowCount: 1_200, validationRowCount: 10, testRowCount: 0 },
+    ...{ parameterCount: 13_000, stepsPerEpoch: 1, steps: 0, memoryBytes: 3 * 2 ** 19 },
+  } as unknown as TrainingPlan__Output;
+
+  it('prints a spec that can be trained as it stands, with figures in comments', () => {
+    expect(planLines(plan).join('\n')).toBe(`dataset: datasets/a/versions/2
+loss: huber
+batch_size: full
+# rows        1,200 training, 10 validation, 0 test
+# features    12: f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 and 2 more
+# parameters  13,000
+# steps       1 an epoch
+# memory      about 1.5 MiB
+# LAYER  KIND   OUTPUTS  PARAMETERS
+# 0      dense  1,000    13,000`);
+  });
+
+  it('tells classes, and steps in all where there is an end of them', () => {
+    const lines = planLines({ ...plan, classes: ['no', 'yes'], steps: 5_000 });
+    expect(lines).toContain('# classes     2: no, yes');
+    expect(lines).toContain('# steps       1 an epoch, 5,000 in all');
+  });
+
+  it('keeps names with line breaks within their comment', () => {
+    expect(planLines({ ...plan, featureNames: ['a\nb'] })).toContain('# features    1: a\\nb');
   });
 });

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type FieldViolation, RpcError, type StatusName } from '../../../proto/index.js';
 import { openDatabase } from '../../../services/platform/database.js';
-import { createJob, type Placing } from '../../../services/training/job-creation.js';
+import { createJob, explainSpec, type Placing } from '../../../services/training/job-creation.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
 import type { FittedPipeline, SpecDraft } from '../../../services/training/training-spec.js';
@@ -36,6 +36,11 @@ describe('createJob', () => {
     const dependencies = { store, preprocessing, memoryBytes: 2 ** 30 };
     const request = { requestId, owner: '', priority: 0, labels: {}, stepEventsPerSecond: 10, ...placing };
     return createJob(dependencies, validDraft(changes), request, new AbortController().signal);
+  };
+  const explain = (changes: Partial<SpecDraft> = {}) => {
+    const preprocessing = { fit: async () => answer() };
+    const signal = new AbortController().signal;
+    return explainSpec({ preprocessing, memoryBytes: 2 ** 30 }, validDraft(changes), signal);
   };
   const refuse = (code: StatusName, message: string, fieldViolations: FieldViolation[] = []) => {
     answer = () => {
@@ -113,6 +118,43 @@ describe('createJob', () => {
     const job = await create({}, 'r1');
     answer = () => fittedPipeline({ datasetVersion: 'datasets/mnist/versions/4' });
     expect((await create({}, 'r1')).spec.dataset).toBe(job.spec.dataset);
+  });
+
+  it('refuses to explain what it would refuse to train, all at once', async () => {
+    answer = () => fittedPipeline({ classes: ['cat', 'dog'] });
+    await expect(explain({ epochs: 0 })).rejects.toMatchObject({
+      fieldViolations: [{ field: 'spec.epochs' }, { field: 'spec.network.layers[1].units' }],
+    });
+  });
+
+  it('explains a spec as the job of it has it, and makes none', async () => {
+    const plan = await explain();
+    expect((await store.list({ filter: '', orderBy: '', pageSize: 10, pageToken: '' })).jobs).toEqual([]);
+    expect(plan.spec).toEqual((await create()).spec);
+    // 784 * 128 + 128 and 128 * 10 + 10 parameters, of which Adam keeps two numbers beside weight and gradient.
+    const rowsBytes = (54_000 + 6_000) * (784 + 4);
+    expect(plan).toMatchObject({
+      ...{ parameterCount: 101_770, stepsPerEpoch: 1_688, steps: 5 * 1_688 },
+      ...{ memoryBytes: 101_770 * 4 * 4 + rowsBytes },
+      layers: [
+        { place: '0', type: 'dense', outputs: 128, parameterCount: 100_480 },
+        { place: '1', type: 'dense', outputs: 10, parameterCount: 1_290 },
+      ],
+    });
+  });
+
+  it('explains that only time ends a training', async () => {
+    expect(await explain({ epochs: 0, seconds: 60, batchSize: 1_000 })).toMatchObject({
+      stepsPerEpoch: 54,
+      steps: null,
+    });
+  });
+
+  it('counts a target for each class where a row has several', async () => {
+    const pipeline = { labelKind: 'labels' as const, message: {} };
+    const layers = [{ type: 'dense' as const, units: 10, activation: 'sigmoid' }];
+    const plan = await explain({ pipeline, layers, loss: 'binaryCrossEntropy' });
+    expect(plan.memoryBytes - plan.parameterCount * 4 * 4).toBe((54_000 + 6_000) * (784 + 10 * 4));
   });
 
   it('queues a job with its defaults filled in and its dataset pinned', async () => {

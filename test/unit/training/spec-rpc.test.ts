@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readTrainingSpec } from '../../../clients/sdk/index.js';
+import { readTrainingSpec, writeTrainingSpec } from '../../../clients/sdk/index.js';
 import { Network, Trainer } from '../../../native/index.js';
 import { contracts } from '../../../proto/index.js';
 import { parseNetworkFile, parseSignature } from '../../../services/inference/model-files.js';
@@ -8,8 +8,9 @@ import { createArtifacts } from '../../../services/training/artifacts.js';
 import { layerShapes, parameterCount, toNetworkSpec } from '../../../services/training/network-shape.js';
 import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
 import { resolveSpec } from '../../../services/training/spec-resolution.js';
-import { toDraft, toSpecMessage } from '../../../services/training/spec-rpc.js';
+import { toDraft, toPlanMessage, toSpecMessage } from '../../../services/training/spec-rpc.js';
 import { trainerOptions } from '../../../services/training/trainer-options.js';
+import { planTraining } from '../../../services/training/training-plan.js';
 import type { FittedPipeline, TrainingSpec } from '../../../services/training/training-spec.js';
 import { fittedPipeline } from './spec-draft.js';
 
@@ -121,6 +122,10 @@ describe('a spec on its way from a file to the engine', () => {
     const spec = resolve(yaml, { label });
     // What a job tells of its spec gives the same job again.
     expect(resolveMessage(toSpecMessage(spec), fittedPipeline(numbers))).toEqual(spec);
+    // So does what is printed of it.
+    const { spec: sent } = requestDeserialize(requestSerialize({ spec: toSpecMessage(spec), requestId: '' }));
+    const printed = readTrainingSpec(writeTrainingSpec(sent));
+    expect(resolveMessage(printed, fittedPipeline(numbers))).toEqual(spec);
     // The engine takes it, without defaults of its own.
     const network = Network.create(toNetworkSpec(2, spec.layers), 1);
     const trainer = new Trainer(network, trainerOptions(spec, 1));
@@ -158,6 +163,24 @@ describe('a spec on its way from a file to the engine', () => {
     expect(resolve('schedule: { step: { epochs: 1.5 } }').schedule).toMatchObject({ steps: 6, factor: 0.1 });
     const oneCycle = 'optimizer: { sgd: { learning_rate: 0.2 } }\nschedule: { one_cycle: }';
     expect(resolve(oneCycle).schedule).toMatchObject({ steps: 16, maximumRate: 0.2 });
+  });
+
+  it('tells what a spec comes to, a block after the layers within it', () => {
+    const spec = resolve(`network: { layers: [
+      { units: 3, activation: relu }, { residual: { layers: [{ prelu: }] } }, { units: 2, activation: softmax }] }`);
+    const { responseSerialize, responseDeserialize } = contracts.training.definition.ExplainTrainingSpec!;
+    const message = toPlanMessage(planTraining(spec, fittedPipeline(numbers)));
+    expect(responseDeserialize(responseSerialize(message))).toMatchObject({
+      spec: { dataset: 'datasets/mnist/versions/3', batchSize: 32, sampling: 'SAMPLING_SHUFFLE' },
+      layers: [
+        { place: '0', kind: 'dense', outputs: 3, parameterCount: 9 },
+        { place: '1.layers.0', kind: 'prelu', outputs: 3, parameterCount: 3 },
+        { place: '1', kind: 'residual', outputs: 3, parameterCount: 0 },
+        { place: '2', kind: 'dense', outputs: 2, parameterCount: 8 },
+      ],
+      ...{ featureNames: ['age', 'city'], classes: ['no', 'yes'], parameterCount: 20 },
+      ...{ trainRowCount: 100, validationRowCount: 10, testRowCount: 10, stepsPerEpoch: 4, steps: 16 },
+    });
   });
 
   it('takes a batch of all rows where there are fewer than 32', () => {

@@ -1,0 +1,31 @@
+import { networkBytes, rowsBytes } from './memory-estimate.js';
+import { type LayerShape, layerShapes } from './network-shape.js';
+import { stepsPerEpoch, trainingSteps } from './spec-resolution.js';
+import type { FittedPipeline, TrainingSpec } from './training-spec.js';
+
+/** What a spec comes to on its dataset. */
+export interface TrainingPlan {
+  spec: TrainingSpec;
+  pipeline: FittedPipeline;
+  layers: LayerShape[];
+  parameterCount: number;
+  stepsPerEpoch: number;
+  /** Null: only time ends the training. */
+  steps: number | null;
+  memoryBytes: number;
+}
+
+/** What `spec`, resolved on `pipeline`, comes to. */
+export function planTraining(spec: TrainingSpec, pipeline: FittedPipeline): TrainingPlan {
+  const layers = layerShapes(pipeline.featureCount, spec.layers);
+  const parameterCount = layers.reduce((sum, layer) => sum + layer.parameterCount, 0);
+  const perEpoch = stepsPerEpoch(pipeline.rowCounts.train, spec.batchSize);
+  const targetCount = spec.pipeline.labelKind === 'labels' ? pipeline.classes.length : 1;
+  return {
+    ...{ spec, pipeline, layers, parameterCount },
+    stepsPerEpoch: perEpoch,
+    steps: trainingSteps(spec, perEpoch),
+    memoryBytes:
+      networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) + rowsBytes(pipeline, targetCount),
+  };
+}
