@@ -20,7 +20,7 @@ export function planLines(plan: TrainingPlan): string[] {
     ...(classes.length > 0 ? [`classes     ${count(classes.length)}: ${listed(classes)}`] : []),
     `parameters  ${count(plan.parameterCount)}`,
     `steps       ${count(plan.stepsPerEpoch)} an epoch${steps}`,
-    `memory      about ${(plan.memoryBytes / 2 ** 20).toFixed(1)} MiB`,
+    `memory      about ${size(plan.memoryBytes)}`,
     ...table([['LAYER', 'KIND', 'OUTPUTS', 'PARAMETERS'], ...shown]),
     ...(layers.length > layersShown ? [`and ${layers.length - layersShown} more layers`] : []),
   ];
@@ -37,4 +37,8 @@ function listed(names: string[]): string {
   // A comment ends with its line, whatever a name holds.
   const shown = names.slice(0, namesShown).map((name) => name.replaceAll('\n', '\\n').replaceAll('\r', '\\r'));
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function size(bytes: number): string {
+  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -2,6 +2,7 @@ import { digestOf, isDigest } from '../platform/blob-store.js';
 import { quote, Violations } from '../platform/errors.js';
 import { idRule, isId } from '../platform/resource-name.js';
 import type { NewModelVersion } from './model.js';
+import { checkCondition } from './promotion.js';
 
 const artifactsMax = 1_000;
 const pathPattern = /^[A-Za-z0-9._-]{1,100}$/;
@@ -18,6 +19,9 @@ export function checkNewVersion(version: NewModelVersion): void {
   checkArtifacts(version.artifacts, violations);
   checkMetrics(version.metrics, violations);
   checkLineage(version, violations);
+  if (version.condition) {
+    checkCondition(version.condition, version.metrics, violations);
+  }
   for (const [i, alias] of version.aliases.entries()) {
     violations.check(isId(alias), `aliases[${i}]`, idRule, alias);
   }

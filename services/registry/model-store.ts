@@ -6,6 +6,8 @@ import { checkDeployment, type Deployment, deploymentFields, type StoredDeployme
 import { checkTargets, selectDeployments, writeDeployment } from './deployment-table.js';
 import { checkNewVersion, manifestDigest } from './manifest.js';
 import type { Artifact, Lineage, Model, ModelVersion, NewModelVersion } from './model.js';
+import type { Promotion } from './promotion.js';
+import { decide } from './promotion-table.js';
 import type { Query, Schema } from './schema.js';
 
 type VersionRow = Selectable<Schema['modelVersions']>;
@@ -85,12 +87,14 @@ export class ModelStore {
       }
       const time = this.now();
       const version = await takeNumber(query, model);
+      const promotion = given.condition && (await decide(query, model, given.condition, given.metrics));
       const row: Insertable<Schema['modelVersions']> = {
         model,
         version,
         digest,
         lineage: given.lineage && JSON.stringify(given.lineage),
         metrics: JSON.stringify(given.metrics),
+        promotion: promotion && JSON.stringify(promotion),
         requestId: given.requestId || null,
         createTimeMs: time,
       };
@@ -99,7 +103,7 @@ export class ModelStore {
         .insertInto('artifacts')
         .values(artifacts.map((artifact) => ({ model, version, ...artifact })))
         .execute();
-      for (const alias of given.aliases) {
+      for (const alias of (promotion?.isPromoted ?? true) ? given.aliases : []) {
         await pointAlias(query, { model, alias, version });
       }
       await touch(query, model, time);
@@ -304,13 +308,14 @@ async function completeVersions(query: Query, model: string, rows: VersionRow[])
   return [...versions.values()];
 }
 
-function toVersion({ model, version, digest, lineage, metrics, createTimeMs }: VersionRow): ModelVersion {
+function toVersion({ model, version, digest, lineage, metrics, promotion, createTimeMs }: VersionRow): ModelVersion {
   return {
     model,
     version,
     digest,
     lineage: lineage === null ? null : (JSON.parse(lineage) as Lineage),
     metrics: JSON.parse(metrics) as Record<string, number>,
+    promotion: promotion === null ? null : (JSON.parse(promotion) as Promotion),
     createTimeMs,
     artifacts: [],
     aliases: [],

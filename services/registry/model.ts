@@ -1,5 +1,6 @@
 import { ResourceName } from '../platform/resource-name.js';
 import type { StoredDeployment } from './deployment.js';
+import type { Promotion, PromotionCondition } from './promotion.js';
 
 export const modelName = new ResourceName('models/{model}');
 export const modelVersionName = new ResourceName('models/{model}/versions/{version}');
@@ -31,6 +32,8 @@ export interface ModelVersion {
   createTimeMs: number;
   /** Digest of the manifest: see `manifest.ts`. */
   digest: string;
+  /** Null: its aliases moved without a condition. */
+  promotion: Promotion | null;
 }
 
 export interface Artifact {
@@ -58,6 +61,8 @@ export interface NewModelVersion {
   metrics: Record<string, number>;
   /** Aliases that move to the new version in the same transaction. */
   aliases: string[];
+  /** What must hold for that; null: nothing. */
+  condition: PromotionCondition | null;
   /** Makes the call safe to repeat; empty: it is not. */
   requestId: string;
 }

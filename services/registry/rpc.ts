@@ -25,6 +25,7 @@ import {
 } from './model.js';
 import type { ModelStore } from './model-store.js';
 import { type ModelEvent, watchModels } from './model-watch.js';
+import { fromCondition, toPromotion } from './promotion-rpc.js';
 
 /** `millrace.v1.RegistryService` on a store. */
 export function registryService(store: ModelStore, blobs: BlobStore): ImplementedContract {
@@ -123,7 +124,7 @@ function toModel({ id, createTimeMs, updateTimeMs, latestVersion, aliases }: Mod
 }
 
 function toModelVersion(version: ModelVersion): ModelVersionMessage {
-  const { artifacts, lineage, metrics, aliases, digest } = version;
+  const { artifacts, lineage, metrics, aliases, digest, promotion } = version;
   return {
     name: modelVersionName.format({ model: version.model, version: String(version.version) }),
     artifacts,
@@ -132,15 +133,18 @@ function toModelVersion(version: ModelVersion): ModelVersionMessage {
     aliases,
     createTime: toTimestamp(version.createTimeMs),
     digest,
+    promotion: promotion && toPromotion(promotion),
   };
 }
 
-function fromCreateRequest({ modelVersion, aliases, requestId }: CreateModelVersionRequest__Output): NewModelVersion {
+function fromCreateRequest(request: CreateModelVersionRequest__Output): NewModelVersion {
+  const { modelVersion, aliases, requestId, promotionCondition } = request;
   return {
     artifacts: (modelVersion?.artifacts ?? []).map(({ path, digest }) => ({ path, digest })),
     lineage: modelVersion?.lineage ? fromLineage(modelVersion.lineage) : null,
     metrics: modelVersion?.metrics ?? {},
     aliases,
+    condition: promotionCondition && fromCondition(promotionCondition),
     requestId,
   };
 }

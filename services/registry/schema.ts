@@ -13,6 +13,8 @@ export interface Schema {
     lineage: string | null;
     /** JSON, number by name. */
     metrics: string;
+    /** JSON of `Promotion`. */
+    promotion: string | null;
     requestId: string | null;
     createTimeMs: number;
   };
@@ -82,6 +84,11 @@ export const migrations: Migrations = {
         .addColumn('settings', 'text', (column) => column.notNull())
         .addColumn('updateTimeMs', 'bigint', (column) => column.notNull())
         .execute();
+    },
+  },
+  '2026-03-promotions': {
+    async up(database) {
+      await database.schema.alterTable('modelVersions').addColumn('promotion', 'text').execute();
     },
   },
 };

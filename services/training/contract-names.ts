@@ -1,4 +1,5 @@
 import type { Metric } from './early-stopping.js';
+import type { Comparison } from './promotion-condition.js';
 import type { Activation, Annealing, Initializer, LabelKind, Loss, Sampling } from './training-spec.js';
 
 // What the contract calls our words: on the wire, and in messages to whoever wrote a spec.
@@ -66,3 +67,10 @@ export const labelKindNames = {
   number: 'KIND_NUMBER',
   labels: 'KIND_LABELS',
 } as const satisfies Record<LabelKind, string>;
+
+export const comparisonNames = {
+  '>=': 'COMPARISON_GREATER_OR_EQUAL',
+  '>': 'COMPARISON_GREATER',
+  '<=': 'COMPARISON_LESS_OR_EQUAL',
+  '<': 'COMPARISON_LESS',
+} as const satisfies Record<Comparison, string>;

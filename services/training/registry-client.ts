@@ -1,6 +1,8 @@
 import { contracts, createClient, RpcError } from '../../proto/index.js';
 import { digestOf } from '../platform/blob-store.js';
 import type { Artifacts } from './artifacts.js';
+import { comparisonNames } from './contract-names.js';
+import { type Promotion, parsePromoteIf } from './promotion-condition.js';
 import { toSpecMessage } from './spec-rpc.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
@@ -14,6 +16,14 @@ export interface Publication {
   instructionSet: string;
   artifacts: Artifacts;
   metrics: Record<string, number>;
+}
+
+/** The version that was made. */
+export interface Published {
+  /** `models/NAME/versions/N` */
+  name: string;
+  /** Null: its aliases moved without a condition. */
+  promotion: Promotion | null;
 }
 
 const chunkBytes = 256 * 1024;
@@ -36,9 +46,8 @@ export class RegistryClient {
    * Makes the version and moves its aliases; doing so again changes nothing and answers the same.
    *
    * @param signal stops the uploads; the last step is not interrupted, so that its outcome is known
-   * @returns `models/NAME/versions/N`
    */
-  async publish(publication: Publication, signal: AbortSignal): Promise<string> {
+  async publish(publication: Publication, signal: AbortSignal): Promise<Published> {
     const { spec, pipeline } = publication;
     const files = Object.entries(publication.artifacts);
     const [artifacts] = await Promise.all([
@@ -46,6 +55,7 @@ export class RegistryClient {
       this.#ensureModel(spec.publish.model, signal),
     ]);
     signal.throwIfAborted();
+    const condition = spec.publish.promoteIf ? parsePromoteIf(spec.publish.promoteIf) : null;
     const version = await this.#service.createModelVersion({
       parent: spec.publish.model,
       modelVersion: {
@@ -62,9 +72,11 @@ export class RegistryClient {
         metrics: publication.metrics,
       },
       aliases: spec.publish.aliases,
+      promotionCondition: condition && { ...condition, comparison: comparisonNames[condition.comparison] },
       requestId: publication.trainingJob,
     });
-    return version.name;
+    const { name, promotion } = version;
+    return { name, promotion: promotion && fromPromotion(promotion) };
   }
 
   async #upload(bytes: Uint8Array, signal: AbortSignal): Promise<string> {
@@ -82,6 +94,17 @@ export class RegistryClient {
       }
     }
   }
+}
+
+/** As the message has it. */
+interface PromotionMessage {
+  promoted: boolean;
+  comparedVersion: number;
+  bound?: number;
+}
+
+function fromPromotion({ promoted, comparedVersion, bound }: PromotionMessage): Promotion {
+  return { isPromoted: promoted, comparedVersion: comparedVersion || null, bound: bound ?? null };
 }
 
 function* uploadOf(bytes: Uint8Array, digest: string) {

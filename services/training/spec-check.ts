@@ -9,6 +9,7 @@ import { checkLoss, checkWeightedClasses } from './loss-check.js';
 import { networkBytes } from './memory-estimate.js';
 import { parameterCount, unevenBlocks } from './network-shape.js';
 import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
+import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
 import { checkSettings, fraction, notNegative, positive, unset } from './settings.js';
 import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
@@ -41,6 +42,7 @@ export function checkSpec(draft: SpecDraft, violations: Violations): void {
   const { seed } = draft;
   violations.check(Number.isSafeInteger(seed) && seed >= 0, 'spec.seed', 'from 0 to 2^53 - 1', seed);
   checkPublish(draft.publish, violations);
+  checkPromoteIf(draft, violations);
 }
 
 function inRange(value: number, minimum: number, maximum: number): boolean {
@@ -125,6 +127,7 @@ export function checkAgainstPipeline(
 ): void {
   checkWeightedClasses(draft, pipeline, violations);
   checkRows(draft, pipeline, violations);
+  checkTestRows(draft, pipeline, violations);
   checkImages(draft.augmentation ?? null, pipeline, violations);
   if (!violations.hasWithin('spec.network')) {
     checkLastLayer(draft, pipeline, violations);

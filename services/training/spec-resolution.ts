@@ -49,7 +49,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     earlyStopping: resolveEarlyStopping(draft, pipeline),
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
     seed: draft.seed,
-    publish: { model: publish.model, aliases: publish.aliases },
+    publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },
   };
 }
 

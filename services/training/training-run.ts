@@ -20,7 +20,8 @@ import { jobExamples, type TensorSource } from './job-examples.js';
 import type { JobState } from './job-state.js';
 import { toNetworkSpec } from './network-shape.js';
 import { type Pace, rate, remainingSeconds } from './progress.js';
-import type { Publication } from './registry-client.js';
+import { promotionText } from './promotion-condition.js';
+import type { Publication, Published } from './registry-client.js';
 import { retryWhileUnavailable } from './retry.js';
 import { stepsPerEpoch } from './spec-resolution.js';
 import { trainerOptions } from './trainer-options.js';
@@ -30,8 +31,8 @@ import type { Split } from './training-spec.js';
 
 /** What a run needs of the registry. */
 export interface ModelPublisher {
-  /** Answers `models/NAME/versions/N`; safe to repeat. */
-  publish(publication: Publication, signal: AbortSignal): Promise<string>;
+  /** Safe to repeat. */
+  publish(publication: Publication, signal: AbortSignal): Promise<Published>;
 }
 
 /** What a run needs of the events that were kept. */
@@ -468,9 +469,13 @@ export class TrainingRun {
       metrics: versionMetrics(epochs[restoredEpoch - 1], this.#test),
     };
     const { registry, log } = this.dependencies;
-    return retryWhileUnavailable(() => registry.publish(publication, this.#signal), {
+    const { name, promotion } = await retryWhileUnavailable(() => registry.publish(publication, this.#signal), {
       ...{ signal: this.#signal, log, service: 'registry', onWait: (text: string) => this.#say('warning', text) },
     });
+    if (promotion) {
+      this.#say('info', promotionText(job.spec.publish, publication.metrics, promotion));
+    }
+    return name;
   }
 
   #enter(state: JobState): void {

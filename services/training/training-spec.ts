@@ -122,6 +122,8 @@ export interface PublishSpec {
   /** `models/NAME` */
   model: string;
   aliases: string[];
+  /** The aliases move only if this holds, see `promotion-condition.ts`; empty, or in earlier jobs not there: they move. */
+  promoteIf?: string;
 }
 
 /** A pipeline that preprocessing has fitted. */

@@ -9,6 +9,7 @@ import { startRegistry } from '../../services/registry/service.js';
 import { rpcFailure } from '../support/rpc-failure.js';
 import { tempFolder } from '../support/temp-folder.js';
 
+type Condition = Parameters<Client['createModelVersion']>[0]['promotionCondition'];
 type Client = RpcClient<typeof contracts.registry.clientType>;
 
 const digest = (bytes: Uint8Array | string) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -48,13 +49,16 @@ function upload(bytes: Buffer, announced = { digest: digest(bytes), sizeBytes: b
 const artifact = (bytes: Buffer, file = 'model.safetensors') => ({ path: file, digest: digest(bytes) });
 
 /** A version of models/mnist with one artifact. */
-function createVersion(more: { aliases?: string[]; requestId?: string; artifacts?: object[]; metrics?: object } = {}) {
-  const { aliases = [], requestId = '', artifacts = [artifact(weights)], metrics = {} } = more;
+function createVersion(
+  more: { aliases?: string[]; requestId?: string; artifacts?: object[]; metrics?: object; condition?: Condition } = {},
+) {
+  const { aliases = [], requestId = '', artifacts = [artifact(weights)], metrics = {}, condition } = more;
   return client.createModelVersion({
     parent: 'models/mnist',
     modelVersion: { artifacts, metrics: metrics as Record<string, number> },
     aliases,
     requestId,
+    promotionCondition: condition,
   });
 }
 
@@ -254,6 +258,28 @@ describe('versions', () => {
     await Promise.all(failing);
     const numbers = made.map(({ name }) => Number(name.split('/').at(-1))).sort((a, b) => a - b);
     expect(numbers).toEqual(Array.from({ length: 20 }, (_, i) => i + 2));
+  });
+
+  it('moves aliases on a condition, and answers what was decided after a restart too', async () => {
+    const condition = { metric: 'test_loss', comparison: 'COMPARISON_LESS' as const, alias: 'champion', value: -0.1 };
+    const create = (testLoss: number, requestId = '') =>
+      createVersion({ aliases: ['champion'], metrics: { test_loss: testLoss }, requestId, condition });
+    expect((await create(2)).promotion).toMatchObject({ condition, promoted: true, comparedVersion: 0 });
+    const kept = await create(1.9, 'job-2');
+    expect(kept).toMatchObject({ aliases: [], promotion: { promoted: false, comparedVersion: 1, bound: 1.9 } });
+    expect(await create(1.5)).toMatchObject({
+      aliases: ['champion'],
+      promotion: { promoted: true, comparedVersion: 1, bound: 1.9 },
+    });
+    await stop();
+    await start();
+    expect(await create(1.9, 'job-2')).toEqual(kept);
+    expect((await createVersion()).promotion).toBeNull();
+    const unknown = await rpcFailure(createVersion({ condition: { metric: 'x' } }));
+    expect(unknown.details.fieldViolations.map(({ field }) => field)).toEqual([
+      'promotion_condition.metric',
+      'promotion_condition.comparison',
+    ]);
   });
 
   it('answers the same version for a repeated request id, also concurrently, and leaves aliases alone', async () => {

@@ -260,6 +260,21 @@ describe('a job', () => {
     expect(version.metrics.test_accuracy).toBe(job.test?.accuracy);
   });
 
+  it('moves an alias only to a version that is better by what its spec says', async () => {
+    const publish = (promoteIf: string) => ({ model: 'models/points', aliases: ['champion'], promoteIf });
+    const train = async (promoteIf: string) => {
+      const { name } = await create({ epochs: 1, publish: publish(promoteIf) });
+      const events = await collect(watch(name));
+      return [events.at(-2)?.log?.text, (await registry.getModel({ name: 'models/points' })).aliases.champion];
+    };
+    expect(await train('accuracy >= champion + 0.001')).toEqual([expect.stringContaining('there is no champion'), 1]);
+    expect(await train('accuracy >= champion + 0.001')).toEqual([expect.stringContaining('does not hold'), 1]);
+    expect(await train('loss <= champion')).toEqual([expect.stringContaining('moved: champion'), 3]);
+    const { promotion, lineage } = await registry.getModelVersion({ name: 'models/points/versions/2' });
+    expect(promotion).toMatchObject({ promoted: false, comparedVersion: 1, condition: { metric: 'test_accuracy' } });
+    expect(lineage?.spec?.publish).toMatchObject(publish('accuracy >= champion + 0.001'));
+  });
+
   it('gives the same weights for the same spec', async () => {
     const [a, b] = [await create({ epochs: 1 }), await create({ epochs: 1 })];
     await collect(watch(b.name));

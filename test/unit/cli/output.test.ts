@@ -146,8 +146,9 @@ batch_size: full
 # 0      dense  1,000    13,000`);
   });
 
-  it('tells classes, and steps in all where there is an end of them', () => {
-    const lines = planLines({ ...plan, classes: ['no', 'yes'], steps: 5_000 });
+  it('tells classes, steps in all where there is an end of them, and little memory', () => {
+    const lines = planLines({ ...plan, classes: ['no', 'yes'], steps: 5_000, memoryBytes: 1_025 });
+    expect(lines).toContain('# memory      about 2 KiB');
     expect(lines).toContain('# classes     2: no, yes');
     expect(lines).toContain('# steps       1 an epoch, 5,000 in all');
   });

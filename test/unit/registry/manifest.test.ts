@@ -7,7 +7,8 @@ const a = digestOf('a');
 const b = digestOf('b');
 
 function version(more: Partial<NewModelVersion>): NewModelVersion {
-  return { artifacts: [{ path: 'a', digest: a }], lineage: null, metrics: {}, aliases: [], requestId: '', ...more };
+  const nothing = { lineage: null, metrics: {}, aliases: [], condition: null, requestId: '' };
+  return { artifacts: [{ path: 'a', digest: a }], ...nothing, ...more };
 }
 
 /** Fields that are refused. */

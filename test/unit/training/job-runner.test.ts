@@ -53,7 +53,7 @@ describe('JobRunner', () => {
     registry = {
       publish: async (publication) => {
         published.push(publication);
-        return 'models/m/versions/1';
+        return { name: 'models/m/versions/1', promotion: null };
       },
     };
     preprocessing = twoClasses;
@@ -149,7 +149,7 @@ describe('JobRunner', () => {
     stopping = new AbortController();
     registry.publish = async (publication) => {
       published.push(publication);
-      return 'models/m/versions/1';
+      return { name: 'models/m/versions/1', promotion: null };
     };
     preprocessing = { tensors: () => Promise.reject(new Error('not needed any more')) };
     expect(kinds(await run()).slice(-3)).toEqual(['publishing', 'resumed', 'succeeded']);
@@ -278,6 +278,23 @@ describe('JobRunner', () => {
     ]);
     expect(happenings.find(({ kind }) => kind === 'epoch')).toMatchObject({ validationLoss: null });
     expect(Object.keys(published[0]!.metrics).sort()).toEqual(['train_accuracy', 'train_loss']);
+  });
+
+  it('tells what became of the aliases', async () => {
+    const promoteIf = 'accuracy >= champion + 0.9';
+    registry.publish = async () => ({
+      name: 'models/m/versions/2',
+      promotion: { isPromoted: false, comparedVersion: 1, bound: 1.7000000000000002 },
+    });
+    await create({ publish: { model: 'models/m', aliases: ['champion'], promoteIf } });
+    const happenings = await run();
+    expect(happenings.at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(happenings.at(-2)).toMatchObject({
+      severity: 'info',
+      text: expect.stringMatching(
+        /^`accuracy >= champion \+ 0.9` does not hold: test_accuracy is [\d.]+, compared with 1.7 \(version 1 is champion\)/,
+      ),
+    });
   });
 
   it('measures no accuracy of a number', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ServiceError, Violations } from '../../../services/platform/errors.js';
+import { parsePromoteIf, promotionText } from '../../../services/training/promotion-condition.js';
 import { checkAgainstPipeline, checkSpec } from '../../../services/training/spec-check.js';
 import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import { toSpecMessage } from '../../../services/training/spec-rpc.js';
@@ -102,6 +103,72 @@ describe('checkSpec', () => {
     expect(Object.keys(refused(changes))).toEqual([field]);
   });
 
+  const publish = (promoteIf: string, aliases = ['champion']) => ({ model: 'models/mnist', aliases, promoteIf });
+
+  it.each([
+    ...['accuracy', 'accuracy >=', '>= 0.9', 'accuracy == 0.9', 'accuracy >= 0.9 + champion', 'accuracy >= 0.9 + 0.1'],
+    ...[
+      'accuracy >= champion+0.1',
+      'accuracy >= champion + -0.1',
+      'accuracy >= champion + 0.1 + 0.1',
+      'train_loss < 1',
+    ],
+    ...[
+      'accuracy >= Champion',
+      'accuracy >= champion * 2',
+      'accuracy >= .5',
+      'accuracy >= 1e999',
+      'loss < 1, loss > 0',
+    ],
+    ...['accuracy >= +0.9', 'accuracy > = 0.9', ' '],
+  ])('refuses to promote if %j', (text) => {
+    expect(Object.keys(refused({ publish: publish(text) }))).toEqual(['spec.publish.promote_if']);
+  });
+
+  it('says what a promotion may depend on, and which measure was likely meant', () => {
+    const { 'spec.publish.promote_if': text } = refused({ publish: publish('acuracy >= champion') });
+    expect(text).toMatch(/like `accuracy >= champion \+ 0.001`.* one of accuracy, loss, test_accuracy, test_loss;/);
+    expect(text).toMatch(/received "acuracy >= champion"\. Did you mean `accuracy`\?$/);
+  });
+
+  it('refuses a promotion of no alias, and one by accuracy where the label is a number', () => {
+    expect(Object.keys(refused({ publish: publish('loss < 1', []) }))).toEqual(['spec.publish.aliases']);
+    const pipeline = { labelKind: 'number' as const, message: {} };
+    const number = { pipeline, layers: [layer(1, 'relu')], loss: 'huber' as const };
+    expect(Object.keys(refused({ ...number, publish: publish('accuracy > 0.5') }))).toEqual([
+      'spec.publish.promote_if',
+    ]);
+    expect(refused({ ...number, publish: publish('loss < 1') })).toEqual({});
+  });
+
+  it.each([
+    ['accuracy >= champion + 0.001', 'test_accuracy', '>=', 'champion', 0.001],
+    ['test_loss<=the-best-2 - 1e-3', 'test_loss', '<=', 'the-best-2', -0.001],
+    ['loss < 0.25', 'test_loss', '<', '', 0.25],
+    ['test_accuracy > champion', 'test_accuracy', '>', 'champion', 0],
+    ['  loss > -2  ', 'test_loss', '>', '', -2],
+  ])('takes the condition %j', (text, metric, comparison, alias, value) => {
+    expect(parsePromoteIf(text)).toEqual({ metric, comparison, alias, value });
+    expect(refused({ publish: publish(text) })).toEqual({});
+  });
+
+  it('says why aliases moved or not', () => {
+    const text = (
+      isPromoted: boolean,
+      comparedVersion: number | null,
+      bound: number | null,
+      condition = 'loss < best',
+    ) => promotionText(publish(condition), { test_loss: 0.1 + 0.2 }, { isPromoted, comparedVersion, bound });
+    expect(text(true, null, null)).toBe(
+      '`loss < best` holds: test_loss is 0.3, and there is no best yet. These aliases moved: champion.',
+    );
+    expect(text(false, 3, null)).toBe(
+      '`loss < best` does not hold: test_loss is 0.3, and version 3, best, has none. These aliases stay where they were: champion.',
+    );
+    expect(text(false, 3, 0.25)).toContain('test_loss is 0.3, compared with 0.25 (version 3 is best).');
+    expect(text(true, null, 0.5, 'loss < 0.5')).toContain('`loss < 0.5` holds: test_loss is 0.3, compared with 0.5.');
+  });
+
   it('names all violations at once', () => {
     const fields = Object.keys(
       refused({ epochs: 0, seed: -1, batchSize: -1, loss: null, optimizer: null, layers: [] }),
@@ -150,6 +217,13 @@ describe('checkAgainstPipeline', () => {
   const memoryBytes = 2 ** 30;
   const against = (draft: SpecDraft, pipeline: Partial<FittedPipeline>, memory = memoryBytes) =>
     refusals((violations) => checkAgainstPipeline(draft, fittedPipeline(pipeline), memory, violations));
+
+  it('refuses a promotion by the test split where that has no rows', () => {
+    const rowCounts = { train: 10, validation: 0, test: 0 };
+    const draft = validDraft({ batchSize: 1, publish: { model: 'models/a', aliases: ['b'], promoteIf: 'loss < 1' } });
+    expect(Object.keys(against(draft, { rowCounts }))).toEqual(['spec.publish.promote_if']);
+    expect(against(draft, {})).toEqual({});
+  });
 
   it('refuses a last layer with other units than classes', () => {
     const found = against(validDraft(), { classes: ['cat', 'dog'] });
