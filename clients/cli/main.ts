@@ -35,6 +35,7 @@ const commands = {
   deploy: () => import('./deploy-command.js'),
   jobs: () => import('./jobs-command.js'),
   models: () => import('./models-command.js'),
+  report: () => import('./model-report.js'),
   pipeline: () => import('./pipeline-command.js'),
   predict: () => import('./predict-command.js'),
   predictLines: () => import('./predict-lines-command.js'),
@@ -292,6 +293,13 @@ connected(models, 'list', 'list models').action((options) =>
 );
 connected(models, 'describe <model>', 'versions, aliases and metrics of a model').action((model, options) =>
   withMillrace(commands.models, options, ({ modelsDescribe }, millrace) => modelsDescribe(millrace, model, options)),
+);
+connected(
+  models,
+  'report <model>',
+  'how good a trained version is: MODEL (the newest), MODEL:VERSION or MODEL:ALIAS',
+).action((model, options) =>
+  withMillrace(commands.report, options, ({ modelsReport }, millrace) => modelsReport(millrace, model, options)),
 );
 connected(models, 'promote', 'point an alias to a version')
   .argument('<model>')

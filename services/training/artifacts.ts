@@ -1,6 +1,7 @@
 import type { EpochMetrics, TestMetrics } from './job.js';
 import { inLabelUnits } from './label-units.js';
 import { layerShapes, toNetworkSpec } from './network-shape.js';
+import { type Evaluation, findingsIn } from './report/network-evaluation.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
 /** Files of a model version by name. Nothing in them depends on when or where the job ran, times in the report aside. */
@@ -14,10 +15,23 @@ export interface ArtifactSources {
   epochs: EpochMetrics[];
   /** The epoch that the weights are of. */
   restoredEpoch: number;
-  test: TestMetrics | null;
+  tested: Tested;
 }
 
-export function createArtifacts({ spec, pipeline, weights, epochs, restoredEpoch, test }: ArtifactSources): Artifacts {
+/** What the test rows said; null where there are none. */
+export interface Tested {
+  test: TestMetrics | null;
+  evaluation: Evaluation | null;
+}
+
+export function createArtifacts({
+  spec,
+  pipeline,
+  weights,
+  epochs,
+  restoredEpoch,
+  tested,
+}: ArtifactSources): Artifacts {
   const network = {
     format: 'millrace.network/1',
     ...toNetworkSpec(pipeline.featureCount, spec.layers),
@@ -31,7 +45,13 @@ export function createArtifacts({ spec, pipeline, weights, epochs, restoredEpoch
     classes: pipeline.classes,
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
   };
-  const report = { format: 'millrace.report/1', test, restoredEpoch, epochs: epochs.map(withoutForecast) };
+  const report = {
+    format: 'millrace.report/1',
+    ...tested,
+    findings: findingsIn(epochs, tested.evaluation),
+    restoredEpoch,
+    epochs: epochs.map(withoutForecast),
+  };
   return {
     'model.safetensors': pipeline.labelUnits
       ? inLabelUnits(weights, spec.layers.length - 1, pipeline.labelUnits)
@@ -39,13 +59,15 @@ export function createArtifacts({ spec, pipeline, weights, epochs, restoredEpoch
     'network.json': toBytes(network),
     'pipeline.json': Buffer.from(pipeline.definition),
     'signature.json': toBytes(signature),
-    'report.json': toBytes(report),
+    'report.json': Buffer.from(`${JSON.stringify(report)}\n`),
   };
 }
 
 /** Numbers of a version, as the registry lists them. @param epoch that its weights are of */
-export function versionMetrics(epoch: EpochMetrics | undefined, test: TestMetrics | null): Record<string, number> {
+export function versionMetrics(epoch: EpochMetrics | undefined, { test, evaluation }: Tested): Record<string, number> {
+  const figures = Object.entries(evaluation?.figures ?? {}).map(([name, value]) => [`test_${name}`, value]);
   const named = {
+    ...(Object.fromEntries(figures) as Record<string, number | null>),
     train_loss: epoch?.loss,
     train_accuracy: epoch?.accuracy,
     validation_loss: epoch?.validationLoss,

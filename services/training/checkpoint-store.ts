@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
 import type { StoppingState } from './early-stopping.js';
+import type { Evaluation } from './report/network-evaluation.js';
 
 /** All that a job needs to go on. */
 export interface Checkpoint {
@@ -18,6 +19,7 @@ export interface Checkpoint {
 }
 
 const newestName = 'newest.checkpoint';
+const evaluationName = 'evaluation.json';
 const bestPrefix = 'best-';
 /** The checkpoint of an epoch that was the best when it ended. */
 export const bestName = (epoch: number) => `${bestPrefix}${epoch}.checkpoint`;
@@ -42,11 +44,7 @@ export class CheckpointStore {
     const header = Buffer.from(JSON.stringify(position));
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32LE(header.length);
-    const folder = path.join(this.folder, jobId);
-    if (await mkdir(folder, { recursive: true })) {
-      await syncFolder(this.folder);
-    }
-    await writeDurably(path.join(folder, name), [length, header, trainerState]);
+    await writeDurably(path.join(await this.#folderOf(jobId), name), [length, header, trainerState]);
   }
 
   /** Removes the checkpoints of best epochs that the newest one does not lead to. */
@@ -71,6 +69,19 @@ export class CheckpointStore {
     return { ...earlierHeader, ...header, trainerState };
   }
 
+  /** What was found on the test rows. */
+  async writeEvaluation(jobId: string, evaluation: Evaluation): Promise<void> {
+    await writeDurably(path.join(await this.#folderOf(jobId), evaluationName), [
+      Buffer.from(JSON.stringify(evaluation)),
+    ]);
+  }
+
+  /** Null when nothing was found yet. */
+  async readEvaluation(jobId: string): Promise<Evaluation | null> {
+    const bytes = await this.#readFile(jobId, evaluationName);
+    return bytes && JSON.parse(bytes.toString());
+  }
+
   async remove(jobId: string): Promise<void> {
     await rm(path.join(this.folder, jobId), { recursive: true, force: true });
   }
@@ -82,6 +93,14 @@ export class CheckpointStore {
         await this.remove(entry);
       }
     }
+  }
+
+  async #folderOf(jobId: string): Promise<string> {
+    const folder = path.join(this.folder, jobId);
+    if (await mkdir(folder, { recursive: true })) {
+      await syncFolder(this.folder);
+    }
+    return folder;
   }
 
   async #readFile(jobId: string, name: string): Promise<Buffer | null> {

@@ -18,13 +18,22 @@ export async function evaluate(
   examples: Examples,
   { isAveraged, signal }: { isAveraged: boolean; signal: AbortSignal },
 ): Promise<Measures> {
+  return withPublishedWeights(trainer, isAveraged, () => measure(trainer, examples, signal));
+}
+
+/** Does something while the network has the weights that would be published now. */
+export async function withPublishedWeights<T>(
+  trainer: Trainer,
+  isAveraged: boolean,
+  body: () => Promise<T>,
+): Promise<T> {
   if (!isAveraged) {
-    return measure(trainer, examples, signal);
+    return body();
   }
   const weights = trainer.saveState();
   trainer.useAveragedWeights();
   try {
-    return await measure(trainer, examples, signal);
+    return await body();
   } finally {
     trainer.loadState(weights);
   }

@@ -1,5 +1,6 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { nearest } from '../platform/nearest-name.js';
+import { figureNames } from './report/figure-names.js';
 import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
 
 export type Comparison = '>=' | '>' | '<=' | '<';
@@ -25,7 +26,7 @@ export interface Promotion {
 
 const field = 'spec.publish.promote_if';
 const prefix = 'test_';
-const metrics = ['accuracy', 'loss'];
+const metrics = [...new Set(Object.values(figureNames).flat())];
 const allowedMetrics = [...metrics, ...metrics.map((metric) => `${prefix}${metric}`)];
 const number = String.raw`\d+(?:\.\d+)?(?:[eE][+-]?\d+)?`;
 const alias = '[a-z][a-z0-9-]{0,62}';
@@ -62,8 +63,9 @@ export function checkPromoteIf({ publish, pipeline }: SpecDraft, violations: Vio
     violations.add(field, `Expected \`${field}\` to be ${rule} but received ${quote(text)}.${hint}`);
     return;
   }
-  const isKnown = !(condition.metric === 'test_accuracy' && pipeline?.labelKind === 'number');
-  violations.check(isKnown, field, 'a condition of loss, since the label is a number,', text);
+  const known = pipeline?.labelKind ? figureNames[pipeline.labelKind] : metrics;
+  const isKnown = known.includes(condition.metric.slice(prefix.length));
+  violations.check(isKnown, field, `a condition of what there is for such a label (${known.join(', ')})`, text);
   const reason = `at least one alias, which \`${field}\` allows to move,`;
   violations.check(publish!.aliases.length > 0, 'spec.publish.aliases', reason, publish!.aliases);
 }

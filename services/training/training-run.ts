@@ -13,15 +13,16 @@ import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { bestName, type Checkpoint, type CheckpointStore } from './checkpoint-store.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
-import { evaluate, type Measures, rowsFrom } from './evaluation.js';
+import { evaluate, type Measures, rowsFrom, withPublishedWeights } from './evaluation.js';
 import type { EventWriter } from './event-writer.js';
 import type { EpochMetrics, Happening, RunnableJob, TestMetrics } from './job.js';
-import { jobExamples, type TensorSource } from './job-examples.js';
+import { type JobExamples, jobExamples, type TensorSource } from './job-examples.js';
 import type { JobState } from './job-state.js';
 import { toNetworkSpec } from './network-shape.js';
 import { type Pace, rate, remainingSeconds } from './progress.js';
 import { promotionText } from './promotion-condition.js';
 import type { Publication, Published } from './registry-client.js';
+import { type Evaluation, evaluateNetwork } from './report/network-evaluation.js';
 import { retryWhileUnavailable } from './retry.js';
 import { stepsPerEpoch } from './spec-resolution.js';
 import { trainerOptions } from './trainer-options.js';
@@ -79,6 +80,7 @@ export class TrainingRun {
   #epochsDone = 0;
   #isPublishing = false;
   #test: TestMetrics | null = null;
+  #evaluation: Evaluation | null = null;
   #validationSeconds = 0;
   /** Spent on the epoch that runs before the run was stopped in its midst. */
   #earlierSeconds = 0;
@@ -159,6 +161,7 @@ export class TrainingRun {
     const isTrained = this.#endReason !== null;
     if (isTrained) {
       this.#test = this.job.test;
+      this.#evaluation = await this.dependencies.checkpoints.readEvaluation(this.job.id);
     }
     const stepsDone = this.#trainer.position.step;
     this.#emit({ kind: 'resumed', epochsDone: this.#epochsDone, stepsDone });
@@ -191,7 +194,7 @@ export class TrainingRun {
     const isTested = this.#test !== null;
     const [train, validation, test] = await Promise.all([
       isTrained ? null : this.#fetch('train'),
-      isTrained ? null : this.#fetch('validation'),
+      isTrained && isTested ? null : this.#fetch('validation'),
       isTested ? null : this.#fetch('test'),
     ]);
     if (train) {
@@ -208,6 +211,7 @@ export class TrainingRun {
       await this.#writing;
       this.#enter('testing');
       const { loss, accuracy } = await this.#evaluate(test);
+      await this.#report(test, validation);
       this.#test = { loss, accuracy, rowCount: test.rows };
       this.#emit({ kind: 'test', ...this.#test });
     }
@@ -231,7 +235,7 @@ export class TrainingRun {
     this.#trainer.loadState(best.trainerState);
   }
 
-  #fetch(split: Split): Promise<Examples | null> {
+  #fetch(split: Split): Promise<JobExamples | null> {
     const { preprocessing, log } = this.dependencies;
     return jobExamples(this.job, split, preprocessing, {
       ...{ signal: this.#signalOrPause, log },
@@ -435,6 +439,16 @@ export class TrainingRun {
     return this.job.spec.pipeline.labelKind === 'number' ? null : accuracy;
   }
 
+  /** Looks closely at the answers to the test rows. Kept before the test is told of, so that it need not be done again. */
+  async #report(test: JobExamples, validation: JobExamples | null): Promise<void> {
+    const { id, spec, pipeline } = this.job;
+    const task = { labelKind: spec.pipeline.labelKind!, pipeline, seed: spec.seed };
+    this.#evaluation = await withPublishedWeights(this.#trainer, spec.averaging !== null, () =>
+      evaluateNetwork(this.#network, task, test, validation, this.#signal),
+    );
+    await this.dependencies.checkpoints.writeEvaluation(id, this.#evaluation);
+  }
+
   /** From here on the job cannot be cancelled: the registry may have made the version although its answer is lost. */
   async #beginPublishing(): Promise<void> {
     // Publishing is repeatable only if the weights are: they must be kept before it begins.
@@ -458,7 +472,8 @@ export class TrainingRun {
     const weights = this.#network.toSafetensors({ format: 'millrace.model/1' });
     const epochs = await this.dependencies.history.epochs(job.number, this.#epochsDone);
     const restoredEpoch = this.#restoredEpoch;
-    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, restoredEpoch, test: this.#test };
+    const tested = { test: this.#test, evaluation: this.#evaluation };
+    const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, restoredEpoch, tested };
     const publication: Publication = {
       trainingJob: `trainingJobs/${job.id}`,
       spec: job.spec,
@@ -466,7 +481,7 @@ export class TrainingRun {
       engineVersion: version,
       instructionSet,
       artifacts: createArtifacts(sources),
-      metrics: versionMetrics(epochs[restoredEpoch - 1], this.#test),
+      metrics: versionMetrics(epochs[restoredEpoch - 1], tested),
     };
     const { registry, log } = this.dependencies;
     const { name, promotion } = await retryWhileUnavailable(() => registry.publish(publication, this.#signal), {

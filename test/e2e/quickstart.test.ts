@@ -88,6 +88,11 @@ describe('millrace quickstart', () => {
         expect(stdout).toContain(call);
       }
       const listed = await millrace('models', 'list', '--json', `--port-base=${portBase}`);
+      const report = await millrace('models', 'report', 'mnist:champion', `--port-base=${portBase}`);
+      expect(report.stdout).toMatch(
+        /^models\/mnist\/versions\/1\n\nON 10000 TEST ROWS +VALUE +95 % INTERVAL\naccuracy +0\.9\d+ /,
+      );
+      expect(report.stdout).toMatch(/^TRUE \\ ANSWER +0 +1 /m);
       const program = `
         import { Millrace } from 'millrace';
         const millrace = new Millrace({ portBase: ${portBase} });

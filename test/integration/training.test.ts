@@ -258,6 +258,17 @@ describe('a job', () => {
       instructionSet: expect.stringMatching(/^(avx512|avx2|portable)$/),
     });
     expect(version.metrics.test_accuracy).toBe(job.test?.accuracy);
+    const { digest } = version.artifacts.find(({ path }) => path === 'report.json')!;
+    const chunks = await collect(registry.downloadBlob({ digest }));
+    const report = JSON.parse(Buffer.concat(chunks.map(({ chunk }) => chunk)).toString()) as {
+      evaluation: { rowCount: number; figures: Record<string, number> };
+    };
+    const { rowCount, figures } = report.evaluation;
+    expect(rowCount).toBe(job.test?.rowCount);
+    expect(figures.accuracy).toBeCloseTo(job.test!.accuracy!, 6);
+    // A mean over rows in float64 here, in the engine's order there.
+    expect(figures.log_loss).toBeCloseTo(job.test!.loss, 4);
+    expect(version.metrics.test_macro_f1).toBe(figures.macro_f1);
   });
 
   it('moves an alias only to a version that is better by what its spec says', async () => {

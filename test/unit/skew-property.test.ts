@@ -92,7 +92,7 @@ async function publish(pipeline: FittedPipeline, kind: LabelKind) {
     weights: network.toSafetensors({}),
     epochs: [],
     restoredEpoch: 0,
-    test: null,
+    tested: { test: null, evaluation: null },
   });
   const number = ++versions;
   const at = path.join(folder, String(number));

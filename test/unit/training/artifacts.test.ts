@@ -24,7 +24,7 @@ const sources = {
   weights: Uint8Array.of(1, 2),
   epochs: [epoch],
   restoredEpoch: 1,
-  test,
+  tested: { test, evaluation: null },
 };
 
 describe('createArtifacts', () => {
@@ -61,7 +61,10 @@ describe('createArtifacts', () => {
 
   it('reports every epoch without its forecast', () => {
     const { remainingSeconds: _, ...reported } = epoch;
-    expect(json('report.json')).toEqual({ format: 'millrace.report/1', test, restoredEpoch: 1, epochs: [reported] });
+    const tested = { test, evaluation: null };
+    const findings = [expect.objectContaining({ kind: 'overfitting' })];
+    const report = { format: 'millrace.report/1', ...tested, findings, restoredEpoch: 1, epochs: [reported] };
+    expect(json('report.json')).toEqual(report);
   });
 
   it('is the same each time', () => {
@@ -71,7 +74,11 @@ describe('createArtifacts', () => {
 
 describe('versionMetrics', () => {
   it('leaves out what was not measured', () => {
-    expect(versionMetrics(epoch, null)).toEqual({ train_loss: 0.25, train_accuracy: 0.5, validation_loss: 0.75 });
-    expect(versionMetrics(epoch, test)).toMatchObject({ test_loss: 0.125, test_accuracy: 0.875 });
+    expect(versionMetrics(epoch, { test: null, evaluation: null })).toEqual({
+      train_loss: 0.25,
+      train_accuracy: 0.5,
+      validation_loss: 0.75,
+    });
+    expect(versionMetrics(epoch, { test, evaluation: null })).toMatchObject({ test_loss: 0.125, test_accuracy: 0.875 });
   });
 });

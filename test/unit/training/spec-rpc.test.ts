@@ -140,7 +140,8 @@ describe('a spec on its way from a file to the engine', () => {
     expect(loss).toBeGreaterThan(0);
     const weights = network.toSafetensors({});
     const pipeline = fittedPipeline(numbers);
-    const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], restoredEpoch: 1, test: null });
+    const tested = { test: null, evaluation: null };
+    const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], restoredEpoch: 1, tested });
     const file = parseNetworkFile(artifacts['network.json']!);
     expect(parseSignature(artifacts['signature.json']!, file).output.width).toBe(network.outputs);
     Network.fromSafetensors({ inputs: file.inputs, layers: file.layers }, weights).dispose();
