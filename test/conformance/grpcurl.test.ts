@@ -118,7 +118,10 @@ describeWith(await goTool('grpcurl'), 'grpcurl', (program) => {
   it('calls GetTrainingJob and ListTrainingJobs', async () => {
     const job = await call(4, 'millrace.v1.TrainingService/GetTrainingJob', { name: mesh.job });
     expect(job).toMatchObject({ name: mesh.job, state: 'STATE_SUCCEEDED', epochsDone: 1, test: { rowCount: '10000' } });
-    expect(await call(4, 'millrace.v1.TrainingService/ListTrainingJobs')).toEqual({ trainingJobs: [job] });
+    expect(await call(4, 'millrace.v1.TrainingService/ListTrainingJobs')).toEqual({
+      trainingJobs: [job],
+      latestPosition: expect.stringMatching(/^[1-9]\d*$/),
+    });
   });
 
   it('calls ListModels and ListDatasets', async () => {
