@@ -1,5 +1,5 @@
-/** Beyond, a difference of two numbers may be beyond float64. */
-const originMax = 1e300;
+/** Less than half a unit in the last place of the largest numbers: the distance to it is a float64 whatever the number. */
+const originMax = 9e291;
 
 /**
  * Count, extremes, mean and standard deviation of numbers that come in batches, in one pass. Numbers are taken relative to the
@@ -33,12 +33,15 @@ export class Moments {
       this.minimum = Math.min(this.minimum, value);
       this.maximum = Math.max(this.maximum, value);
     }
-    // The differences add up to zero but for rounding; what is left corrects the squares.
-    squares -= (rest * rest) / length;
+    // The differences add up to zero but for rounding; what is left corrects the squares, unless they are beyond float64.
+    squares -= Number.isFinite(squares) ? (rest * rest) / length : 0;
     const count = this.count + length;
     const shift = offset - this.#offset;
-    this.#squares += squares + shift * shift * ((this.count * length) / count);
-    this.#offset += shift * (length / count);
+    this.#squares += squares + shift * (shift * ((this.count * length) / count));
+    // Two means may be further apart than float64 reaches; what lies between them is not.
+    this.#offset = Number.isFinite(shift)
+      ? this.#offset + shift * (length / count)
+      : this.#offset * (this.count / count) + offset * (length / count);
     this.count = count;
   }
 

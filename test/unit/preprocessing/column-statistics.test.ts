@@ -105,8 +105,9 @@ describe('describeColumn', () => {
           expect(found.numbers).toBeNull();
           return;
         }
-        const { minimum, maximum, mean, quantiles, histogram } = found.numbers!;
+        const { minimum, maximum, mean, deviation, quantiles, histogram } = found.numbers!;
         expect([minimum + 0, maximum + 0]).toEqual([sorted[0]! + 0, sorted.at(-1)! + 0]);
+        expect(deviation).toBeGreaterThanOrEqual(0);
         expect(mean).toBeGreaterThanOrEqual(minimum);
         expect(mean).toBeLessThanOrEqual(maximum);
         expect(quantiles).toEqual(quantiles.toSorted((a, b) => a - b));
@@ -115,7 +116,14 @@ describe('describeColumn', () => {
     );
     // A range so small that float64 cannot divide it into bins.
     const smallest: [number[], number] = [[0, -5e-324], 1];
-    await fc.assert(property, { numRuns: 60, examples: [smallest] });
+    const largest = Number.MAX_VALUE;
+    // Differences, means and squares beyond float64, in one batch and between batches.
+    const large: [number[], number][] = [
+      [[2.9e293, -largest, 0], 3],
+      [[largest, -largest, largest, 5], 1],
+      [[0, 1e300], 2],
+    ];
+    await fc.assert(property, { numRuns: 60, examples: [smallest, ...large] });
   });
 
   it('keeps integers that float64 does not hold apart, and shows them in full', async () => {
