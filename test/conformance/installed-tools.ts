@@ -56,7 +56,9 @@ export async function python(): Promise<Tool> {
     await mustRun(interpreter, ['-m', 'pip', 'install', ...options, '-r', requirements]);
     writeFileSync(mark, wanted);
   };
-  return install(interpreter, 'pip install -r test/conformance/requirements.txt', work, isCurrent);
+  // The lock of the environment is beside it: what is in it is removed.
+  const tool = await install(environment, 'pip install -r test/conformance/requirements.txt', work, isCurrent);
+  return 'missing' in tool ? tool : { path: interpreter };
 }
 
 /** Python code for `millrace.v1`, generated from `proto/` as any user would: the folder to put on the module path. */
