@@ -44,7 +44,7 @@ it('leaves nothing half-written when it is killed during an import', async () =>
   await expect(importing).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   client.close();
   const drafts = path.join(dataDir, 'preprocessing/drafts');
-  expect(readdirSync(drafts)).toHaveLength(1);
+  expect(readdirSync(drafts)).not.toEqual([]);
   expect(await datasetsAfterRestart()).toEqual([]);
   expect(readdirSync(drafts)).toEqual([]);
   expect(readdirSync(path.join(dataDir, 'preprocessing/datasets'))).toEqual([]);
