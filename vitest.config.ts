@@ -8,6 +8,8 @@ const shared = {
   hookTimeout: 180_000,
 };
 
+const sanitizers = 'test/native/sanitizers.test.ts';
+
 export default defineConfig({
   test: {
     // One more than the smallest machine has cores: many tests wait for a process, a port or a time.
@@ -28,14 +30,15 @@ export default defineConfig({
           ...shared,
           name: 'sources',
           include: ['test/{native,integration}/**/*.test.ts', 'test/*.test.ts'],
+          exclude: [sanitizers],
         },
       },
-      // What is built, as processes of its own.
+      // What is built, as processes of its own. It begins first: it takes longest.
       {
         test: {
           ...shared,
           name: 'built',
-          include: ['test/{e2e,conformance}/**/*.test.ts'],
+          include: ['test/{e2e,conformance}/**/*.test.ts', sanitizers],
           globalSetup: ['test/support/build.ts'],
         },
       },
