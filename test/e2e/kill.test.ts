@@ -181,24 +181,21 @@ describe('kill -9', () => {
     expect(version.rowCount).toBe(70_000);
   });
 
-  it.each([250, 550, 850])(
-    'of everything %d ms after the first start: the next start is whole',
-    async (delayMs) => {
-      const dataDir = tempFolder();
-      const portBase = await freePortBase();
-      const args = [
-        path.join(root, 'dist/services/supervisor/main.js'),
-        `--data-dir=${dataDir}`,
-        `--port-base=${portBase}`,
-      ];
-      const killed = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
-      const ended = new Promise((resolve) => killed.once('exit', resolve));
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      // The supervisor and all its services at once: none can notice that another is gone.
-      process.kill(-killed.pid!, 'SIGKILL');
-      await ended;
-      const next = await TestMesh.start(dataDir, portBase);
-      await next.stop();
-    },
-  );
+  it.each([250, 550, 850])('of everything %d ms after the first start: the next start is whole', async (delayMs) => {
+    const dataDir = tempFolder();
+    const portBase = await freePortBase();
+    const args = [
+      path.join(root, 'dist/services/supervisor/main.js'),
+      `--data-dir=${dataDir}`,
+      `--port-base=${portBase}`,
+    ];
+    const killed = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
+    const ended = new Promise((resolve) => killed.once('exit', resolve));
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    // The supervisor and all its services at once: none can notice that another is gone.
+    process.kill(-killed.pid!, 'SIGKILL');
+    await ended;
+    const next = await TestMesh.start(dataDir, portBase);
+    await next.stop();
+  });
 });
