@@ -317,6 +317,8 @@ describe('JobRunner', () => {
   });
 
   const weightsOf = (publication: Publication) => Buffer.from(publication.artifacts['model.safetensors']!);
+  const evaluationOf = (publication: Publication) =>
+    (JSON.parse(Buffer.from(publication.artifacts['report.json']!).toString()) as { evaluation: unknown }).evaluation;
   const ended = (happenings: Happening[]) => happenings.find(({ kind }) => kind === 'trainingEnd');
   const epochsOf = (happenings: Happening[]) => happenings.filter((happening) => happening.kind === 'epoch');
 
@@ -407,6 +409,28 @@ describe('JobRunner', () => {
     expect(weights[1]).toEqual(weights[0]);
     expect(weights[2]).not.toEqual(weights[0]);
     expect(published[2]!.metrics.test_loss).not.toBe(published[0]!.metrics.test_loss);
+    // The report is of the same weights as the loss that the engine tells.
+    for (const { metrics } of published) {
+      expect(metrics.test_log_loss).toBeCloseTo(metrics.test_loss!, 5);
+    }
+  });
+
+  it('evaluates anew what it had not told of when it was interrupted', async () => {
+    await create();
+    const write = checkpoints.writeEvaluation;
+    checkpoints.writeEvaluation = async () => {
+      stopping.abort();
+      throw new Error('killed');
+    };
+    expect(kinds(await run()).at(-1)).toBe('testing');
+    checkpoints.writeEvaluation = write;
+    stopping = new AbortController();
+    await run();
+    await store.create(newJob({ id: 'undisturbed', ...spec() }));
+    await run();
+    const [interrupted, undisturbed] = published.map(evaluationOf);
+    expect(interrupted).toEqual(undisturbed);
+    expect(undisturbed).toHaveProperty('temperature.value');
   });
 });
 
