@@ -24,7 +24,7 @@ export {
 export { QuantizedNetwork } from './quantized-network.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 export { SharedMemory, type SharedMemoryRegion } from './shared-memory.js';
-export type * from './spec.js';
+export * from './spec.js';
 export { type EpochOptions, Trainer } from './trainer.js';
 
 const { version } = createRequire(parentFolder)('#package') as { version: string };

@@ -1,33 +1,37 @@
 import type { MappedArray } from './mapped-array.js';
 
 /** The formulas and their sources are in engine/kernels/activation.inc. leakyRelu's slope is 0.2 and elu's alpha 1 (Keras). */
-export type Activation =
-  | 'linear'
-  | 'sigmoid'
-  | 'hardSigmoid'
-  | 'tanh'
-  | 'relu'
-  | 'leakyRelu'
-  | 'elu'
-  | 'selu'
-  | 'gelu'
-  | 'geluTanh'
-  | 'silu'
-  | 'softplus'
-  | 'softsign'
-  | 'softmax'
-  | 'logSoftmax';
+export const activations = [
+  'linear',
+  'sigmoid',
+  'hardSigmoid',
+  'tanh',
+  'relu',
+  'leakyRelu',
+  'elu',
+  'selu',
+  'gelu',
+  'geluTanh',
+  'silu',
+  'softplus',
+  'softsign',
+  'softmax',
+  'logSoftmax',
+] as const;
+export type Activation = (typeof activations)[number];
 
-export type LossName =
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-  | 'huber'
-  | 'logCosh'
-  | 'binaryCrossEntropy'
-  | 'categoricalCrossEntropy'
-  | 'hinge'
-  | 'kullbackLeibler'
-  | 'poisson';
+export const lossNames = [
+  'meanSquaredError',
+  'meanAbsoluteError',
+  'huber',
+  'logCosh',
+  'binaryCrossEntropy',
+  'categoricalCrossEntropy',
+  'hinge',
+  'kullbackLeibler',
+  'poisson',
+] as const;
+export type LossName = (typeof lossNames)[number];
 
 /**
  * The formulas and their sources are in engine/loss.h. The loss of a batch is sum(weight * loss) / rows, as in Keras;
@@ -59,17 +63,22 @@ export interface LossSpec {
    */
   classWeights?: readonly number[];
 }
+/** Initializers that take no number. */
+export const initializerNames = [
+  'glorotUniform',
+  'glorotNormal',
+  'heUniform',
+  'heNormal',
+  'lecunUniform',
+  'lecunNormal',
+  'orthogonal',
+  'zeros',
+  'ones',
+] as const;
+
 /** The formulas and their sources are in engine/initializer.h. `uniform` draws between -limit and limit. */
 export type Initializer =
-  | 'glorotUniform'
-  | 'glorotNormal'
-  | 'heUniform'
-  | 'heNormal'
-  | 'lecunUniform'
-  | 'lecunNormal'
-  | 'orthogonal'
-  | 'zeros'
-  | 'ones'
+  | (typeof initializerNames)[number]
   | { type: 'constant'; value: number }
   | { type: 'uniform'; limit: number };
 

@@ -1,46 +1,9 @@
 import { z } from 'zod';
+import { activations, initializerNames, lossNames } from '../../native/index.js';
 
-/** Names as `native/index.ts` gives them. */
-const activation = z.enum([
-  'linear',
-  'sigmoid',
-  'hardSigmoid',
-  'tanh',
-  'relu',
-  'leakyRelu',
-  'elu',
-  'selu',
-  'gelu',
-  'geluTanh',
-  'silu',
-  'softplus',
-  'softsign',
-  'softmax',
-  'logSoftmax',
-]);
-const losses = [
-  'meanSquaredError',
-  'meanAbsoluteError',
-  'huber',
-  'logCosh',
-  'binaryCrossEntropy',
-  'categoricalCrossEntropy',
-  'hinge',
-  'kullbackLeibler',
-  'poisson',
-] as const;
+const activation = z.enum(activations);
 const initializer = z.union([
-  z.enum([
-    'glorotUniform',
-    'glorotNormal',
-    'heUniform',
-    'heNormal',
-    'lecunUniform',
-    'lecunNormal',
-    'orthogonal',
-    'zeros',
-    'ones',
-  ]),
+  z.enum(initializerNames),
   z.strictObject({ type: z.literal('constant'), value: z.number() }),
   z.strictObject({ type: z.literal('uniform'), limit: z.number().positive() }),
 ]);
@@ -104,7 +67,7 @@ export const networkFile = z.strictObject({
   format: z.literal('millrace.network/1'),
   inputs: width,
   layers,
-  loss: z.enum(losses),
+  loss: z.enum(lossNames),
 });
 
 export type NetworkFile = z.output<typeof networkFile>;

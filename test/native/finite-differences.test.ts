@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   type Activation,
+  activations,
   type Examples,
   type LayerSpec,
   type Loss,
@@ -101,24 +102,6 @@ function batchFor(loss: Loss): Examples {
   const features = noise(rows * inputs, 3).map((value) => value / 2);
   return { rows, features: floatBlock(inputs, features), targets: targetsOf(loss) };
 }
-
-const activations: Activation[] = [
-  'linear',
-  'sigmoid',
-  'hardSigmoid',
-  'tanh',
-  'relu',
-  'leakyRelu',
-  'elu',
-  'selu',
-  'gelu',
-  'geluTanh',
-  'silu',
-  'softplus',
-  'softsign',
-  'softmax',
-  'logSoftmax',
-];
 
 describe('gradients of activations agree with finite differences', () => {
   const cases = activations.flatMap((activation): { hidden: Activation; output: Activation }[] => [
