@@ -41,7 +41,7 @@ export async function uploadFiles(
         throw error;
       }
     }
-    await sleep(retryMs * 2 ** retries);
+    await sleep(retryMs * 2 ** retries, undefined, { signal });
     held = await heldOf(client, name, signal);
   }
 }
