@@ -3,6 +3,10 @@ import { ServiceError } from '../platform/errors.js';
 
 /** Rows that are measured in one go: a run that is to end waits for no more than these. */
 const evaluationRowsMax = 65_536;
+/** Gradients are measured on this share of the rows, from so many to so many: it must cost little beside the epoch. */
+const probeShare = 1 / 1_000;
+const probeRowsMin = 32;
+const probeRowsMax = 256;
 
 export interface Measures {
   loss: number;
@@ -70,4 +74,14 @@ export function rowsFrom(examples: Examples, begin: number, end: number): Exampl
     targets: examples.targets.subarray(begin * targetsPerRow, end * targetsPerRow),
     ...(examples.weights ? { weights: examples.weights.subarray(begin, end) } : {}),
   };
+}
+
+/** How steep the loss of the first rows is where the network stands, and how large its weights are. */
+export async function measureNorms(
+  trainer: Trainer,
+  train: Examples,
+): Promise<{ gradientNorm: number; weightNorm: number }> {
+  const share = Math.min(Math.max(Math.ceil(train.rows * probeShare), probeRowsMin), probeRowsMax);
+  const { gradient, parameters } = await trainer.norms(rowsFrom(train, 0, Math.min(share, train.rows)));
+  return { gradientNorm: gradient, weightNorm: parameters };
 }

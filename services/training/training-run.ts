@@ -13,7 +13,7 @@ import type { Logger } from '../platform/log.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { bestName, type Checkpoint, type CheckpointStore } from './checkpoint-store.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
-import { evaluate, type Measures, rowsFrom, withPublishedWeights } from './evaluation.js';
+import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
 import type { EventWriter } from './event-writer.js';
 import type { EpochMetrics, Happening, RunnableJob, TestMetrics } from './job.js';
 import { type JobExamples, jobExamples, type TensorSource } from './job-examples.js';
@@ -67,11 +67,6 @@ export interface RunDependencies {
   metrics: TrainingMetrics;
   log: Logger;
 }
-
-/** Gradients are measured on this share of the rows, from so many to so many: it must cost little beside the epoch. */
-const probeShare = 1 / 1_000;
-const probeRowsMin = 32;
-const probeRowsMax = 256;
 
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
@@ -284,7 +279,7 @@ export class TrainingRun {
       this.#trainer.observe(validated?.loss ?? loss);
     }
     const pace = this.#pace(rate(examples, seconds));
-    const norms = await this.#measureNorms(train);
+    const norms = await measureNorms(this.#trainer, train);
     await this.#keep({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
@@ -418,14 +413,6 @@ export class TrainingRun {
 
   #say(severity: 'info' | 'warning', text: string): void {
     this.#emit({ kind: 'log', severity, text });
-  }
-
-  /** How steep the loss is where the network stands, and how large its weights are. */
-  async #measureNorms(train: Examples): Promise<{ gradientNorm: number; weightNorm: number }> {
-    const share = Math.min(Math.max(Math.ceil(train.rows * probeShare), probeRowsMin), probeRowsMax);
-    const probe = rowsFrom(train, 0, Math.min(share, train.rows));
-    const { gradient, parameters } = await this.#trainer.norms(probe);
-    return { gradientNorm: gradient, weightNorm: parameters };
   }
 
   async #evaluate(examples: Examples): Promise<Measures> {

@@ -25,7 +25,7 @@ export function countClasses(
   classes: number,
   truth: ArrayLike<number>,
   answers: ArrayLike<number>,
-  weights: Uint32Array | null,
+  weights: Uint16Array | null,
 ): ClassCounts {
   const counts = new Float64Array(classes * classes);
   for (let row = 0; row < truth.length; row++) {

@@ -78,9 +78,9 @@ export async function evaluateClasses(
     return { name, k, scores, isOfClass, ranking: rankRows(scores) };
   });
 
-  const areasOf = (weights: Uint32Array | null) =>
+  const areasOf = (weights: Uint16Array | null) =>
     rankings.map(({ ranking, isOfClass }) => areasUnder(ranking, isOfClass, weights));
-  const figuresOf = (weights: Uint32Array | null): Record<string, number | null> => {
+  const figuresOf = (weights: Uint16Array | null): Record<string, number | null> => {
     const counts = countClasses(classes, truth, answers, weights);
     const byClass = classFigures(counts);
     const areas = areasOf(weights);

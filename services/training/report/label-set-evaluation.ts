@@ -43,7 +43,7 @@ export async function evaluateLabelSets(
   );
   const tallyOf = (
     { isTrue, isAnswered }: { isTrue: Uint8Array; isAnswered: Uint8Array },
-    weights: Uint32Array | null,
+    weights: Uint16Array | null,
   ) => {
     const tally = { right: 0, answered: 0, actual: 0 };
     for (let row = 0; row < rows; row++) {
@@ -54,7 +54,7 @@ export async function evaluateLabelSets(
     }
     return tally;
   };
-  const measured = (weights: Uint32Array | null) => {
+  const measured = (weights: Uint16Array | null) => {
     const tallies = columns.map((column) => tallyOf(column, weights));
     const sum = (key: 'right' | 'answered' | 'actual') => tallies.reduce((total, tally) => total + tally[key], 0);
     const byLabel = tallies.map(({ right, answered, actual }) => figuresOf(right, answered, actual));

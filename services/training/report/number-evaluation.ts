@@ -28,7 +28,7 @@ export async function evaluateNumbers(
   const sizes = residuals.map(Math.abs);
   const squares = residuals.map((residual) => residual * residual);
   const bySize = Uint32Array.from(sizes.keys()).sort((a, b) => sizes[a]! - sizes[b]!);
-  const figuresOf = (weights: Uint32Array | null) => {
+  const figuresOf = (weights: Uint16Array | null) => {
     const meanSquare = weightedMean(squares, weights);
     const mean = weightedMean(truth, weights);
     const variance = weightedMean(
@@ -59,7 +59,7 @@ export async function evaluateNumbers(
 }
 
 /** Of an even number of values the mean of the two in the middle. @param order places by rising value */
-function weightedMedian(values: Float64Array, order: Uint32Array, weights: Uint32Array | null): number {
+function weightedMedian(values: Float64Array, order: Uint32Array, weights: Uint16Array | null): number {
   // The weights of a sample sum to the number of rows.
   const at = (rank: number) => {
     let passed = 0;

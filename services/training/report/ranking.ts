@@ -51,26 +51,36 @@ export function rankRows(scores: Float32Array): Ranking {
 }
 
 /** @param isPositive 1 or 0 a row @param weights how often each row counts; null: once */
-export function areasUnder({ order, ends }: Ranking, isPositive: Uint8Array, weights: Uint32Array | null): Areas {
-  let [above, positivesAbove, area, precisionSum] = [0, 0, 0, 0];
-  let place = 0;
-  for (const end of ends) {
-    const [before, positivesBefore] = [above, positivesAbove];
-    for (; place < end; place++) {
-      const row = order[place]!;
-      const weight = weights === null ? 1 : weights[row]!;
-      above += weight;
-      positivesAbove += weight * isPositive[row]!;
+export function areasUnder({ order, ends }: Ranking, isPositive: Uint8Array, weights: Uint16Array | null): Areas {
+  const rows = order.length;
+  let [positives, negatives, area, precisionSum] = [0, 0, 0, 0];
+  // Of the rows that share a score.
+  let [positivesHere, negativesHere] = [0, 0];
+  let group = 0;
+  // Once a sample and class: nothing is made for a row.
+  for (let place = 0; place < rows; place++) {
+    const row = order[place]!;
+    const weight = weights === null ? 1 : weights[row]!;
+    const positive = weight * isPositive[row]!;
+    positivesHere += positive;
+    negativesHere += weight - positive;
+    if (place + 1 < ends[group]!) {
+      continue;
     }
-    const gained = positivesAbove - positivesBefore;
-    area += ((above - before - gained) * (positivesAbove + positivesBefore)) / 2;
-    precisionSum += above === 0 ? 0 : (gained * positivesAbove) / above;
+    group++;
+    area += negativesHere * (2 * positives + positivesHere);
+    positives += positivesHere;
+    negatives += negativesHere;
+    if (positivesHere > 0) {
+      precisionSum += (positivesHere * positives) / (positives + negatives);
+    }
+    positivesHere = 0;
+    negativesHere = 0;
   }
-  const negatives = above - positivesAbove;
-  const isKnown = positivesAbove > 0 && negatives > 0;
+  const isKnown = positives > 0 && negatives > 0;
   return {
-    roc: isKnown ? area / (positivesAbove * negatives) : null,
-    averagePrecision: isKnown ? precisionSum / positivesAbove : null,
+    roc: isKnown ? area / (2 * positives * negatives) : null,
+    averagePrecision: isKnown ? precisionSum / positives : null,
   };
 }
 

@@ -6,7 +6,7 @@ export function meanOf(values: readonly (number | null)[]): number | null {
 }
 
 /** @param weights how often each value counts; null: once */
-export function weightedMean(values: Float64Array, weights: Uint32Array | null): number {
+export function weightedMean(values: Float64Array, weights: Uint16Array | null): number {
   let [sum, total] = [0, 0];
   for (let i = 0; i < values.length; i++) {
     const weight = weights === null ? 1 : weights[i]!;

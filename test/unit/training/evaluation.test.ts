@@ -138,7 +138,7 @@ it.each(Object.entries(golden.labels))('of %s has scikit-learn’s figures', asy
 
 describe('bootstrap', () => {
   const values = Float64Array.from({ length: 400 }, (_, i) => i % 2);
-  const shareOf = (weights: Uint32Array) => ({
+  const shareOf = (weights: Uint16Array) => ({
     share: values.reduce((sum, value, i) => sum + value * weights[i]!, 0) / 400,
   });
 
@@ -151,7 +151,7 @@ describe('bootstrap', () => {
     expect(intervals.share!.high).toBeGreaterThan(0.5 + 0.04);
     expect(intervals.share!.high).toBeLessThan(0.5 + 0.06);
     expect(await bootstrap(400, 3, shareOf, never)).toEqual({ intervals, samples });
-    const placeOf = (weights: Uint32Array) => ({ place: weights.reduce((sum, weight, i) => sum + weight * i, 0) });
+    const placeOf = (weights: Uint16Array) => ({ place: weights.reduce((sum, weight, i) => sum + weight * i, 0) });
     expect(await bootstrap(400, 4, placeOf, never)).not.toEqual(await bootstrap(400, 3, placeOf, never));
   });
 
