@@ -6,7 +6,9 @@ import { EventWriter } from './event-writer.js';
 import type { Happening, JobError, RunnableJob } from './job.js';
 import { isEndState, type JobState } from './job-state.js';
 import type { ClaimedJob, JobStore } from './job-store.js';
-import { type RunDependencies, type RunSignals, TrainingRun } from './training-run.js';
+import type { RunSignals } from './run-control.js';
+import type { RunDependencies } from './run-dependencies.js';
+import { TrainingRun } from './training-run.js';
 
 type StateChange = Happening & { kind: 'stateChange' };
 

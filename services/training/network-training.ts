@@ -1,0 +1,255 @@
+import {
+  EngineError,
+  type EpochOptions,
+  type EpochProgress,
+  type EpochResult,
+  type Examples,
+  Network,
+  Trainer,
+} from '../../native/index.js';
+import type { CheckpointKeeper } from './checkpoint-keeper.js';
+import type { Checkpoint } from './checkpoint-store.js';
+import { observeEpoch, type StoppingState } from './early-stopping.js';
+import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
+import type { EpochMetrics, RunnableJob } from './job.js';
+import { toNetworkSpec } from './network-shape.js';
+import { type Pace, rate, remainingSeconds } from './progress.js';
+import type { RunControl } from './run-control.js';
+import { stepsPerEpoch } from './spec-resolution.js';
+import { trainerOptions } from './trainer-options.js';
+import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
+import type { TrainingMetrics } from './training-metrics.js';
+
+/** A network on its way through the epochs of a job. */
+export class NetworkTraining {
+  readonly network: Network;
+  readonly #trainer: Trainer;
+  #epochsDone = 0;
+  #validationSeconds = 0;
+  /** Spent on the epoch that runs before the run was stopped in its midst. */
+  #earlierSeconds = 0;
+  /** Of training and validation up to the last finished epoch, s. */
+  #secondsDone = 0;
+  #stopping: StoppingState | null = null;
+  /** Time between two step events, ms. */
+  readonly #progressIntervalMs: number;
+  #stepTimeMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly job: RunnableJob,
+    threads: number,
+    private readonly control: RunControl,
+    private readonly keeper: CheckpointKeeper,
+    private readonly metrics: TrainingMetrics,
+  ) {
+    const { spec, pipeline } = job;
+    this.network = Network.create(toNetworkSpec(pipeline.featureCount, spec.layers), spec.seed);
+    this.#trainer = new Trainer(this.network, trainerOptions(spec, threads));
+    this.#progressIntervalMs = 1_000 / job.stepEventsPerSecond;
+  }
+
+  get epochsDone(): number {
+    return this.#epochsDone;
+  }
+
+  /** Of the epoch that has begun. */
+  get stepsDone(): number {
+    return this.#trainer.position.step;
+  }
+
+  /** Why training ends here; null: it goes on. */
+  get endReason(): EndReason | null {
+    const [epochsDone, secondsDone, stopping] = [this.#epochsDone, this.#secondsDone, this.#stopping];
+    return endReason(this.job.spec, { epochsDone, stepsDone: this.#trainer.step, secondsDone, stopping });
+  }
+
+  /** The epoch whose weights are tested and published. */
+  get restoredEpoch(): number {
+    const { earlyStopping } = this.job.spec;
+    return (earlyStopping?.restoreBest && this.#stopping?.bestEpoch) || this.#epochsDone;
+  }
+
+  /** Goes on where a checkpoint was taken. */
+  load({ epochsDone, epochSeconds, secondsDone, stopping, trainerState }: Checkpoint): void {
+    this.#trainer.loadState(trainerState);
+    this.#epochsDone = epochsDone;
+    this.#earlierSeconds = epochSeconds;
+    this.#secondsDone = secondsDone;
+    this.#stopping = stopping;
+  }
+
+  async trainToEnd(train: Examples, validation: Examples | null): Promise<void> {
+    while (this.endReason === null) {
+      await this.#trainEpoch(train, validation);
+    }
+  }
+
+  /** Takes the weights that are tested and published. */
+  async restoreBest(): Promise<void> {
+    if (this.restoredEpoch !== this.#epochsDone) {
+      const { trainerState } = await this.keeper.best(this.restoredEpoch);
+      this.#trainer.loadState(trainerState);
+    }
+  }
+
+  async evaluate(examples: Examples): Promise<Measures> {
+    const isAveraged = this.job.spec.averaging !== null;
+    const { loss, accuracy } = await evaluate(this.#trainer, examples, { isAveraged, signal: this.control.signal });
+    return { loss, accuracy: this.#known(accuracy) };
+  }
+
+  /** Does something while the network has the weights that would be published now. */
+  async withPublishedWeights<T>(body: () => Promise<T>): Promise<T> {
+    return withPublishedWeights(this.#trainer, this.job.spec.averaging !== null, body);
+  }
+
+  /** The weights to be published; training cannot go on after that. */
+  finalWeights(): Uint8Array {
+    if (this.job.spec.averaging) {
+      this.#trainer.useAveragedWeights();
+    }
+    return this.network.toSafetensors({ format: 'millrace.model/1' });
+  }
+
+  dispose(): void {
+    this.#trainer.dispose();
+    this.network.dispose();
+  }
+
+  async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
+    const epoch = this.#epochsDone + 1;
+    const { spec } = this.job;
+    const allowed = epochsAllowed(spec, stepsPerEpoch(train.rows, spec.batchSize));
+    const epochs = Number.isFinite(allowed) ? Math.ceil(allowed) : 0;
+    const position = { epoch, epochs: allowed, examplesPerEpoch: train.rows };
+    const maxSteps = spec.steps === null ? null : spec.steps - this.#trainer.step;
+    const result = await this.#trainUntilStopped(train, {
+      epoch,
+      maxSteps,
+      progressIntervalMs: this.#progressIntervalMs,
+      onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond, learningRate }) => {
+        this.metrics.setRate(this.job.id, examplesPerSecond);
+        if (!this.#isStepDue()) {
+          return;
+        }
+        const pace = this.#pace(examplesPerSecond);
+        const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
+        this.control.emit({
+          ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
+          ...{ examplesPerSecond, remainingSeconds: remaining, learningRate },
+        });
+      },
+    });
+    const { loss, examples } = result;
+    this.#epochsDone = epoch;
+    const seconds = this.#earlierSeconds + result.seconds;
+    this.#earlierSeconds = 0;
+    this.#secondsDone += seconds;
+    const isDue = epoch % spec.validation.everyEpochs === 0 || this.endReason !== null;
+    const begin = performance.now();
+    const validated = validation && isDue ? await this.evaluate(validation) : null;
+    if (validated) {
+      this.#validationSeconds = (performance.now() - begin) / 1_000;
+      this.#secondsDone += this.#validationSeconds;
+    }
+    if (spec.schedule?.type === 'plateau' && (validated || !validation)) {
+      this.#trainer.observe(validated?.loss ?? loss);
+    }
+    const pace = this.#pace(rate(examples, seconds));
+    const norms = await measureNorms(this.#trainer, train);
+    await this.#keep({
+      ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
+      validationLoss: validated?.loss ?? null,
+      validationAccuracy: validated?.accuracy ?? null,
+      examplesPerSecond: pace.examplesPerSecond,
+      remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
+      learningRate: result.learningRate,
+      steps: result.steps,
+      ...norms,
+    });
+    this.metrics.epochs.inc();
+    this.metrics.examples.inc(examples);
+  }
+
+  #pace(examplesPerSecond: number): Pace {
+    const { seconds } = this.job.spec;
+    const secondsLeft = seconds === null ? null : seconds - this.#secondsDone - this.#earlierSeconds;
+    return { examplesPerSecond, validationSeconds: this.#validationSeconds, secondsLeft };
+  }
+
+  /** The whole epoch, or what of it steps and time allow. A run that is stopped in its midst, to go on later, keeps a checkpoint of the very step. */
+  async #trainUntilStopped(train: Examples, options: Omit<EpochOptions, 'signal'>): Promise<EpochResult> {
+    const { signalOrPause } = this.control;
+    const begin = performance.now();
+    const earlier = this.#secondsDone + this.#earlierSeconds;
+    const timeUp = new AbortController();
+    let last: EpochProgress | null = null;
+    const onProgress = (progress: EpochProgress) => {
+      options.onProgress?.(progress);
+      last = progress;
+      if (earlier + progress.seconds >= (this.job.spec.seconds ?? Number.POSITIVE_INFINITY)) {
+        timeUp.abort();
+      }
+    };
+    const signal = AbortSignal.any([signalOrPause, timeUp.signal]);
+    try {
+      return await this.#trainer.trainEpoch(train, { ...options, onProgress, signal });
+    } catch (error) {
+      const isStopped = error instanceof EngineError && error.code === 'CANCELLED';
+      if (isStopped && timeUp.signal.aborted && !signalOrPause.aborted) {
+        // As it was when time was up; at most a step has been done since.
+        return last!;
+      }
+      if (isStopped && !this.control.isLost) {
+        this.#earlierSeconds += (performance.now() - begin) / 1_000;
+        await this.keeper.keepPosition(() => this.#checkpoint());
+      }
+      throw error;
+    }
+  }
+
+  /** Epochs may be far shorter than the time between two step events. */
+  #isStepDue(): boolean {
+    const now = performance.now();
+    // The engine's clock and this one need not agree to the millisecond.
+    const isDue = now - this.#stepTimeMs >= 0.9 * this.#progressIntervalMs;
+    this.#stepTimeMs = isDue ? now : this.#stepTimeMs;
+    return isDue;
+  }
+
+  /** Tells of an epoch, and has a checkpoint written while the next one runs. */
+  async #keep(metrics: EpochMetrics): Promise<void> {
+    const { earlyStopping } = this.job.spec;
+    let taken: Checkpoint | null = null;
+    if (earlyStopping) {
+      this.#stopping = observeEpoch(earlyStopping, this.#stopping, metrics);
+      if (earlyStopping.restoreBest && this.#stopping?.bestEpoch === metrics.epoch) {
+        taken = this.#checkpoint();
+        this.keeper.noteBest(taken);
+      }
+    }
+    this.control.emit({ kind: 'epoch', ...metrics });
+    const reason = this.endReason;
+    if (reason) {
+      const end = { epoch: this.#epochsDone, steps: this.#trainer.step, restoredEpoch: this.restoredEpoch };
+      this.control.emit({ kind: 'trainingEnd', reason, ...end });
+    }
+    await this.keeper.keep(() => taken ?? this.#checkpoint(), reason !== null);
+  }
+
+  #checkpoint(): Checkpoint {
+    return {
+      epochsDone: this.#epochsDone,
+      stepsDone: this.#trainer.position.step,
+      epochSeconds: this.#earlierSeconds,
+      secondsDone: this.#secondsDone,
+      stopping: this.#stopping,
+      trainerState: this.#trainer.saveState(),
+    };
+  }
+
+  /** Only answers that are classes can be right. */
+  #known(accuracy: number | null): number | null {
+    return this.job.spec.pipeline.labelKind === 'number' ? null : accuracy;
+  }
+}
