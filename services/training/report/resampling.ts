@@ -70,7 +70,7 @@ export function quantile(sorted: Float64Array, share: number): number {
 }
 
 /** Numbers in [0, 1) of 32 random bits: Marsaglia's xorshift with 32 bits of state, which must not be 0. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;

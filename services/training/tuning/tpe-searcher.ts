@@ -1,0 +1,88 @@
+import { randomKey } from '../../pipeline/index.js';
+import { generator } from '../report/resampling.js';
+import { ParzenEstimator } from './parzen-estimator.js';
+import { type Assignment, isActive, type Parameter, type SearchSpace } from './search-space.js';
+import type { PastTrial, Searcher } from './searcher.js';
+import { SobolSearcher } from './sobol-searcher.js';
+
+/** Trials that end before densities are made of them. */
+const startTrials = 10;
+/** Draws from the density of the good, of which the best is taken. */
+const candidateCount = 24;
+
+/** How many of `count` trials count as good. */
+export function goodCount(count: number): number {
+  return Math.min(Math.ceil(0.1 * count), 25);
+}
+
+/**
+ * The tree-structured Parzen estimator (Bergstra et al. 2011): of values drawn where good trials are dense, those are taken that are
+ * likeliest under the good against the others. Parameters that are there together have joint densities, made of the trials that had
+ * them; those of a branch follow once the branch is chosen. Running trials count as bad ones, so that trials at once do not try the
+ * same. The first trials fill the space evenly.
+ */
+export class TpeSearcher implements Searcher {
+  readonly #start: SobolSearcher;
+
+  constructor(private readonly seed: number) {
+    this.#start = new SobolSearcher(seed);
+  }
+
+  suggest(space: SearchSpace, trials: readonly PastTrial[], number: number): Assignment {
+    const ended = trials.filter(({ state }) => state !== 'running');
+    if (ended.length < startTrials) {
+      return this.#start.suggest(space, trials, number);
+    }
+    const random = generator(randomKey(this.seed, number));
+    const good = new Set(rank(ended).slice(0, goodCount(ended.length)));
+    const inOrder = [...trials].sort((a, b) => a.number - b.number);
+    const chosen: Record<string, Assignment[string]> = {};
+    for (const group of groups(space)) {
+      if (isActive(group[0]!, chosen)) {
+        const having = inOrder.filter(({ values }) => group.every(({ name }) => values[name] !== undefined));
+        const valuesOf = (wanted: boolean) =>
+          having.filter((trial) => good.has(trial) === wanted).map(({ values }) => values);
+        Object.assign(chosen, likeliest(group, valuesOf(true), valuesOf(false), random));
+      }
+    }
+    return chosen;
+  }
+}
+
+/** The best first: trials that came to their end by score, then stopped ones by how far they came, then failed ones. */
+export function rank(ended: readonly PastTrial[]): PastTrial[] {
+  const order = { complete: 0, stopped: 1, failed: 2, running: 3 };
+  const reached = (trial: PastTrial) => (trial.state === 'stopped' ? -trial.epochs : 0);
+  const score = (trial: PastTrial) => trial.score ?? Number.MAX_VALUE;
+  return [...ended].sort(
+    (a, b) => order[a.state] - order[b.state] || reached(a) - reached(b) || score(a) - score(b) || a.number - b.number,
+  );
+}
+
+/** Parameters that are there under the same conditions, in the order of the space. */
+function groups(space: SearchSpace): Parameter[][] {
+  const byCondition = new Map<string, Parameter[]>();
+  for (const parameter of space) {
+    const key = JSON.stringify(parameter.when);
+    byCondition.set(key, [...(byCondition.get(key) ?? []), parameter]);
+  }
+  return [...byCondition.values()];
+}
+
+function likeliest(
+  group: readonly Parameter[],
+  good: readonly Assignment[],
+  others: readonly Assignment[],
+  random: () => number,
+): Assignment {
+  const [ofGood, ofOthers] = [new ParzenEstimator(group, good), new ParzenEstimator(group, others)];
+  let best: { values: Assignment; gain: number } | null = null;
+  for (let i = 0; i < candidateCount; i++) {
+    const values = ofGood.draw(random);
+    const gain = ofGood.logDensity(values) - ofOthers.logDensity(values);
+    if (best === null || gain > best.gain) {
+      best = { values, gain };
+    }
+  }
+  return best!.values;
+}
