@@ -80,7 +80,7 @@ export async function dataDescribe(millrace: Millrace, text: string, options: De
 
 /** Of a label that is one value a row: the report says nothing of others. */
 function labelColumnOf(label: LabelSpec | null | undefined): string {
-  return label?.kind === 'KIND_LABELS' ? '' : (label?.column ?? '');
+  return label?.kind === 'KIND_LABELS' || label?.kind === 'KIND_NUMBERS' ? '' : (label?.column ?? '');
 }
 
 function reportLines(findings: readonly Finding[]): string[] {

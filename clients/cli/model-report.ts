@@ -14,6 +14,7 @@ interface Evaluation {
   bootstrap: { intervals: Record<string, { low: number; high: number }> };
   classes?: ClassLine[];
   labels?: ClassLine[];
+  targets?: { name: string; figures: Record<string, number | null> }[];
   confusion?: number[][];
   temperature?: { value: number; logLossBefore: number; logLossAfter: number } | null;
   worstErrors?: { row: number; truth: string | number; answer: string | number; probability?: number }[];
@@ -71,7 +72,17 @@ export function reportLines({ evaluation, findings = [] }: Report): string[] {
 }
 
 function evaluationLines(evaluation: Evaluation): string[] {
-  const { rowCount, figures, bootstrap, classes, labels, confusion, temperature, worstErrors = [] } = evaluation;
+  const {
+    rowCount,
+    figures,
+    bootstrap,
+    classes,
+    labels,
+    targets,
+    confusion,
+    temperature,
+    worstErrors = [],
+  } = evaluation;
   const figureRows = Object.entries(figures).map(([name, value]) => {
     const interval = bootstrap.intervals[name];
     return [name, shown(value), interval ? `${shown(interval.low)} to ${shown(interval.high)}` : ''];
@@ -85,6 +96,7 @@ function evaluationLines(evaluation: Evaluation): string[] {
     ...(classRows.length > 0
       ? ['', ...table([[kind, 'ROWS', 'PRECISION', 'RECALL', 'F1', 'ROC AREA'], ...classRows])]
       : []),
+    ...(targets ? targetLines(targets) : []),
     ...(confusion && classes ? confusionLines(confusion, classes) : []),
     ...(temperature
       ? [
@@ -99,6 +111,13 @@ function evaluationLines(evaluation: Evaluation): string[] {
       return `  row ${row}: ${said(answer)}${sure}, where ${said(truth)} is right`;
     }),
   ];
+}
+
+function targetLines(targets: NonNullable<Evaluation['targets']>): string[] {
+  const names = Object.keys(targets[0]!.figures);
+  const head = ['TARGET', ...names.map((name) => name.toUpperCase().replaceAll('_', ' '))];
+  const rows = targets.map(({ name, figures }) => [name, ...names.map((figure) => shown(figures[figure]!))]);
+  return ['', ...table([head, ...rows])];
 }
 
 function confusionLines(confusion: number[][], classes: ClassLine[]): string[] {

@@ -107,6 +107,9 @@ function describe(prediction: Prediction): string[] {
   if (prediction.number !== undefined) {
     return [String(prediction.number)];
   }
+  if (prediction.numbers.length > 0) {
+    return prediction.numbers.map(({ name, value }) => `${name} ${value}`);
+  }
   const best = prediction.scores
     .slice(0, 3)
     .map(({ label, probability }) => `${label} ${(probability * 100).toFixed(2)} %`);

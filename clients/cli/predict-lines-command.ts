@@ -12,7 +12,7 @@ interface Line {
   problem: string | null;
 }
 
-/** Answers a record a line by a line of JSON, in order: `{"label", "scores"}`, `{"labels", "scores"}`, `{"number"}` or `{"error"}`. */
+/** Answers a record a line by a line of JSON, in order: `{"label", "scores"}`, `{"labels", "scores"}`, `{"number"}`, `{"numbers"}` or `{"error"}`. */
 export async function predictLines(
   millrace: Millrace,
   model: string,
@@ -54,9 +54,12 @@ export async function predictLines(
   }
 }
 
-function toLine({ label, labels, scores, number }: NonNullable<RecordAnswer['prediction']>): object {
+function toLine({ label, labels, scores, number, numbers }: NonNullable<RecordAnswer['prediction']>): object {
   if (number !== undefined) {
     return { number };
+  }
+  if (numbers.length > 0) {
+    return { numbers };
   }
   return label === '' ? { labels, scores } : { label, scores };
 }

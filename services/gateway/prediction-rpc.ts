@@ -38,6 +38,10 @@ export const predictAnswer = z.object({
         .array(z.string())
         .optional()
         .meta({ description: 'Where a record may be of several classes: those that it is of.' }),
+      numbers: z
+        .array(z.object({ name: z.string(), value: z.number() }))
+        .optional()
+        .meta({ description: 'Where the label is several numbers: each of them.' }),
     }),
   ),
 });
@@ -86,10 +90,11 @@ function toValue(given: unknown, field: string): Value {
 export function fromPredictResponse({ modelVersion, predictions }: PredictResponse) {
   return {
     modelVersion,
-    predictions: predictions.map(({ label, scores, number, labels }) => ({
+    predictions: predictions.map(({ label, scores, number, labels, numbers }) => ({
       ...(label === '' ? {} : { label }),
       ...(scores.length === 0 ? {} : { scores: scores.map(({ label, probability }) => ({ label, probability })) }),
       ...(number === undefined ? {} : { number }),
+      ...(numbers.length === 0 ? {} : { numbers: numbers.map(({ name, value }) => ({ name, value })) }),
       // None may be the answer too: a record of no class.
       ...(label === '' && scores.length > 0 ? { labels } : {}),
     })),

@@ -1,14 +1,11 @@
+import type { OutputMeaning } from './labelled-answer.js';
 import type { Datatype, TensorSpec } from './tensor.js';
 import { rowElements } from './tensor.js';
 import { readNumbers } from './tensor-numbers.js';
 
 /** What a version answers with. */
-export interface AnswerForm {
+export interface AnswerForm extends OutputMeaning {
   outputs: readonly TensorSpec[];
-  /** Names of the classes that its one output tells apart; null: the outputs are numbers. */
-  classes: readonly string[] | null;
-  /** A row may be of several classes, or of none: each output is the probability of one. */
-  multiLabel: boolean;
 }
 
 export interface Comparison {
@@ -41,6 +38,7 @@ export function isComparable(a: AnswerForm, b: AnswerForm): boolean {
   return (
     a.multiLabel === b.multiLabel &&
     isSameList(a.classes ?? [], b.classes ?? []) &&
+    isSameList(a.numbers ?? [], b.numbers ?? []) &&
     a.outputs.length === b.outputs.length &&
     a.outputs.every((output, i) => isSameTensor(output, b.outputs[i]!))
   );

@@ -99,7 +99,7 @@ export class Inference {
       const values = await version.transform(records);
       const inputs = [toBytes(values)];
       const [output] = await version.compute({ inputs, rows, caller, urgency: unhurried, timing: null });
-      const answers = labelAnswers(toFloats(output!), rows, version.classes, version.multiLabel);
+      const answers = labelAnswers(toFloats(output!), rows, version);
       succeeded(version, begin);
       const shadow = this.repository.get(model)?.shadowOf(asked);
       if (shadow) {

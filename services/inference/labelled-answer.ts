@@ -1,28 +1,43 @@
 import { ServiceError } from '../platform/errors.js';
 
+/** What a version's outputs mean. */
+export interface OutputMeaning {
+  /**
+   * In the order of the columns of its one output; two with a single column, the probability of the second. Null: the outputs are
+   * numbers.
+   */
+  classes: readonly string[] | null;
+  /** A row may be of several classes, or of none: each output is the probability of one. */
+  multiLabel: boolean;
+  /** Names of several numbers, one an output; null: there is one at most that is a label. */
+  numbers: readonly string[] | null;
+}
+
 export interface ClassScore {
   label: string;
   probability: number;
 }
 
 /**
- * What a model says about one record: classes with their probabilities, likeliest first, or a number. `labels`: those of the classes that it is
+ * What a model says about one record: classes with their probabilities, likeliest first, or a number, or several by name. `labels`: those of the classes that it is
  * of, likeliest first, where it may be of several or none.
  */
-export type LabelledAnswer = { scores: ClassScore[]; labels?: string[] } | { number: number };
+export type LabelledAnswer =
+  | { scores: ClassScore[]; labels?: string[] }
+  | { number: number }
+  | { numbers: { name: string; value: number }[] };
 
 /** Reads a network's output, `rows` times its width, as answers in the words of the training data. */
-export function labelAnswers(
-  output: Float32Array,
-  rows: number,
-  classes: readonly string[] | null,
-  multiLabel = false,
-): LabelledAnswer[] {
-  return outputRows(output, rows, classes).map((numbers) => {
-    if (!classes) {
-      return { number: numbers[0]! };
+export function labelAnswers(output: Float32Array, rows: number, meaning: OutputMeaning): LabelledAnswer[] {
+  const { classes, multiLabel, numbers } = meaning;
+  return outputRows(output, rows, meaning).map((values) => {
+    if (numbers) {
+      return { numbers: numbers.map((name, i) => ({ name, value: values[i]! })) };
     }
-    const scores = toScores(classes, multiLabel ? numbers : classProbabilities(numbers));
+    if (!classes) {
+      return { number: values[0]! };
+    }
+    const scores = toScores(classes, multiLabel ? values : classProbabilities(values));
     if (!multiLabel) {
       return { scores };
     }
@@ -43,22 +58,22 @@ export function isChosen(probability: number): boolean {
 export function outputRows(
   output: Float32Array,
   rows: number,
-  classes: readonly string[] | null,
+  { classes, numbers }: Pick<OutputMeaning, 'classes' | 'numbers'>,
   field = 'records',
   firstIndex = 0,
 ): Float32Array[] {
   const width = output.length / rows;
-  if (!classes && width !== 1) {
+  if (!classes && !numbers && width !== 1) {
     const message = `The model has ${width} outputs without names, which have no meaning as a label. Ask for them by ModelInfer.`;
     throw new ServiceError('FAILED_PRECONDITION', 'NOT_LABELLED', message);
   }
   return Array.from({ length: rows }, (_, row) => {
-    const numbers = output.subarray(row * width, (row + 1) * width);
-    if (!numbers.every(Number.isFinite)) {
+    const values = output.subarray(row * width, (row + 1) * width);
+    if (!values.every(Number.isFinite)) {
       const message = `The answer to \`${field}[${firstIndex + row}]\` is too large for the model's numbers. Check its values.`;
       throw new ServiceError('OUT_OF_RANGE', 'ANSWER_NOT_FINITE', message);
     }
-    return numbers;
+    return values;
   });
 }
 

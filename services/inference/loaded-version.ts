@@ -4,6 +4,7 @@ import type { BatchTiming } from './batch-queue.js';
 import { Batcher, type Urgency } from './batcher.js';
 import { type BatchingSettings, defaultBatching } from './batching-settings.js';
 import type { Executable } from './executable.js';
+import type { OutputMeaning } from './labelled-answer.js';
 import type { OutputRequest } from './output-request.js';
 import type { RecordTransform } from './record-pipeline.js';
 import type { Deployment } from './registry.js';
@@ -11,7 +12,7 @@ import { ResponseCache } from './response-cache.js';
 import { rowBytes } from './tensor.js';
 import { addDuration, versionStatistics } from './version-statistics.js';
 
-export interface LoadedVersionParts {
+export interface LoadedVersionParts extends OutputMeaning {
   model: string;
   number: number;
   /** Over all artifacts. */
@@ -19,10 +20,6 @@ export interface LoadedVersionParts {
   executable: Executable;
   /** Null: the model takes tensors only. */
   transform: RecordTransform | null;
-  /** In the order of the output's columns; two with a single output, the probability of the second. Null: numbers. */
-  classes: readonly string[] | null;
-  /** A row may be of several classes, or of none: each output is the probability of one. */
-  multiLabel: boolean;
 }
 
 export interface LoadedVersionLimits {
@@ -57,6 +54,7 @@ export class LoadedVersion {
   readonly transform: RecordTransform | null;
   readonly classes: readonly string[] | null;
   readonly multiLabel: boolean;
+  readonly numbers: readonly string[] | null;
   readonly batcher: Batcher;
   readonly statistics = versionStatistics();
   /** What a request asks for that names no outputs. */
@@ -77,6 +75,7 @@ export class LoadedVersion {
     this.transform = parts.transform;
     this.classes = parts.classes;
     this.multiLabel = parts.multiLabel;
+    this.numbers = parts.numbers;
     const rowsMax = Math.max(1, Math.min(batchRowsMax, rowsOfMessage(executable, messageBytesMax)));
     this.allOutputs = executable.outputs.map((_, index) => ({ index, part: null, classes: 0 }));
     this.batcher = new Batcher(executable, admission, this.statistics, rowsMax, batching);
@@ -152,7 +151,8 @@ export class LoadedVersion {
 
   /** What its answers are made of. */
   get form(): AnswerForm {
-    return { outputs: this.executable.outputs, classes: this.classes, multiLabel: this.multiLabel };
+    const { classes, multiLabel, numbers } = this;
+    return { outputs: this.executable.outputs, classes, multiLabel, numbers };
   }
 
   get isRetired(): boolean {

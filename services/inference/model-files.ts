@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { OutputMeaning } from './labelled-answer.js';
 import { type NetworkFile, networkFile, outputWidth, width } from './network-file.js';
 
 const tensor = z.strictObject({
@@ -15,6 +16,8 @@ const signatureFile = z.strictObject({
   classes: z.array(z.string()).default([]),
   /** Whether a row may be of several classes, or of none: each output is the probability of one. */
   multiLabel: z.boolean().default(false),
+  /** Names of several numbers, in the order of the output's columns. None: classes, or a number. */
+  numbers: z.array(z.string()).default([]),
 });
 
 /** A tensor of a model; the first dimension is the batch. */
@@ -24,13 +27,9 @@ export interface TensorSignature {
 }
 
 /** What goes into a model and what comes out. */
-export interface Signature {
+export interface Signature extends OutputMeaning {
   input: TensorSignature;
   output: TensorSignature;
-  /** Null: the outputs are numbers. */
-  classes: string[] | null;
-  /** A row may be of several classes, or of none: each output is the probability of one. */
-  multiLabel: boolean;
 }
 
 /** An artifact that cannot be used, with the reason in words. */
@@ -44,7 +43,7 @@ export function parseNetworkFile(bytes: Uint8Array): NetworkFile {
 
 /** Reads `signature.json`, which must fit the network. */
 export function parseSignature(bytes: Uint8Array, network: NetworkFile): Signature {
-  const { inputs, outputs, classes, multiLabel } = parseFile('signature.json', bytes, signatureFile);
+  const { inputs, outputs, classes, multiLabel, numbers } = parseFile('signature.json', bytes, signatureFile);
   const [input, output] = [toTensor(inputs[0]), toTensor(outputs[0])];
   const units = outputWidth(network);
   checkWidth('input', input.width, network.inputs);
@@ -55,7 +54,12 @@ export function parseSignature(bytes: Uint8Array, network: NetworkFile): Signatu
       `signature.json names ${classes.length} classes, but a network of ${units} outputs tells ${classCount} apart`,
     );
   }
-  return { input, output, classes: classes.length > 0 ? classes : null, multiLabel };
+  if (numbers.length > 0 && (numbers.length !== units || classes.length > 0)) {
+    const named = `${numbers.length} numbers${classes.length > 0 ? ' beside classes' : ''}`;
+    throw new BrokenArtifact(`signature.json names ${named}, but the network has ${units} outputs`);
+  }
+  const namesOrNull = (names: string[]) => (names.length > 0 ? names : null);
+  return { input, output, classes: namesOrNull(classes), multiLabel, numbers: namesOrNull(numbers) };
 }
 
 function toTensor({ name, shape }: z.output<typeof tensor>): TensorSignature {

@@ -76,6 +76,9 @@ function toPrediction(answer: LabelledAnswer): Prediction {
   if ('number' in answer) {
     return { number: answer.number };
   }
+  if ('numbers' in answer) {
+    return { numbers: answer.numbers };
+  }
   const { scores, labels } = answer;
   return labels ? { labels, scores } : { label: scores[0]!.label, scores };
 }

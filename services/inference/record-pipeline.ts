@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   classesOf,
   type FittedPipeline,
+  numberNamesOf,
   PipelineFormatError,
   parseFittedPipeline,
   type RawRecord,
@@ -33,6 +34,9 @@ export function parsePipeline(bytes: Uint8Array, signature: Signature): RecordTr
   }
   if (!isDeepStrictEqual(classesOf(label), signature.classes)) {
     throw new BrokenArtifact('pipeline.json and signature.json name different classes');
+  }
+  if (!isDeepStrictEqual(numberNamesOf(label), signature.numbers)) {
+    throw new BrokenArtifact('pipeline.json and signature.json name different numbers');
   }
   if ((label.kind === 'labels') !== signature.multiLabel) {
     throw new BrokenArtifact('pipeline.json and signature.json differ in whether a row may be of several classes');

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { EngineError, Network } from '../../native/index.js';
 import { preparedPath } from './artifact-cache.js';
 import type { Executable } from './executable.js';
+import type { OutputMeaning } from './labelled-answer.js';
 import { LoadedVersion, type LoadedVersionLimits, type LoadedVersionParts } from './loaded-version.js';
 import { BrokenArtifact, parseNetworkFile, parseSignature } from './model-files.js';
 import { NetworkExecutable, toBytes } from './network-executable.js';
@@ -18,7 +19,7 @@ export async function loadVersion(version: VersionFiles, limits: LoadedVersionLi
   return new LoadedVersion({ model, number, digest, ...parts }, limits);
 }
 
-type LoadedParts = Pick<LoadedVersionParts, 'executable' | 'transform' | 'classes' | 'multiLabel'>;
+type LoadedParts = Pick<LoadedVersionParts, 'executable' | 'transform' | keyof OutputMeaning>;
 
 async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
   const spec = parseNetworkFile(await readArtifact(version, 'network.json'));
@@ -32,8 +33,8 @@ async function loadNetwork(version: VersionFiles): Promise<LoadedParts> {
     throw error;
   }
   const parts = { ...signature, rowWork: network.rowWork, sizeBytes: network.sizeBytes };
-  const { classes, multiLabel } = signature;
-  return { executable: new NetworkExecutable(network, parts), transform, classes, multiLabel };
+  const { classes, multiLabel, numbers } = signature;
+  return { executable: new NetworkExecutable(network, parts), transform, classes, multiLabel, numbers };
 }
 
 async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
@@ -44,7 +45,7 @@ async function loadGraph(version: VersionFiles): Promise<LoadedParts> {
     executable.dispose();
     throw error;
   }
-  return { executable, transform: null, classes: null, multiLabel: false };
+  return { executable, transform: null, classes: null, multiLabel: false, numbers: null };
 }
 
 function pathOf({ files }: VersionFiles, name: string): string {

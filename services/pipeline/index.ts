@@ -1,7 +1,15 @@
 /** The one implementation of the transform: preprocessing prepares tensors with it, inference raw records. */
 export { canonicalJson } from './canonical-json.js';
 export * from './column-chunk.js';
-export { classesOf, type FittedLabel, type FittedLabels, labelColumns, targetWidth } from './fitted-label.js';
+export {
+  classesOf,
+  type FittedLabel,
+  type FittedLabels,
+  type FittedNumbers,
+  labelColumns,
+  numberNamesOf,
+  targetWidth,
+} from './fitted-label.js';
 export {
   type FittedColumn,
   type FittedPipeline,

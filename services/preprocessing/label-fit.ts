@@ -28,15 +28,24 @@ export async function fitLabel(
 }
 
 async function fitOn(spec: LabelSpec, training: TrainingLabels): Promise<FittedLabel> {
-  const { column, kind, standardise = false } = spec;
+  const { column, columns = [], kind, standardise = false } = spec;
   if (kind === 'labels') {
     return fitLabels(spec, training);
   }
-  const labels = () => training.single(column);
   if (kind === 'number') {
-    return { column, kind, ...(standardise ? { standardise: await unitsOf(column, labels) } : {}) };
+    return { column, kind, ...(standardise ? { standardise: await unitsOf(column, training) } : {}) };
   }
-  const classes = await classesOf(column, training.isBoolean(column), labels);
+  if (kind === 'numbers') {
+    if (!standardise) {
+      return { kind, columns };
+    }
+    const units = [];
+    for (const one of columns) {
+      units.push(await unitsOf(one, training));
+    }
+    return { kind, columns, standardise: units };
+  }
+  const classes = await classesOf(column, training);
   if (kind === 'binary' && classes.length !== 2) {
     const message = `Expected column ${JSON.stringify(column)} to have two classes in the training split but it has ${classes.length}: ${classes.slice(0, 20).join(', ')}.`;
     throw invalidLabel(message);
@@ -56,9 +65,9 @@ class TrainingLabels {
     return this.table.columns[this.#index(column)]!.type.kind === 'boolean';
   }
 
-  async *single(column: string): AsyncGenerator<{ values: LabelValues }> {
+  async *single(column: string): AsyncGenerator<LabelValues> {
     for await (const { chunk, rows, firstRow } of this.#chunks(column)) {
-      yield { values: readLabels(column, chunk, rows, firstRow) };
+      yield readLabels(column, chunk, rows, firstRow);
     }
   }
 
@@ -110,35 +119,20 @@ async function fitLabels(
   return { kind: 'labels', columns: [column], classes, ...(separator === undefined ? {} : { separator }) };
 }
 
-async function classesOf(
-  column: string,
-  isBoolean: boolean,
-  labels: () => AsyncIterable<{ values: Float64Array | readonly string[] }>,
-): Promise<string[]> {
-  const values = async function* () {
-    for await (const batch of labels()) {
-      yield batch.values;
-    }
-  };
-  const counts = await countsOf(values, classesMax);
+async function classesOf(column: string, training: TrainingLabels): Promise<string[]> {
+  const counts = await countsOf(() => training.single(column), classesMax);
   if (counts.size > classesMax || counts.size < 2) {
     const received = counts.size > classesMax ? 'more' : `${counts.size}`;
     const message = `Expected column ${JSON.stringify(column)} to have 2 to ${classesMax} classes in the training split but it has ${received}.`;
     throw invalidLabel(message);
   }
+  const isBoolean = training.isBoolean(column);
   return [...counts.keys()].sort(ascending).map((value) => className(value, isBoolean));
 }
 
 /** A label that is constant is divided by 1. */
-async function unitsOf(
-  column: string,
-  labels: () => AsyncIterable<{ values: LabelValues }>,
-): Promise<{ subtract: number; divide: number }> {
-  const { mean, deviation } = await meanAndDeviation(async function* () {
-    for await (const { values } of labels()) {
-      yield values as Float64Array;
-    }
-  });
+async function unitsOf(column: string, training: TrainingLabels): Promise<{ subtract: number; divide: number }> {
+  const { mean, deviation } = await meanAndDeviation(() => training.single(column) as AsyncIterable<Float64Array>);
   if (!Number.isFinite(mean) || !Number.isFinite(deviation)) {
     const message = `Expected column ${JSON.stringify(column)} to hold labels within the range of float64, but their spread is ${deviation}.`;
     throw invalidLabel(message);

@@ -3,6 +3,9 @@ import { type Column, isText, typeName } from './column.js';
 import type { LabelSpec } from './pipeline-spec.js';
 import { findColumn } from './split.js';
 
+/** Columns of a label of KIND_NUMBERS. */
+const numbersMax = 1_000;
+
 /** Notes everything that is wrong with a label, as far as the columns' types tell. @param features columns of the pipeline */
 export function checkLabel(
   label: LabelSpec | null,
@@ -14,13 +17,14 @@ export function checkLabel(
     violations.add('spec.label', 'Expected `spec.label` to be set.');
     return;
   }
-  const { column, kind, standardise = false, columns: flags = [], separator = '' } = label;
+  const { column, kind, standardise = false, columns: several = [], separator = '' } = label;
   if (kind === null) {
-    const message = 'Expected `spec.label.kind` to be CLASSES, BINARY, NUMBER or LABELS but it is not set.';
+    const message = 'Expected `spec.label.kind` to be CLASSES, BINARY, NUMBER, NUMBERS or LABELS but it is not set.';
     violations.add('spec.label.kind', message);
   }
-  const rule = 'false, since only numbers of KIND_NUMBER are standardised,';
-  violations.check(!standardise || kind === 'number', 'spec.label.standardise', rule, standardise);
+  const isNumeric = kind === 'number' || kind === 'numbers';
+  const rule = 'false, since only a label of KIND_NUMBER or KIND_NUMBERS is standardised,';
+  violations.check(!standardise || isNumeric, 'spec.label.standardise', rule, standardise);
   const find = (name: string, field: string) => {
     if (features.has(name)) {
       violations.add(field, `Expected \`${field}\` to be no feature column but ${quote(name)} is one.`);
@@ -28,21 +32,39 @@ export function checkLabel(
     return findColumn(name, field, columns, violations);
   };
   if (kind !== 'labels') {
-    const only = (name: string) => `unset, since only a label of KIND_LABELS has ${name},`;
-    violations.check(flags.length === 0, 'spec.label.columns', only('several columns'), flags);
-    violations.check(separator === '', 'spec.label.separator', only('a separator'), separator);
+    const rule = 'unset, since only a label of KIND_LABELS has a separator,';
+    violations.check(separator === '', 'spec.label.separator', rule, separator);
+  }
+  if (kind === 'numbers') {
+    const count = several.length;
+    const rule = `2 to ${numbersMax} columns (a single one is a label of KIND_NUMBER)`;
+    violations.check(count >= 2 && count <= numbersMax, 'spec.label.columns', rule, count);
+    checkSeveral(label, find, checkNumber, violations);
+  } else if (kind !== 'labels') {
+    const rule = 'unset, since only a label of KIND_LABELS or KIND_NUMBERS has several columns,';
+    violations.check(several.length === 0, 'spec.label.columns', rule, several);
     checkSingle(find(column, 'spec.label.column'), kind, violations);
-  } else if (flags.length === 0) {
+  } else if (several.length === 0) {
     checkSets(find(column, 'spec.label.column'), separator, violations);
   } else {
-    violations.check(column === '', 'spec.label.column', 'unset beside `spec.label.columns`', column);
     violations.check(separator === '', 'spec.label.separator', 'unset beside `spec.label.columns`', separator);
-    for (const [i, name] of flags.entries()) {
-      const field = `spec.label.columns[${i}]`;
-      checkFlag(find(name, field), field, violations);
-      if (flags.indexOf(name) < i) {
-        violations.add(field, `Expected \`${field}\` to be named once but ${quote(name)} is named twice.`);
-      }
+    checkSeveral(label, find, checkFlag, violations);
+  }
+}
+
+/** Of several columns each by itself, and that none is named twice. */
+function checkSeveral(
+  { column, columns = [] }: LabelSpec,
+  find: (name: string, field: string) => Column | null,
+  check: (found: Column | null, field: string, violations: Violations) => void,
+  violations: Violations,
+): void {
+  violations.check(column === '', 'spec.label.column', 'unset beside `spec.label.columns`', column);
+  for (const [i, name] of columns.entries()) {
+    const field = `spec.label.columns[${i}]`;
+    check(find(name, field), field, violations);
+    if (columns.indexOf(name) < i) {
+      violations.add(field, `Expected \`${field}\` to be named once but ${quote(name)} is named twice.`);
     }
   }
 }
@@ -76,6 +98,13 @@ function checkSets(found: Column | null, separator: string, violations: Violatio
 function checkFlag(found: Column | null, field: string, violations: Violations): void {
   if (found && found.type.kind !== 'boolean' && found.type.kind !== 'number') {
     refuse(found, field, 'truth values, or of 0 and 1,', violations);
+  }
+}
+
+/** One of several numbers. */
+function checkNumber(found: Column | null, field: string, violations: Violations): void {
+  if (found && found.type.kind !== 'number') {
+    refuse(found, field, 'numbers', violations);
   }
 }
 

@@ -2,6 +2,7 @@ import {
   type ColumnChunk,
   type FittedLabel,
   type FittedLabels,
+  type FittedNumbers,
   firstMissing,
   gatherValues,
   UnsafeIntegerError,
@@ -62,7 +63,7 @@ export class TargetEncoder {
   readonly #classes: string[] | null;
 
   constructor(
-    private readonly label: Exclude<FittedLabel, FittedLabels>,
+    private readonly label: Exclude<FittedLabel, FittedLabels | FittedNumbers>,
     private readonly isBoolean: boolean,
   ) {
     this.#classes = label.kind === 'number' ? null : label.classes;

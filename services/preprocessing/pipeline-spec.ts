@@ -23,7 +23,7 @@ export interface LabelSpec {
   column: string;
   kind: FittedLabel['kind'] | null;
   standardise?: boolean;
-  /** Of truth values, one for each class. */
+  /** Of truth values, one for each class; or of numbers. */
   columns?: string[];
   /** Parts the classes in a column of text. */
   separator?: string;

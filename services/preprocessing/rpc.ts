@@ -11,7 +11,7 @@ import type { Record__Output } from '../../proto/gen/millrace/v1/Record.js';
 import type { SplitSpec__Output } from '../../proto/gen/millrace/v1/SplitSpec.js';
 import type { Value__Output } from '../../proto/gen/millrace/v1/Value.js';
 import { contracts, toStatusMessage, toTimestamp } from '../../proto/index.js';
-import { checkRecordCount, classesOf, type RawRecord, type RawValue } from '../pipeline/index.js';
+import { checkRecordCount, classesOf, numberNamesOf, type RawRecord, type RawValue } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { decodePageToken, pageSize, toPage } from '../platform/page-token.js';
@@ -175,6 +175,7 @@ const labelKinds = {
   KIND_BINARY: 'binary',
   KIND_NUMBER: 'number',
   KIND_LABELS: 'labels',
+  KIND_NUMBERS: 'numbers',
 } as const;
 
 function fromPipelineSpec(spec: PipelineSpec__Output | null): PipelineSpec {
@@ -204,7 +205,7 @@ function fromSplitSpec(split: SplitSpec__Output | null): SplitSpec {
 
 function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineMessage {
   const { featureCount, featureNames, featureType, featureScale, featureOffset, label } = preparation.parsed(stored);
-  const labelUnits = label.kind === 'number' ? label.standardise : undefined;
+  const labelUnits = 'standardise' in label ? [label.standardise ?? []].flat() : [];
   const { train, validation, test } = stored.rowCounts;
   return {
     name: pipelineName.format({ pipeline: stored.id }),
@@ -224,8 +225,9 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     testRowCount: test,
     createTime: toTimestamp(stored.createTimeMs),
     featureNames,
-    labelScale: labelUnits?.divide ?? 0,
-    labelOffset: labelUnits?.subtract ?? 0,
+    labelScale: labelUnits.map(({ divide }) => divide),
+    labelOffset: labelUnits.map(({ subtract }) => subtract),
+    numbers: [...(numberNamesOf(label) ?? [])],
   };
 }
 
@@ -241,6 +243,7 @@ const labelKindNames = {
   binary: 'KIND_BINARY',
   number: 'KIND_NUMBER',
   labels: 'KIND_LABELS',
+  numbers: 'KIND_NUMBERS',
 } as const satisfies Record<NonNullable<LabelSpec['kind']>, string>;
 
 function toLabel({ column, kind, standardise = false, columns = [], separator = '' }: LabelSpec) {

@@ -1,5 +1,6 @@
 import { type ColumnChunk, type FittedLabel, labelColumns } from '../pipeline/index.js';
 import { readLabels, TargetEncoder } from './label.js';
+import { LabelNumbersEncoder } from './label-numbers.js';
 import { LabelSetEncoder } from './label-sets.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 
@@ -16,8 +17,8 @@ export class TargetReader {
     private readonly table: StoredTable,
   ) {
     this.#columns = labelColumns(label).map((name) => table.columns.findIndex((column) => column.name === name));
-    if (label.kind === 'labels') {
-      const encoder = new LabelSetEncoder(label);
+    if (label.kind === 'labels' || label.kind === 'numbers') {
+      const encoder = label.kind === 'labels' ? new LabelSetEncoder(label) : new LabelNumbersEncoder(label);
       this.#encode = (chunks, rows, firstRow) => encoder.encode(chunks, rows, firstRow);
     } else {
       const encoder = new TargetEncoder(label, table.columns[this.#columns[0]!]!.type.kind === 'boolean');

@@ -44,6 +44,7 @@ export function createArtifacts({
     outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, outputs] }],
     classes: pipeline.classes,
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
+    ...(spec.pipeline.labelKind === 'numbers' ? { numbers: pipeline.numbers } : {}),
   };
   const report = {
     format: 'millrace.report/1',

@@ -65,6 +65,7 @@ export const labelKindNames = {
   classes: 'KIND_CLASSES',
   binary: 'KIND_BINARY',
   number: 'KIND_NUMBER',
+  numbers: 'KIND_NUMBERS',
   labels: 'KIND_LABELS',
 } as const satisfies Record<LabelKind, string>;
 

@@ -1,18 +1,15 @@
 import { readSafetensors, writeSafetensors } from '../../native/index.js';
-
-/** A network learns (label - offset) / scale. */
-export interface LabelUnits {
-  scale: number;
-  offset: number;
-}
+import type { LabelUnits } from './training-spec.js';
 
 /**
- * The weights of a network that answers in the units of the label: its last layer, which must be linear, takes scale and offset in.
+ * The weights of a network that answers in the units of the label: its last layer, which must be linear, takes scale and offset of each
+ * output in.
  * So whoever asks it, by record or by tensor, gets the label's numbers, and nothing has to know that it learned others.
  * @param weights `model.safetensors`
  * @param layer index of the last layer
+ * @param units one an output
  */
-export function inLabelUnits(weights: Uint8Array, layer: number, { scale, offset }: LabelUnits): Uint8Array {
+export function inLabelUnits(weights: Uint8Array, layer: number, units: readonly LabelUnits[]): Uint8Array {
   const { tensors, metadata } = readSafetensors(weights);
   const tensor = (name: string) => {
     const found = tensors.get(`layers.${layer}.${name}`);
@@ -22,8 +19,12 @@ export function inLabelUnits(weights: Uint8Array, layer: number, { scale, offset
     return found;
   };
   const [kernel, bias] = [tensor('kernel'), tensor('bias')];
-  const data = kernel.data.map((weight) => weight * scale);
+  // [inputs, outputs], row by row.
+  const data = kernel.data.map((weight, i) => weight * units[i % units.length]!.scale);
   tensors.set(`layers.${layer}.kernel`, { ...kernel, data });
-  tensors.set(`layers.${layer}.bias`, { ...bias, data: bias.data.map((value) => value * scale + offset) });
+  tensors.set(`layers.${layer}.bias`, {
+    ...bias,
+    data: bias.data.map((value, i) => value * units[i]!.scale + units[i]!.offset),
+  });
   return writeSafetensors(tensors, metadata);
 }

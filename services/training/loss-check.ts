@@ -23,6 +23,7 @@ const fits: Record<LabelKind, Map<Loss, Activation[]>> = {
   classes: new Map([['categoricalCrossEntropy', ['softmax']]]),
   binary: new Map(toProbabilities),
   number: new Map(toNumbers),
+  numbers: new Map(toNumbers),
   labels: new Map(toProbabilities),
 };
 

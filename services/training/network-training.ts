@@ -19,6 +19,7 @@ import { stepsPerEpoch } from './spec-resolution.js';
 import { trainerOptions } from './trainer-options.js';
 import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
 import type { TrainingMetrics } from './training-metrics.js';
+import { isNumeric } from './training-spec.js';
 
 /** A network on its way through the epochs of a job. */
 export class NetworkTraining {
@@ -250,6 +251,6 @@ export class NetworkTraining {
 
   /** Only answers that are classes can be right. */
   #known(accuracy: number | null): number | null {
-    return this.job.spec.pipeline.labelKind === 'number' ? null : accuracy;
+    return isNumeric(this.job.spec.pipeline.labelKind) ? null : accuracy;
   }
 }

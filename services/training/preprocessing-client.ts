@@ -1,15 +1,24 @@
 import { contracts, createClient } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { TensorDecoder, type TensorShape, type Tensors } from './tensor-decoder.js';
-import type { FittedPipeline, LabelKind, PipelineRequest, Split, SplitRequest } from './training-spec.js';
+import {
+  type FittedPipeline,
+  type LabelKind,
+  type LabelUnits,
+  type PipelineRequest,
+  type Split,
+  type SplitRequest,
+  targetWidth,
+} from './training-spec.js';
 
 /** Fitting reads the whole training split; a large one takes its time. */
 const fitTimeoutMs = 30 * 60_000;
 
 const featureTypes = { FEATURE_TYPE_UINT8: 'uint8', FEATURE_TYPE_FLOAT32: 'float32' } as const;
 
-function labelUnitsOf({ labelScale: scale, labelOffset: offset }: { labelScale: number; labelOffset: number }) {
-  return { scale, offset };
+/** Null: the label is not standardised. */
+function labelUnitsOf(scales: readonly number[], offsets: readonly number[]): LabelUnits[] | null {
+  return scales.length > 0 ? scales.map((scale, i) => ({ scale, offset: offsets[i]! })) : null;
 }
 
 /** What training asks of the preprocessing service. Failures are `RpcError`s. */
@@ -54,7 +63,8 @@ export class PreprocessingClient {
       featureScale: fitted.featureScale,
       featureOffset: fitted.featureOffset,
       classes: fitted.classes,
-      labelUnits: fitted.labelScale === 0 ? null : labelUnitsOf(fitted),
+      numbers: fitted.numbers,
+      labelUnits: labelUnitsOf(fitted.labelScale, fitted.labelOffset),
       rowCounts: {
         train: fitted.trainRowCount,
         validation: fitted.validationRowCount,
@@ -70,7 +80,7 @@ export class PreprocessingClient {
       featureCount: pipeline.featureCount,
       featureType: pipeline.featureType,
       targetType: labelKind === 'classes' ? 'int32' : 'float32',
-      targetWidth: labelKind === 'labels' ? pipeline.classes.length : null,
+      targetWidth: targetWidth(labelKind, pipeline),
     };
     const decoder = new TensorDecoder(shape);
     if (shape.rows > 0) {

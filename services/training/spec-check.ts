@@ -13,7 +13,7 @@ import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
 import { checkSettings, fraction, notNegative, positive, unset } from './settings.js';
 import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
-import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
+import { type FittedPipeline, isNumeric, type PublishSpec, type SpecDraft } from './training-spec.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
 const datasetVersionName = new ResourceName('datasets/{dataset}/versions/{version}');
@@ -71,9 +71,9 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   if (earlyStopping) {
     checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
     const isAccuracy = String(earlyStopping.metric).endsWith('Accuracy');
-    const loss = 'a loss, since the label is a number,';
+    const loss = 'a loss, since the label holds numbers,';
     const { metric } = earlyStopping;
-    const isFit = !isAccuracy || pipeline?.labelKind !== 'number';
+    const isFit = !isAccuracy || !isNumeric(pipeline?.labelKind);
     violations.check(isFit, 'spec.early_stopping.metric', loss, metricNames[metric as Metric]);
   }
 }
@@ -166,6 +166,10 @@ function checkLastLayer(
   if (kind === 'classes' || kind === 'labels') {
     const count = pipeline.classes.length;
     violations.check(last.units === count, `${field}.units`, `${count}, one for each class of the label,`, last.units);
+  } else if (kind === 'numbers') {
+    const { numbers = [] } = pipeline;
+    const rule = `${numbers.length}, one for each number of the label (${numbers.slice(0, 20).join(', ')}),`;
+    violations.check(last.units === numbers.length, `${field}.units`, rule, last.units);
   } else {
     violations.check(last.units === 1, `${field}.units`, '1, for a label that is one number,', last.units);
   }

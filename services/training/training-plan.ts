@@ -1,7 +1,7 @@
 import { networkBytes, rowsBytes } from './memory-estimate.js';
 import { type LayerShape, layerShapes } from './network-shape.js';
 import { stepsPerEpoch, trainingSteps } from './spec-resolution.js';
-import type { FittedPipeline, TrainingSpec } from './training-spec.js';
+import { type FittedPipeline, type TrainingSpec, targetWidth } from './training-spec.js';
 
 /** What a spec comes to on its dataset. */
 export interface TrainingPlan {
@@ -20,7 +20,7 @@ export function planTraining(spec: TrainingSpec, pipeline: FittedPipeline): Trai
   const layers = layerShapes(pipeline.featureCount, spec.layers);
   const parameterCount = layers.reduce((sum, layer) => sum + layer.parameterCount, 0);
   const perEpoch = stepsPerEpoch(pipeline.rowCounts.train, spec.batchSize);
-  const targetCount = spec.pipeline.labelKind === 'labels' ? pipeline.classes.length : 1;
+  const targetCount = targetWidth(spec.pipeline.labelKind, pipeline) ?? 1;
   return {
     ...{ spec, pipeline, layers, parameterCount },
     stepsPerEpoch: perEpoch,

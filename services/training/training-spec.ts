@@ -99,7 +99,7 @@ export type Activation = Exclude<EngineActivation, 'logSoftmax'>;
 export type Initializer = Extract<EngineInitializer, string>;
 /** Those of the engine that a single label column can have. */
 export type Loss = Exclude<LossName, 'hinge' | 'kullbackLeibler'>;
-export type LabelKind = 'classes' | 'binary' | 'number' | 'labels';
+export type LabelKind = 'classes' | 'binary' | 'number' | 'numbers' | 'labels';
 export type Sampling = 'shuffle' | 'sequential' | 'stratified';
 export type Annealing = 'cosine' | 'linear';
 
@@ -142,11 +142,29 @@ export interface FittedPipeline {
   featureType: 'uint8' | 'float32';
   featureScale: number;
   featureOffset: number;
-  /** Names in the order of the network's outputs; two for one output that tells them apart; empty: the label is a number. */
+  /** Names in the order of the network's outputs; two for one output that tells them apart; empty: the label is a number, or several. */
   classes: string[];
+  /** Names of several numbers in the order of the network's outputs; else empty. Jobs made before there was this have none. */
+  numbers?: string[];
   rowCounts: Record<Split, number>;
-  /** Of a label that is standardised; null: targets are the labels themselves. Jobs made before there was this have none. */
-  labelUnits?: { scale: number; offset: number } | null;
+  /** Of a label that is standardised, one a number; null: targets are the labels themselves. Jobs made before there was this have none. */
+  labelUnits?: LabelUnits[] | null;
+}
+
+/** A network learns (label - offset) / scale. */
+export interface LabelUnits {
+  scale: number;
+  offset: number;
+}
+
+/** Whether answers are numbers, which are right by degree. */
+export function isNumeric(kind: LabelKind | null | undefined): boolean {
+  return kind === 'number' || kind === 'numbers';
+}
+
+/** Targets of a row; null: there is one, a number by itself. */
+export function targetWidth(kind: LabelKind | null, { classes, numbers = [] }: FittedPipeline): number | null {
+  return kind === 'labels' ? classes.length : kind === 'numbers' ? numbers.length : null;
 }
 
 export type Split = 'train' | 'validation' | 'test';

@@ -61,6 +61,7 @@ beforeAll(async () => {
   await publish(serving.registry, 'tiers', tabularFiles(3), ['candidate']);
   await publish(serving.registry, 'kept', tabularFiles(4, 'binary'));
   await publish(serving.registry, 'price', tabularFiles(5, 'number'));
+  await publish(serving.registry, 'stays', tabularFiles(7, 'numbers'));
   await publish(serving.registry, 'wishes', tabularFiles(6, 'labels'));
   const { 'pipeline.json': _, ...withoutPipeline } = modelFiles({ seed: 1 });
   await publish(serving.registry, 'bare', withoutPipeline);
@@ -252,6 +253,23 @@ describe('a batch prediction', () => {
     for (const wish of wishes) {
       const expected = unary.map(({ scores }) => scores.find(({ label }) => label === wish)!.probability);
       expect(columnOf(table, `score_${wish}`)).toEqual(expected.map((p, i) => (i === 7 ? null : p)));
+    }
+  });
+
+  it('answers each of several numbers in a column of its own', async () => {
+    const stays = { model: 'models/stays', dataset: 'datasets/wishing', onError: 'ON_ERROR_SKIP' as const };
+    const refused = job({ ...stays, includeScores: true, outputDataset: 'datasets/refused' });
+    const { details } = await rpcFailure(serving.prediction.createBatchPrediction({ batchPrediction: refused }));
+    expect(details.fieldViolations.map(({ field }) => field)).toEqual(['batch_prediction.include_scores']);
+    expect(details.fieldViolations[0]!.description).toContain('the label holds numbers');
+    const [, table] = await succeed(job({ ...stays, outputDataset: 'datasets/stays' }));
+    const names = ['prediction_price', 'prediction_nights'];
+    expect(table.schema.fields.map(({ name, type }) => `${name} ${type}`)).toEqual(
+      names.map((name) => `${name} Float64`),
+    );
+    const unary = await predictAll('models/stays', guests.slice(0, 400));
+    for (const [k, name] of names.entries()) {
+      expect(columnOf(table, name)).toEqual(unary.map(({ numbers }, i) => (i === 7 ? null : numbers[k]!.value)));
     }
   });
 

@@ -43,7 +43,7 @@ const houseCount = 600;
  * @param lastGood the number of the last house that is as the others are; those after it are castles, and cheap
  */
 function houses(lastGood = houseCount): string {
-  const rows = ['number,size,garden,kind,expensive,price,isLarge,hasGarden,tags'];
+  const rows = ['number,size,garden,kind,expensive,price,isLarge,hasGarden,tags,rooms'];
   for (let i = 0; i < houseCount; i++) {
     const size = (i * 37) % 100;
     const garden = ['none', 'small', 'large'][i % 3]!;
@@ -51,7 +51,7 @@ function houses(lastGood = houseCount): string {
     const tags = [...(isLarge ? ['large'] : []), ...(hasGarden ? ['garden'] : [])].join('; ');
     const house = [
       ...[i, size, garden, `${garden}-house`, isLarge ? 'yes' : 'no', size / 50],
-      ...[Number(isLarge), Number(hasGarden), `"${tags}"`],
+      ...[Number(isLarge), Number(hasGarden), `"${tags}"`, 100 + 2 * size],
     ];
     rows.push(
       (i > lastGood
@@ -289,6 +289,26 @@ describe('training on what preprocessing prepares', () => {
     const hidden = dense(features, tensors.get('layers.0.kernel')!, tensors.get('layers.0.bias')!).map(Math.tanh);
     const [price] = dense(hidden, tensors.get('layers.1.kernel')!, tensors.get('layers.1.bias')!);
     expect(Math.abs(price! - 1.5)).toBeLessThan(0.1);
+  });
+
+  it('learns several numbers, and answers each by name in its own units', async () => {
+    const linear = { units: 2, activation: 'ACTIVATION_LINEAR' as const };
+    const label = { kind: 'KIND_NUMBERS' as const, columns: ['price', 'rooms'], standardise: true };
+    const job = await train(housesSpec(label, linear, 'LOSS_MEAN_SQUARED_ERROR'));
+    expect(job.test).toMatchObject({ rowCount: 120 });
+    expect(job.test!.accuracy).toBeUndefined();
+    const [small, large] = await predict(job.modelVersion, [house(10, 'none'), house(75, 'large')]);
+    expect(small).toMatchObject({ label: '', scores: [], numbers: [{ name: 'price' }, { name: 'rooms' }] });
+    // Prices are a fiftieth of the size, rooms a hundred and its double: a number's spread is 0.6 and 58.
+    for (const [{ numbers }, size] of [[small!, 10] as const, [large!, 75] as const]) {
+      expect(Math.abs(numbers[0]!.value - size / 50)).toBeLessThan(0.1);
+      expect(Math.abs(numbers[1]!.value - (100 + 2 * size))).toBeLessThan(10);
+    }
+    const report = JSON.parse(Buffer.from(await readArtifact(job.modelVersion, 'report.json')).toString());
+    expect(report.evaluation).toMatchObject({ kind: 'numbers', targets: [{ name: 'price' }, { name: 'rooms' }] });
+    expect(report.evaluation.figures.r2).toBeGreaterThan(0.95);
+    const { metrics } = await registry.getModelVersion({ name: job.modelVersion });
+    expect(metrics).toMatchObject({ test_r2: report.evaluation.figures.r2, test_rmse: expect.any(Number) });
   });
 
   it('refuses a last layer that cannot bring a standardised number back', async () => {

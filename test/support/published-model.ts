@@ -1,6 +1,6 @@
 import { type DenseSpec, Network } from '../../native/index.js';
 import { contracts, createClient, type RpcClient } from '../../proto/index.js';
-import { type PipelineDefinition, serialisePipeline } from '../../services/pipeline/index.js';
+import { classesOf, type PipelineDefinition, serialisePipeline } from '../../services/pipeline/index.js';
 import { digestOf } from '../../services/platform/blob-store.js';
 
 export type RegistryClient = RpcClient<(typeof contracts.registry)['clientType']>;
@@ -51,7 +51,7 @@ export function modelFiles({ seed, label = threeClasses, layers = threeOutputs }
       format: 'millrace.signature/1',
       inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, inputWidth] }],
       outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, layers.at(-1)!.units] }],
-      classes: label.kind === 'number' ? [] : label.classes,
+      classes: classesOf(label) ?? [],
     }),
     'report.json': json({ format: 'millrace.report/1', test: null, epochs: [] }),
   };

@@ -1,5 +1,5 @@
 import { type DenseSpec, Network } from '../../native/index.js';
-import { type PipelineDefinition, serialisePipeline } from '../../services/pipeline/index.js';
+import { classesOf, numberNamesOf, type PipelineDefinition, serialisePipeline } from '../../services/pipeline/index.js';
 import { type Files, json } from './published-model.js';
 
 export const tiers = ['gold', 'silver', 'bronze'];
@@ -10,6 +10,7 @@ const labels: Record<PipelineDefinition['label']['kind'], PipelineDefinition['la
   classes: { column: 'tier', kind: 'classes', classes: tiers },
   binary: { column: 'kept', kind: 'binary', classes: ['no', 'yes'] },
   number: { column: 'price', kind: 'number' },
+  numbers: { columns: ['price', 'nights'], kind: 'numbers' },
   labels: { columns: ['wishes'], kind: 'labels', classes: wishes },
 };
 
@@ -22,6 +23,7 @@ export function tabularFiles(seed: number, kind: keyof typeof labels = 'classes'
     classes: { type: 'dense', units: tiers.length, activation: 'softmax', kernelInitializer: 'glorotUniform' } as const,
     binary: { type: 'dense', units: 1, activation: 'sigmoid', kernelInitializer: 'glorotUniform' } as const,
     number: { type: 'dense', units: 1, activation: 'linear', kernelInitializer: 'glorotUniform' } as const,
+    numbers: { type: 'dense', units: 2, activation: 'linear', kernelInitializer: 'glorotUniform' } as const,
     labels: { type: 'dense', units: wishes.length, activation: 'sigmoid', kernelInitializer: 'glorotUniform' } as const,
   }[kind];
   const layers: DenseSpec[] = [{ type: 'dense', units: 8, activation: 'relu', kernelInitializer: 'heUniform' }, last];
@@ -52,7 +54,8 @@ export function tabularFiles(seed: number, kind: keyof typeof labels = 'classes'
       format: 'millrace.signature/1',
       inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, inputs] }],
       outputs: [{ name: 'output', datatype: 'FP32', shape: [-1, layers.at(-1)!.units] }],
-      classes: label.kind === 'number' ? [] : label.classes,
+      classes: classesOf(label) ?? [],
+      numbers: numberNamesOf(label) ?? [],
       multiLabel: label.kind === 'labels',
     }),
     'report.json': json({ format: 'millrace.report/1', test: null, epochs: [] }),

@@ -10,6 +10,7 @@ import { loadVersion } from '../../services/inference/version-loader.js';
 import {
   classesOf,
   type FittedPipeline,
+  numberNamesOf,
   parseFittedPipeline,
   type RawRecord,
   type StepSpec,
@@ -40,6 +41,7 @@ const lastLayers: Record<
   binary: ['sigmoid', 'binaryCrossEntropy'],
   labels: ['sigmoid', 'binaryCrossEntropy'],
   number: ['linear', 'meanSquaredError'],
+  numbers: ['linear', 'meanSquaredError'],
 };
 const caller = { throwIfGone: () => {} };
 const limits = {
@@ -79,12 +81,13 @@ async function prepare(content: TableContent, columns: Record<string, StepSpec[]
 async function publish(pipeline: FittedPipeline, kind: LabelKind) {
   const classes = [...(classesOf(pipeline.label) ?? [])];
   const [activation, loss] = lastLayers[kind];
-  const units = kind === 'classes' || kind === 'labels' ? classes.length : 1;
+  const numbers = [...(numberNamesOf(pipeline.label) ?? [])];
+  const units = kind === 'classes' ? classes.length : (targetWidth(pipeline.label) ?? 1);
   const layers = [{ type: 'dense' as const, units, activation }];
   const { featureCount, featureType, featureScale, featureOffset } = pipeline;
   const network = Network.create({ inputs: featureCount, layers }, 7);
   const definition = serialisePipeline(pipeline.definition).toString();
-  const parts = { definition, classes, featureCount, featureType, featureScale, featureOffset };
+  const parts = { definition, classes, numbers, featureCount, featureType, featureScale, featureOffset };
   const fitted = fittedPipeline(parts);
   const artifacts = createArtifacts({
     spec: resolveSpec(validDraft({ layers, loss, pipeline: { labelKind: kind, message: {} } }), fitted),

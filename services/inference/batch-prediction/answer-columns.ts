@@ -19,6 +19,11 @@ export function answerColumns(wanted: Wanted, label: FittedLabel): AnswerColumn[
   if (label.kind === 'number') {
     return [{ name: 'prediction', kind: 'number', read: (numbers) => numbers[0]! }];
   }
+  if (label.kind === 'numbers') {
+    return label.columns.map((column, i) => {
+      return { name: `prediction_${column}`, kind: 'number', read: (numbers) => numbers[i]! };
+    });
+  }
   const isMulti = label.kind === 'labels';
   const probabilitiesOf = (numbers: Float32Array) => (isMulti ? numbers : classProbabilities(numbers));
   const columns: AnswerColumn[] = isMulti

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { canonicalJson, type FittedLabel } from '../../pipeline/index.js';
+import { canonicalJson, classesOf, type FittedLabel } from '../../pipeline/index.js';
 import { digestOf } from '../../platform/blob-store.js';
 import { Violations } from '../../platform/errors.js';
 import { ResourceName } from '../../platform/resource-name.js';
@@ -116,9 +116,9 @@ function checkColumns(
   const unknown = carried.filter((column) => !present.has(column));
   const known = `columns of ${dataset.name} (${nameSome(dataset.columns)})`;
   violations.check(unknown.length === 0, field('carried_columns'), known, nameSome(unknown));
-  const isNumber = label.kind === 'number';
+  const isNumber = classesOf(label) === null;
   const { includeProbability, includeScores } = draft;
-  const rule = `false, since ${isNumber ? 'the label is a number' : 'a row may be of several classes (see `include_scores`)'},`;
+  const rule = `false, since ${isNumber ? 'the label holds numbers' : 'a row may be of several classes (see `include_scores`)'},`;
   const hasLikeliest = !isNumber && label.kind !== 'labels';
   violations.check(hasLikeliest || !includeProbability, field('include_probability'), rule, true);
   violations.check(!isNumber || !includeScores, field('include_scores'), rule, true);

@@ -54,7 +54,7 @@ export class RowPredictor {
     const records = Array.from({ length: rows }, (_, i) => reader.read(begin + i));
     const values = await version.transform!(records, 'rows', firstIndex);
     const [output] = await version.batcher.submit([toBytes(values)], rows, caller, unhurried);
-    return outputRows(toFloats(output!), rows, version.classes, 'rows', firstIndex);
+    return outputRows(toFloats(output!), rows, version, 'rows', firstIndex);
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { classesOf, type FittedLabel, numberNamesOf } from '../fitted-label.js';
 import { randomKey } from '../random-key.js';
 import { defineStep, type PreparedStep, type TrainingColumn } from '../step.js';
 import { missingOf, numberValues, type ValueType } from '../values.js';
@@ -7,7 +8,9 @@ import { encode, type TargetSums, targetSums } from './target-sums.js';
 
 const foldsDefault = 5;
 const foldsLimit = 20;
-const classesLimit = 100;
+const outputsLimit = 100;
+/** Of labels, that give a feature for each class or number. */
+const severalKinds: readonly FittedLabel['kind'][] = ['classes', 'labels', 'numbers'];
 /** Any number, but not one that somebody may have given as the seed of the split: folds must not follow from it. */
 const foldSeed = 3_141_592_653_589;
 
@@ -24,7 +27,7 @@ const encoding = z.strictObject({ values: z.array(z.array(z.number())), unseen: 
 const form = z.strictObject({
   kind: z.literal('target'),
   categories: categoriesForm,
-  /** Empty: one output, which has the column's name. Else one for each class of the label. */
+  /** Empty: one output, which has the column's name. Else one for each class or number of the label. */
   classes: z.array(z.string()),
   encoding,
   /** What the rows of the training split get: each is encoded from the rows of the other folds. */
@@ -40,7 +43,7 @@ export const target = defineStep<TargetSpec, Fitted>({
   summary: 'the mean target of a category, shrunk towards that of all; in training without the row itself',
   takes: ['number', 'text'],
   form,
-  gives: (_, label) => (label === 'classes' || label === 'labels' ? 'features' : 'number'),
+  gives: (_, label) => (label !== null && severalKinds.includes(label) ? 'features' : 'number'),
   check({ categoriesMax, smooth, folds }, _, report) {
     checkCategoriesMax(categoriesMax, report);
     report.check(smooth === null || (Number.isFinite(smooth) && smooth >= 0), 'smooth', 'at least 0', smooth);
@@ -50,7 +53,7 @@ export const target = defineStep<TargetSpec, Fitted>({
   async fit({ categoriesMax, smooth, folds }, column) {
     const categories = (await fitCategories(categoriesMax, column)).map(([category]) => category);
     const places = new Map(categories.map((category, place) => [category, place]));
-    const classes = classesOf(column);
+    const classes = outputNames(column);
     const count = folds ?? foldsDefault;
     const outputs = Math.max(classes.length, 1);
     // The last of the sums leaves no row out.
@@ -69,13 +72,14 @@ export const target = defineStep<TargetSpec, Fitted>({
 });
 
 /** Of a label with two classes, or a number, one output says all. */
-function classesOf({ label, field, refusal }: TrainingColumn): string[] {
-  const classes = label.kind === 'classes' || label.kind === 'labels' ? label.classes : [];
-  if (classes.length > classesLimit) {
-    const message = `Expected the label to have at most ${classesLimit} classes, since \`${field}\` gives a feature for each, but it has ${classes.length}.`;
+function outputNames({ label, field, refusal }: TrainingColumn): string[] {
+  const names = severalKinds.includes(label.kind) ? (classesOf(label) ?? numberNamesOf(label)!) : [];
+  if (names.length > outputsLimit) {
+    const what = label.kind === 'numbers' ? 'numbers' : 'classes';
+    const message = `Expected the label to have at most ${outputsLimit} ${what}, since \`${field}\` gives a feature for each, but it has ${names.length}.`;
     throw refusal('', message);
   }
-  return classes;
+  return [...names];
 }
 
 /** The places and targets of the training rows whose category is there; `groups`: the fold of each. */

@@ -6,11 +6,14 @@ const ofClasses = [
   ...['weighted_recall', 'weighted_f1', ...ranking, 'log_loss', 'brier_score', 'calibration_error'],
 ];
 
+const ofNumbers = ['loss', 'rmse', 'mae', 'median_absolute_error', 'r2'];
+
 /** What is measured on test rows, by the kind of the label: metrics of a version, with `test_` before them. */
 export const figureNames: Record<LabelKind, readonly string[]> = {
   classes: ofClasses,
   binary: ofClasses,
-  number: ['loss', 'rmse', 'mae', 'median_absolute_error', 'r2'],
+  number: ofNumbers,
+  numbers: ofNumbers,
   labels: [
     ...[
       'loss',

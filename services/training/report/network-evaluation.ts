@@ -5,15 +5,16 @@ import type { FittedPipeline, LabelKind } from '../training-spec.js';
 import { type ClassEvaluation, type ClassedRows, evaluateClasses } from './class-evaluation.js';
 import { type Baseline, type Finding, findingsOf } from './findings.js';
 import { evaluateLabelSets, type LabelSetEvaluation } from './label-set-evaluation.js';
-import { evaluateNumbers, type NumberEvaluation } from './number-evaluation.js';
+import { evaluateNumber, type NumberEvaluation } from './number-evaluation.js';
+import { evaluateNumbers, type NumbersEvaluation } from './numbers-evaluation.js';
 
 /** How good the answers on the test split are, with figures by the names of scikit-learn. */
-export type Evaluation = ClassEvaluation | NumberEvaluation | LabelSetEvaluation;
+export type Evaluation = ClassEvaluation | NumberEvaluation | NumbersEvaluation | LabelSetEvaluation;
 
 /** What the answers mean. */
 export interface Task {
   labelKind: LabelKind;
-  pipeline: Pick<FittedPipeline, 'classes' | 'labelUnits'>;
+  pipeline: Pick<FittedPipeline, 'classes' | 'numbers' | 'labelUnits'>;
   /** Of the samples that intervals come from. */
   seed: number;
 }
@@ -31,15 +32,36 @@ export async function evaluateNetwork(
 ): Promise<Evaluation> {
   const answers = await predict(network, test, signal);
   if (labelKind === 'number') {
-    const { scale, offset } = pipeline.labelUnits ?? { scale: 1, offset: 0 };
-    const inUnits = (values: ArrayLike<number>) => Float64Array.from(values, (value) => value * scale + offset);
-    return evaluateNumbers(inUnits(answers), inUnits(test.targets), seed, signal);
+    const [answered, truth] = [answers, test.targets].map((values) => inLabelUnits(values, pipeline, 0, 1));
+    return evaluateNumber(answered!, truth!, seed, signal);
+  }
+  if (labelKind === 'numbers') {
+    const { numbers = [] } = pipeline;
+    const targets = numbers.map((name, i) => {
+      const [answered, truth] = [answers, test.targets].map((all) => inLabelUnits(all, pipeline, i, numbers.length));
+      return { name, answers: answered!, truth: truth! };
+    });
+    return evaluateNumbers(targets, seed, signal);
   }
   if (labelKind === 'labels') {
     return evaluateLabelSets(answers, test.targets, pipeline.classes, seed, signal);
   }
   const held = validation && classedRows(validation, await predict(network, validation, signal));
   return evaluateClasses(classedRows(test, answers), held, pipeline.classes, seed, signal);
+}
+
+/** One of several numbers of each row. @param values [rows, width] */
+function inLabelUnits(
+  values: ArrayLike<number>,
+  { labelUnits }: Task['pipeline'],
+  place: number,
+  width: number,
+): Float64Array {
+  const { scale, offset } = labelUnits?.[place] ?? { scale: 1, offset: 0 };
+  return Float64Array.from(
+    { length: values.length / width },
+    (_, row) => values[row * width + place]! * scale + offset,
+  );
 }
 
 /** What the course of the training and the evaluation say together. */

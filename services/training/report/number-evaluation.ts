@@ -3,27 +3,58 @@ import { weightedMean, worst } from './row-figures.js';
 
 /** How near a network comes to numbers, in the units of the label. */
 export interface NumberEvaluation {
-  kind: 'numbers';
+  kind: 'number';
   rowCount: number;
   /** r2 is null where all rows have one number. */
   figures: Record<string, number | null>;
   /** 95 % intervals of the figures. */
   bootstrap: Bootstrap;
   /** Of answer - truth. */
-  residuals: { mean: number; deviation: number; quantiles: { share: number; value: number }[] };
-  worstErrors: { row: number; truth: number; answer: number }[];
+  residuals: Residuals;
+  worstErrors: WorstError[];
+}
+
+export interface Residuals {
+  mean: number;
+  deviation: number;
+  quantiles: { share: number; value: number }[];
+}
+
+export interface WorstError {
+  row: number;
+  truth: number;
+  answer: number;
+}
+
+/** What there is to know of the answers to one number. */
+export interface NumberMeasures {
+  /** Of a sample, from how often it has each row; null: of all rows once. r2 is null where all of them have one number. */
+  figuresOf(weights: Uint16Array | null): Record<'rmse' | 'mae' | 'median_absolute_error' | 'r2', number | null>;
+  residuals: Residuals;
+  worstErrors: WorstError[];
 }
 
 const quantileShares = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1];
 
 /** @param answers one a row @param truth one a row */
-export async function evaluateNumbers(
+export async function evaluateNumber(
   answers: Float64Array,
   truth: Float64Array,
   seed: number,
   signal: AbortSignal,
 ): Promise<NumberEvaluation> {
-  const rows = truth.length;
+  const { figuresOf, residuals, worstErrors } = measureNumber(answers, truth);
+  const rowCount = truth.length;
+  const figures = figuresOf(null);
+  return {
+    ...{ kind: 'number', rowCount, figures },
+    bootstrap: await bootstrap(rowCount, seed, figuresOf, signal),
+    ...{ residuals, worstErrors },
+  };
+}
+
+/** @param answers one a row @param truth one a row */
+export function measureNumber(answers: Float64Array, truth: Float64Array): NumberMeasures {
   const residuals = answers.map((answer, row) => answer - truth[row]!);
   const sizes = residuals.map(Math.abs);
   const squares = residuals.map((residual) => residual * residual);
@@ -45,10 +76,7 @@ export async function evaluateNumbers(
   const mean = weightedMean(residuals, null);
   const sorted = residuals.slice().sort();
   return {
-    kind: 'numbers',
-    rowCount: rows,
-    figures: figuresOf(null),
-    bootstrap: await bootstrap(rows, seed, figuresOf, signal),
+    figuresOf,
     residuals: {
       mean,
       deviation: Math.sqrt(weightedMean(squares, null) - mean * mean),

@@ -6,6 +6,7 @@ const form = (width: number, classes: string[] | null = null, datatype: Datatype
   outputs: [{ name: 'output', datatype, shape: [width] }],
   classes,
   multiLabel: false,
+  numbers: null,
 });
 const fp32 = (...numbers: number[]) => [new Uint8Array(Float32Array.from(numbers).buffer)];
 const words = (...bits: number[]) => [new Uint8Array(Uint16Array.from(bits).buffer)];
@@ -26,6 +27,9 @@ describe('isComparable', () => {
     expect(isComparable(form(2, ['a', 'b']), form(2, ['b', 'a']))).toBe(false);
     expect(isComparable(form(2, ['a', 'b']), form(2, ['a', 'b']))).toBe(true);
     expect(isComparable(form(2, ['a', 'b']), { ...form(2, ['a', 'b']), multiLabel: true })).toBe(false);
+    const numbers = (...names: string[]) => ({ ...form(2), numbers: names });
+    expect(isComparable(numbers('a', 'b'), numbers('a', 'b'))).toBe(true);
+    expect(isComparable(numbers('a', 'b'), numbers('b', 'a'))).toBe(false);
   });
 });
 
@@ -47,7 +51,7 @@ describe('compareAnswers of numbers', () => {
   });
 
   it('tells the largest difference of all outputs', () => {
-    const two: AnswerForm = { outputs: [...form(2).outputs, ...form(1).outputs], classes: null, multiLabel: false };
+    const two: AnswerForm = { ...form(2), outputs: [...form(2).outputs, ...form(1).outputs] };
     const a = [...fp32(1, 2), ...fp32(8)];
     expect(compareAnswers(a, [...fp32(1.5, 2), ...fp32(6)], 1, two)).toEqual({ isEqual: false, differenceMax: 2 });
     expect(compareAnswers(a, a, 1, two)).toEqual({ isEqual: true, differenceMax: 0 });

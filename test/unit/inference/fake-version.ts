@@ -52,6 +52,7 @@ export function sumVersion(
       transform: async () => new Float32Array(),
       classes: null,
       multiLabel: false,
+      numbers: null,
     },
     {
       admission: new Admission({ requestsMax: 8, bytesMax: 1_000, threadsMax: 1 }),

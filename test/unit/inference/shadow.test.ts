@@ -15,6 +15,7 @@ const form = {
   outputs: [{ name: 'output', datatype: 'FP32' as const, shape: [1] }],
   classes: null,
   multiLabel: false,
+  numbers: null,
 };
 const fp32 = (...numbers: number[]) => new Uint8Array(Float32Array.from(numbers).buffer);
 const limits: ShadowLimits = { atOnce: 1, waitingMax: 2, bytesMax: 1_000 };

@@ -55,11 +55,11 @@ describe('a label of several classes refuses', () => {
     ['a column that there is not', { ...byFlags, columns: ['isRad'] }, 'did you mean "isRed"?'],
     ['a feature', { ...byFlags, columns: ['x'] }, 'no feature column but "x" is one'],
     ['both column and columns', { ...byFlags, column: 'list' }, 'unset beside `spec.label.columns`'],
-    ['to be standardised', { ...byList, standardise: true }, 'only numbers of KIND_NUMBER'],
+    ['to be standardised', { ...byList, standardise: true }, 'only a label of KIND_NUMBER or KIND_NUMBERS'],
     [
       'columns of another kind',
       { column: 'color', kind: 'classes', columns: ['isRed'] },
-      'only a label of KIND_LABELS',
+      'only a label of KIND_LABELS or KIND_NUMBERS has several columns',
     ],
     [
       'a separator of another kind',

@@ -222,6 +222,7 @@ const row = fc.record({
 });
 export const labels = fc.constantFrom<LabelSpec>(
   { column: 'price', kind: 'number' },
+  { column: '', kind: 'numbers', columns: ['price', 'extent'], standardise: true },
   { column: 'side', kind: 'binary' },
   { column: 'tier', kind: 'classes' },
   { column: 'tags', kind: 'labels', separator: ';' },
@@ -240,6 +241,7 @@ export function contentOf(rows: readonly Record<string, unknown>[]): TableConten
     text: ['text', column('text')],
     when: ['time', column('when')],
     price: ['float64', rows.map((_, i) => (i * 7) % 5)],
+    extent: ['float64', rows.map((_, i) => (i * 3) % 4)],
     side: ['text', rows.map((_, i) => (i % 2 ? 'left' : 'right'))],
     tier: ['text', rows.map((_, i) => ['gold', 'iron', 'tin'][i % 3]!)],
     tags: ['text', rows.map((_, i) => ['new', 'old;large', null, 'large'][i % 4]!)],

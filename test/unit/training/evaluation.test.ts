@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { evaluateClasses } from '../../../services/training/report/class-evaluation.js';
 import { evaluateLabelSets } from '../../../services/training/report/label-set-evaluation.js';
-import { evaluateNumbers } from '../../../services/training/report/number-evaluation.js';
+import { evaluateNumber } from '../../../services/training/report/number-evaluation.js';
+import { evaluateNumbers } from '../../../services/training/report/numbers-evaluation.js';
 import { rankRows } from '../../../services/training/report/ranking.js';
 import { bootstrap } from '../../../services/training/report/resampling.js';
 
@@ -117,7 +118,7 @@ describe.each(Object.entries(golden.classes))('of classes: %s', (_, known) => {
 });
 
 it.each(Object.entries(golden.numbers))('of numbers, %s, has scikit-learn’s figures', async (_, known) => {
-  const evaluated = await evaluateNumbers(Float64Array.from(known.answers), Float64Array.from(known.truth), 1, never);
+  const evaluated = await evaluateNumber(Float64Array.from(known.answers), Float64Array.from(known.truth), 1, never);
   expectNear(evaluated.figures, known.figures);
   expectAllNear(
     evaluated.residuals.quantiles.map(({ value }) => value),
@@ -127,6 +128,29 @@ it.each(Object.entries(golden.numbers))('of numbers, %s, has scikit-learn’s fi
     expect(evaluated.bootstrap.intervals[name]!.low, name).toBeLessThan(value!);
     expect(evaluated.bootstrap.intervals[name]!.high, name).toBeGreaterThan(value!);
   }
+});
+
+it('of several numbers has the figures of each, and their means', async () => {
+  const [first, second] = Object.values(golden.numbers);
+  const rows = Math.min(first!.truth.length, second!.truth.length);
+  const part = (values: number[]) => Float64Array.from(values.slice(0, rows));
+  const targets = [first!, second!].map(({ answers, truth }, i) => {
+    return { name: `n${i}`, answers: part(answers), truth: part(truth) };
+  });
+  const alone = await Promise.all(targets.map(({ answers, truth }) => evaluateNumber(answers, truth, 1, never)));
+  const evaluated = await evaluateNumbers(targets, 1, never);
+  expect(evaluated).toMatchObject({ kind: 'numbers', rowCount: rows });
+  // What scikit-learn calls `uniform_average`.
+  const [one, other] = alone.map(({ figures }) => figures);
+  for (const [name, value] of Object.entries(evaluated.figures)) {
+    expect(value, name).toBeCloseTo((one![name]! + other![name]!) / 2, 12);
+  }
+  expect(Object.keys(evaluated.bootstrap.intervals)).toEqual(Object.keys(one!));
+  expect(evaluated.targets).toEqual(
+    alone.map(({ figures, bootstrap: drawn, residuals, worstErrors }, i) => {
+      return { name: `n${i}`, figures, intervals: drawn.intervals, residuals, worstErrors };
+    }),
+  );
 });
 
 it.each(Object.entries(golden.labels))('of %s has scikit-learn’s figures', async (_, known) => {

@@ -23,15 +23,15 @@ describe('evaluateNetwork', () => {
     const [answer] = network.predict(Float32Array.of(1), 1);
     const task = {
       labelKind: 'number' as const,
-      pipeline: { classes: [], labelUnits: { scale: 100, offset: 7 } },
+      pipeline: { classes: [], labelUnits: [{ scale: 100, offset: 7 }] },
       seed: 1,
     };
     // Answers are 0 and `answer`; the truths are one label unit above.
     const test = bytes([0, 255], [0.01, answer! + 0.01]);
     const evaluation = await evaluateNetwork(network, task, test, null, never);
-    expect(evaluation).toMatchObject({ kind: 'numbers', rowCount: 2 });
+    expect(evaluation).toMatchObject({ kind: 'number', rowCount: 2 });
     expect(evaluation.figures.mae).toBeCloseTo(1, 4);
-    const truths = evaluation.kind === 'numbers' ? evaluation.worstErrors.map(({ truth }) => Math.round(truth)) : [];
+    const truths = evaluation.kind === 'number' ? evaluation.worstErrors.map(({ truth }) => Math.round(truth)) : [];
     expect(truths.toSorted()).toEqual([8, Math.round(answer! * 100 + 8)].toSorted());
     network.dispose();
   });
@@ -70,13 +70,14 @@ describe('evaluateNetwork', () => {
 it.each([
   ['classes', 'classes', 3, [0, 1, 2, 1]],
   ['binary', 'classes', 1, [0, 1, 1, 0]],
-  ['number', 'numbers', 1, [1, 2, 3, 4]],
+  ['number', 'number', 1, [1, 2, 3, 4]],
+  ['numbers', 'numbers', 2, [1, 2, 3, 4, 5, 6, 7, 8]],
   ['labels', 'labels', 2, [0, 1, 1, 0, 1, 1, 0, 0]],
 ] as const)('measures what may be asked of a label of %s', async (labelKind, kind, units, targets) => {
   const activation = labelKind === 'classes' ? 'softmax' : 'sigmoid';
   const network = Network.create({ inputs: 1, layers: [{ type: 'dense', units, activation }] }, 1);
   const names = labelKind === 'binary' ? ['no', 'yes'] : ['a', 'b', 'c'].slice(0, units);
-  const task = { labelKind, pipeline: { classes: names, labelUnits: null }, seed: 1 };
+  const task = { labelKind, pipeline: { classes: names, numbers: names, labelUnits: null }, seed: 1 };
   const evaluation = await evaluateNetwork(network, task, bytes([0, 1, 2, 3], [...targets]), null, never);
   expect(evaluation.kind).toBe(kind);
   // Loss and accuracy are also told by the engine.

@@ -247,6 +247,16 @@ describe('checkAgainstPipeline', () => {
     expect(Object.keys(against(draft, { classes: [] }))).toEqual(['spec.network.layers[1].units']);
   });
 
+  it('asks for a unit for each of several numbers, by their names', () => {
+    const draft = validDraft({ pipeline: { labelKind: 'numbers', message: {} } });
+    const found = against(draft, { classes: [], numbers: ['height', 'depth'] });
+    expect(found).toEqual({
+      'spec.network.layers[1].units': expect.stringContaining(
+        '2, one for each number of the label (height, depth), but',
+      ),
+    });
+  });
+
   it('refuses a split without training rows', () => {
     const found = against(validDraft(), { rowCounts: { train: 0, validation: 0, test: 3 } });
     expect(Object.keys(found)).toEqual(['spec.split']);
