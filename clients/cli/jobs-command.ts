@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { StateChange__Output as StateChange } from '../../proto/gen/millrace/v1/StateChange.js';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { fromTimestamp } from '../../proto/index.js';
 import { type FollowOptions, type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
@@ -134,6 +135,8 @@ async function followToEnd(
   options: CommonOptions & Partial<WatchOptions>,
 ): Promise<void> {
   const bar = new ProgressBar(process.stdout, job.spec?.epochs ?? 0);
+  /** Why the job has ended without success, unless it goes on. */
+  let failure: string | null = null;
   for await (const event of millrace.followTrainingJob(job.name, followOptions(options))) {
     if (options.json) {
       process.stdout.write(`${toJson(event)}\n`);
@@ -141,11 +144,8 @@ async function followToEnd(
       bar.show(event);
     }
     const change = event.stateChange;
-    if (change?.state === 'STATE_FAILED') {
-      throw new CommandError(`${job.name} failed: ${change.error?.message ?? ''}`);
-    }
-    if (change?.state === 'STATE_CANCELLED') {
-      throw new CommandError(`${job.name} was cancelled.`);
+    if (change) {
+      failure = failureOf(job.name, change);
     }
     if (change?.state === 'STATE_SUCCEEDED' && !options.json) {
       const [, model, , version] = change.modelVersion.split('/');
@@ -154,4 +154,15 @@ async function followToEnd(
       );
     }
   }
+  if (failure !== null) {
+    throw new CommandError(failure);
+  }
+}
+
+function failureOf(name: string, { state, error }: StateChange): string | null {
+  if (state === 'STATE_FAILED') {
+    const { message = '' } = error ?? {};
+    return `${name} failed: ${message} Have it go on from its last checkpoint: millrace jobs resume ${idOf(name)}`;
+  }
+  return state === 'STATE_CANCELLED' ? `${name} was cancelled.` : null;
 }

@@ -277,8 +277,9 @@ connected(jobs, 'watch [job]', "follow a job's events to its end, or without JOB
 connected(jobs, 'pause <job>', 'stop a job where it stands, to go on later').action((job, options) =>
   withMillrace(commands.jobs, options, ({ jobsPause }, millrace) => jobsPause(millrace, job, options)),
 );
-connected(jobs, 'resume <job>', 'put a paused job back into the queue').action((job, options) =>
-  withMillrace(commands.jobs, options, ({ jobsResume }, millrace) => jobsResume(millrace, job, options)),
+connected(jobs, 'resume <job>', 'have a job that is paused, or has failed, go on where it stopped').action(
+  (job, options) =>
+    withMillrace(commands.jobs, options, ({ jobsResume }, millrace) => jobsResume(millrace, job, options)),
 );
 connected(jobs, 'delete <job>', 'remove a job that has ended, with its events').action((job, options) =>
   withMillrace(commands.jobs, options, ({ jobsDelete }, millrace) => jobsDelete(millrace, job, options)),

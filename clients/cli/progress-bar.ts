@@ -71,8 +71,8 @@ export function eventLine(event: TrainingEvent): string | null {
     return [stateWord(state), modelVersion, error?.message].filter(Boolean).join('  ');
   }
   if (event.checkpoint) {
-    const { epochsDone, sizeBytes } = event.checkpoint;
-    return `checkpoint after epoch ${epochsDone}  ${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
+    const { epochsDone, stepsDone, sizeBytes } = event.checkpoint;
+    return `checkpoint after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}  ${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
   }
   if (event.log) {
     return `${event.log.severity === 'SEVERITY_WARNING' ? 'warning: ' : ''}${event.log.text}`;

@@ -1,6 +1,6 @@
 import { isDiskFull } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
-import { bestName, type Checkpoint, type CheckpointStore } from './checkpoint-store.js';
+import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
 import type { RunControl } from './run-control.js';
 
 /** Writes the checkpoints of a run beside its training. */
@@ -12,20 +12,24 @@ export class CheckpointKeeper {
 
   constructor(
     private readonly jobId: string,
+    /** How many of the newest are kept. */
+    private readonly keepLast: number,
     private readonly store: CheckpointStore,
     private readonly control: RunControl,
     private readonly log: Logger,
   ) {}
 
-  /** Null when there is none yet. */
-  async newest(): Promise<Checkpoint | null> {
-    return this.store.read(this.jobId);
+  /** Those that are kept, the newest first, each read when it is asked for. */
+  async *newestFirst(): AsyncGenerator<() => Promise<Checkpoint>, void> {
+    for (const name of await this.store.names(this.jobId)) {
+      yield async () => (await this.store.read(this.jobId, name))!;
+    }
   }
 
   /** Of an epoch that was the best. */
   async best(epoch: number): Promise<Checkpoint> {
     await this.#writing;
-    const best = await this.store.read(this.jobId, bestName(epoch));
+    const best = await this.store.readBest(this.jobId, epoch);
     if (!best) {
       throw new Error(`the checkpoint of the best epoch, ${epoch}, is missing`);
     }
@@ -79,11 +83,11 @@ export class CheckpointKeeper {
     const checkpoint = take();
     await this.control.told;
     if (best) {
-      await this.store.write(this.jobId, best, bestName(best.epochsDone));
+      await this.store.writeBest(this.jobId, best);
     }
-    await this.store.write(this.jobId, checkpoint);
+    await this.store.write(this.jobId, checkpoint, this.keepLast);
     if (best) {
-      await this.store.keepBest(this.jobId, best.epochsDone);
+      await this.store.keepBest(this.jobId);
     }
     const { epochsDone, stepsDone, trainerState } = checkpoint;
     this.control.emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
+import { ServiceError } from '../platform/errors.js';
 import type { StoppingState } from './early-stopping.js';
 import type { Evaluation } from './report/network-evaluation.js';
 
@@ -18,18 +19,21 @@ export interface Checkpoint {
   trainerState: Uint8Array;
 }
 
-const newestName = 'newest.checkpoint';
 const evaluationName = 'evaluation.json';
+const suffix = '.checkpoint';
+/** What earlier releases called the only one that they kept. */
+const earlierName = `newest${suffix}`;
 const bestPrefix = 'best-';
-/** The checkpoint of an epoch that was the best when it ended. */
-export const bestName = (epoch: number) => `${bestPrefix}${epoch}.checkpoint`;
+/** 0: the name has none. */
+const numberOf = (name: string | undefined) => Number(/^(\d+)\.checkpoint$/.exec(name ?? '')?.[1] ?? 0);
+const bestName = (epoch: number) => `${bestPrefix}${epoch}${suffix}`;
 /** What the headers of earlier releases do not say. */
 const earlierHeader = { stepsDone: 0, epochSeconds: 0, secondsDone: 0, stopping: null };
 const lengthBytes = 4;
 
 /**
- * The newest checkpoint of each job and that of its best epoch, files in a folder of its own. Layout: length of the header as uint32
- * little-endian, header as JSON, all fields but the last, and the state of the trainer.
+ * The newest checkpoints of each job, numbered, and that of its best epoch, files in a folder of its own. Layout: length of the header
+ * as uint32 little-endian, header as JSON, all fields but the last, and the state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -40,33 +44,83 @@ export class CheckpointStore {
     return new CheckpointStore(folder);
   }
 
-  async write(jobId: string, { trainerState, ...position }: Checkpoint, name = newestName): Promise<void> {
+  /** Writes the newest checkpoint; of those before it all but `keepLast - 1` are removed then. */
+  async write(jobId: string, checkpoint: Checkpoint, keepLast: number): Promise<void> {
+    const before = await this.names(jobId);
+    await this.#write(jobId, `${numberOf(before[0]) + 1}${suffix}`, checkpoint);
+    await this.#remove(jobId, before.slice(keepLast - 1));
+  }
+
+  /** Writes the checkpoint of an epoch that is the best so far. The one before it stays until `keepBest`. */
+  async writeBest(jobId: string, checkpoint: Checkpoint): Promise<void> {
+    await this.#write(jobId, bestName(checkpoint.epochsDone), checkpoint);
+  }
+
+  /** Removes the checkpoints of best epochs that none of the numbered ones leads to. */
+  async keepBest(jobId: string): Promise<void> {
+    const kept = new Set<string>();
+    for (const name of await this.names(jobId)) {
+      const { stopping } = await this.#readPosition(jobId, name);
+      kept.add(stopping ? bestName(stopping.bestEpoch) : '');
+    }
+    const entries = await this.#entries(jobId);
+    await this.#remove(
+      jobId,
+      entries.filter((entry) => entry.startsWith(bestPrefix) && !kept.has(entry)),
+    );
+  }
+
+  /** Of the numbered checkpoints of a job, the newest first. */
+  async names(jobId: string): Promise<string[]> {
+    const numbered = (await this.#entries(jobId)).filter((entry) => entry === earlierName || numberOf(entry) > 0);
+    return numbered.sort((a, b) => numberOf(b) - numberOf(a));
+  }
+
+  /** The newest checkpoint, or one of `names`; null when the job has none yet. DATA_LOSS when it is damaged. */
+  async read(jobId: string, name?: string): Promise<Checkpoint | null> {
+    const asked = name ?? (await this.names(jobId))[0];
+    return asked === undefined ? null : this.#read(jobId, asked);
+  }
+
+  /** That of an epoch that was the best when it ended, or null. */
+  async readBest(jobId: string, epoch: number): Promise<Checkpoint | null> {
+    return this.#read(jobId, bestName(epoch));
+  }
+
+  async #write(jobId: string, name: string, { trainerState, ...position }: Checkpoint): Promise<void> {
     const header = Buffer.from(JSON.stringify(position));
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32LE(header.length);
     await writeDurably(path.join(await this.#folderOf(jobId), name), [length, header, trainerState]);
   }
 
-  /** Removes the checkpoints of best epochs that the newest one does not lead to. */
-  async keepBest(jobId: string, epoch: number): Promise<void> {
-    for (const entry of await readdir(path.join(this.folder, jobId))) {
-      if (entry.startsWith(bestPrefix) && entry !== bestName(epoch)) {
-        await rm(path.join(this.folder, jobId, entry), { force: true });
-      }
-    }
-  }
-
-  /** Null when the job has none yet. */
-  async read(jobId: string, name = newestName): Promise<Checkpoint | null> {
+  async #read(jobId: string, name: string): Promise<Checkpoint | null> {
     const bytes = await this.#readFile(jobId, name);
     if (!bytes) {
       return null;
     }
-    const headerEnd = lengthBytes + bytes.readUInt32LE(0);
-    const header = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
-    // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
-    const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
-    return { ...earlierHeader, ...header, trainerState };
+    try {
+      const headerEnd = lengthBytes + bytes.readUInt32LE(0);
+      const header = JSON.parse(bytes.toString('utf8', lengthBytes, headerEnd)) as Checkpoint;
+      // Not a Buffer, whose `slice` shares memory where that of a Uint8Array copies.
+      const trainerState = new Uint8Array(bytes.buffer, bytes.byteOffset + headerEnd, bytes.length - headerEnd);
+      return { ...earlierHeader, ...header, trainerState };
+    } catch (cause) {
+      const message = `The checkpoint ${name} of the job ${jobId} is damaged: ${(cause as Error).message}.`;
+      throw new ServiceError('DATA_LOSS', 'CHECKPOINT_DAMAGED', message, { cause });
+    }
+  }
+
+  /** All but the trainer's state, which may be large. */
+  async #readPosition(jobId: string, name: string): Promise<Omit<Checkpoint, 'trainerState'>> {
+    const file = await open(path.join(this.folder, jobId, name));
+    try {
+      const { buffer: length } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes);
+      const { buffer: header } = await file.read(Buffer.alloc(length.readUInt32LE()));
+      return { ...earlierHeader, ...JSON.parse(header.toString()) };
+    } finally {
+      await file.close();
+    }
   }
 
   /** What was found on the test rows. */
@@ -86,12 +140,29 @@ export class CheckpointStore {
     await rm(path.join(this.folder, jobId), { recursive: true, force: true });
   }
 
-  /** Removes what ended jobs left behind when the service was killed between their end and the removal. */
+  /** Removes what jobs that will not go on left behind when the service was killed between their end and the removal. */
   async keepOnly(jobIds: ReadonlySet<string>): Promise<void> {
     for (const entry of await readdir(this.folder)) {
       if (!jobIds.has(entry)) {
         await this.remove(entry);
       }
+    }
+  }
+
+  async #entries(jobId: string): Promise<string[]> {
+    try {
+      return await readdir(path.join(this.folder, jobId));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return [];
+      }
+      throw error;
+    }
+  }
+
+  async #remove(jobId: string, names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      await rm(path.join(this.folder, jobId, name), { force: true });
     }
   }
 

@@ -20,9 +20,12 @@ export function refusePause(job: TrainingJob): void {
 }
 
 export function refuseResume(job: TrainingJob): void {
+  if (job.state === 'failed') {
+    return;
+  }
   refuseEnded(job, 'resumed');
   if (job.state !== 'paused' && !job.pauseRequested) {
-    throw refusal(job, 'resumed', 'JOB_NOT_PAUSED', `it is ${job.state}, not paused.`);
+    throw refusal(job, 'resumed', 'JOB_NOT_PAUSED', `it is ${job.state}, neither paused nor failed.`);
   }
 }
 

@@ -4,7 +4,7 @@ import { RpcError } from '../../proto/index.js';
 import { isDiskFull, ServiceError } from '../platform/errors.js';
 import { EventWriter } from './event-writer.js';
 import type { Happening, JobError, RunnableJob } from './job.js';
-import { isEndState, type JobState } from './job-state.js';
+import { isEndState, isFinalState, type JobState } from './job-state.js';
 import type { ClaimedJob, JobStore } from './job-store.js';
 import type { RunSignals } from './run-control.js';
 import type { RunDependencies } from './run-dependencies.js';
@@ -40,7 +40,7 @@ export class JobRunner {
       return;
     }
     log.info({ job: job.id, end, state: kept }, 'job stops');
-    if (isEndState(kept)) {
+    if (isFinalState(kept)) {
       await this.release(job.id);
     }
   }
@@ -51,7 +51,7 @@ export class JobRunner {
     await this.dependencies.board.remove(jobId);
   }
 
-  /** Removes what a job that has ended needs no more. */
+  /** Removes what a job that cannot go on needs no more. */
   async release(jobId: string): Promise<void> {
     await this.dependencies.checkpoints.remove(jobId);
   }
@@ -119,7 +119,8 @@ export class JobRunner {
       return { code: 'INVALID_ARGUMENT', message: error.message };
     }
     if (isDiskFull(error)) {
-      const message = 'The disk is full. Free space in the data folder, then create the job again.';
+      const message =
+        'The disk is full. Free space in the data folder, then resume the job: it goes on from its last checkpoint.';
       return { code: 'RESOURCE_EXHAUSTED', message };
     }
     this.dependencies.log.error({ job: job.id, err: error }, 'job failed with an internal error');

@@ -12,7 +12,7 @@ export type JobState =
 
 /**
  * What may follow: a job goes on, fails, is cancelled, is paused, or is prepared anew after an interruption. A paused one
- * queues again. Nothing follows an end.
+ * queues again, and so does one that has failed, if somebody asks for it. Nothing follows any other end.
  */
 const nextStates: Record<JobState, readonly JobState[]> = {
   queued: ['preparing', 'paused', 'failed', 'cancelled'],
@@ -25,20 +25,28 @@ const nextStates: Record<JobState, readonly JobState[]> = {
   publishing: ['succeeded', 'preparing', 'paused', 'failed', 'cancelled'],
   paused: ['queued', 'cancelled'],
   succeeded: [],
-  failed: [],
+  failed: ['queued'],
   cancelled: [],
 };
 
 export const jobStates = Object.keys(nextStates) as readonly JobState[];
 
-/** States of a job that nothing will happen to any more. */
-export const endStates = jobStates.filter(isEndState);
+/** States of a job that nothing will happen to by itself any more. */
+export const endStates = ['succeeded', 'failed', 'cancelled'] as const satisfies readonly JobState[];
+
+/** States of a job that cannot go on. */
+export const finalStates = ['succeeded', 'cancelled'] as const satisfies readonly JobState[];
 
 /** States of a job that somebody runs, or ran when the service was interrupted. */
 export const runningStates = ['preparing', 'training', 'testing', 'publishing'] as const satisfies readonly JobState[];
 
 export function isEndState(state: JobState): boolean {
-  return nextStates[state].length === 0;
+  return (endStates as readonly JobState[]).includes(state);
+}
+
+/** Whether what is kept for a job to go on from is of no use any more. */
+export function isFinalState(state: JobState): boolean {
+  return (finalStates as readonly JobState[]).includes(state);
 }
 
 /** The state entered. Throws when a job in state `from` cannot enter `to`: a programmer's error. */

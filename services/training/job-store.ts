@@ -15,7 +15,7 @@ import type { Placing } from './job-creation.js';
 import { type JobPage, type Listing, listJobs } from './job-list.js';
 import { refuseCancel, refuseDelete, refusePause, refuseResume } from './job-refusal.js';
 import { changesOf, jobColumns, type Query, selectJob, toJob } from './job-row.js';
-import { endStates, isEndState, type JobState, jobStates } from './job-state.js';
+import { endStates, finalStates, isEndState, type JobState, jobStates } from './job-state.js';
 import type { Schema } from './schema.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
@@ -132,9 +132,9 @@ export class JobStore {
     return row ? isEndState(row.state as JobState) : null;
   }
 
-  /** IDs of the jobs that have not ended. */
-  async unfinishedIds(): Promise<Set<string>> {
-    const rows = await this.database.selectFrom('jobs').select('id').where('state', 'not in', endStates).execute();
+  /** IDs of the jobs that may go on. */
+  async resumableIds(): Promise<Set<string>> {
+    const rows = await this.database.selectFrom('jobs').select('id').where('state', 'not in', finalStates).execute();
     return new Set(rows.map(({ id }) => id));
   }
 
@@ -266,13 +266,21 @@ export class JobStore {
     });
   }
 
-  /** Queues a paused job; of one that is still to be paused it takes that back. FAILED_PRECONDITION of any other. */
+  /**
+   * Queues a paused job, or one that has failed; of one that is still to be paused it takes that back. FAILED_PRECONDITION of any
+   * other, RESOURCE_EXHAUSTED when a job that has failed finds no room.
+   */
   async requestResume(id: string): Promise<TrainingJob> {
     return this.#change(async (query, kept) => {
       const job = await selectJob(query, id);
       refuseResume(job);
-      await query.updateTable('jobs').set({ pauseRequested: 0 }).where('number', '=', job.number).execute();
-      if (job.state === 'paused') {
+      const hasFailed = job.state === 'failed';
+      if (hasFailed) {
+        await this.#requireRoom(query);
+      }
+      const wishes = { pauseRequested: 0, ...(hasFailed ? { cancelRequested: 0 } : {}) };
+      await query.updateTable('jobs').set(wishes).where('number', '=', job.number).execute();
+      if (job.state === 'paused' || hasFailed) {
         await this.#record(query, kept, job, [{ kind: 'stateChange', state: 'queued' }]);
       }
       return selectJob(query, id);

@@ -54,10 +54,16 @@ export async function* watchJob(
     if (await sampler.keeps(event)) {
       yield event;
     }
-    if (isLastEvent(event)) {
+    if (isLastEvent(event) && !(await hasGoneOn(store, event))) {
       return;
     }
   }
+}
+
+/** Whether a job has been resumed after it had failed. */
+async function hasGoneOn(store: WatchedJobs, { jobNumber, sequence, happening }: KeptEvent): Promise<boolean> {
+  const hasFailed = happening.kind === 'stateChange' && happening.state === 'failed';
+  return hasFailed && (await store.events(jobNumber, sequence, 1)).length > 0;
 }
 
 /** The committed events of all jobs that pass a filter after a position, then new ones as they come, until `signal` is aborted. */

@@ -158,7 +158,7 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
   return next;
 }
 
-/** Whether a job's events end with this one. */
+/** Whether a job's events end with this one, unless it has failed and is resumed. */
 export function isLastEvent({ happening }: TrainingEvent): boolean {
   return happening.kind === 'stateChange' && isEndState(happening.state);
 }

@@ -8,6 +8,7 @@ import {
   Trainer,
 } from '../../native/index.js';
 import type { CheckpointKeeper } from './checkpoint-keeper.js';
+import { CheckpointClock } from './checkpoint-rule.js';
 import type { Checkpoint } from './checkpoint-store.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
 import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
@@ -20,6 +21,13 @@ import { trainerOptions } from './trainer-options.js';
 import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
 import type { TrainingMetrics } from './training-metrics.js';
 import { isNumeric } from './training-spec.js';
+
+type SliceOptions = Omit<EpochOptions, 'signal' | 'maxSteps' | 'onProgress'> & {
+  onProgress: (progress: EpochProgress) => void;
+};
+
+/** The longest time that a timer takes. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** A network on its way through the epochs of a job. */
 export class NetworkTraining {
@@ -35,6 +43,7 @@ export class NetworkTraining {
   /** Time between two step events, ms. */
   readonly #progressIntervalMs: number;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
+  readonly #clock: CheckpointClock;
 
   constructor(
     private readonly job: RunnableJob,
@@ -47,6 +56,7 @@ export class NetworkTraining {
     this.network = Network.create(toNetworkSpec(pipeline.featureCount, spec.layers), spec.seed);
     this.#trainer = new Trainer(this.network, trainerOptions(spec, threads));
     this.#progressIntervalMs = 1_000 / job.stepEventsPerSecond;
+    this.#clock = new CheckpointClock(spec.checkpoints);
   }
 
   get epochsDone(): number {
@@ -123,10 +133,8 @@ export class NetworkTraining {
     const allowed = epochsAllowed(spec, stepsPerEpoch(train.rows, spec.batchSize));
     const epochs = Number.isFinite(allowed) ? Math.ceil(allowed) : 0;
     const position = { epoch, epochs: allowed, examplesPerEpoch: train.rows };
-    const maxSteps = spec.steps === null ? null : spec.steps - this.#trainer.step;
-    const result = await this.#trainUntilStopped(train, {
+    const result = await this.#trainWithCheckpoints(train, {
       epoch,
-      maxSteps,
       progressIntervalMs: this.#progressIntervalMs,
       onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond, learningRate }) => {
         this.metrics.setRate(this.job.id, examplesPerSecond);
@@ -178,35 +186,70 @@ export class NetworkTraining {
     return { examplesPerSecond, validationSeconds: this.#validationSeconds, secondsLeft };
   }
 
-  /** The whole epoch, or what of it steps and time allow. A run that is stopped in its midst, to go on later, keeps a checkpoint of the very step. */
-  async #trainUntilStopped(train: Examples, options: Omit<EpochOptions, 'signal'>): Promise<EpochResult> {
+  /** The whole epoch, or what of it steps and time allow, with the checkpoints that come due in its midst. */
+  async #trainWithCheckpoints(train: Examples, options: SliceOptions): Promise<EpochResult> {
+    const stepsMax = this.job.spec.steps ?? Number.POSITIVE_INFINITY;
+    for (;;) {
+      const result = await this.#trainSlice(train, options, stepsMax - this.#trainer.step);
+      if (
+        result !== null &&
+        (result.step === result.steps || this.#trainer.step >= stepsMax || this.#isTimeUp(result))
+      ) {
+        return result;
+      }
+      this.#earlierSeconds += result?.seconds ?? 0;
+      this.#clock.restart();
+      await this.keeper.keep(() => this.#checkpoint(), false);
+    }
+  }
+
+  /**
+   * Trains until a checkpoint is due, or the epoch or the training ends; null: until time made a checkpoint due. A run that is stopped
+   * meanwhile, to go on later, keeps a checkpoint of the very step.
+   */
+  async #trainSlice(train: Examples, options: SliceOptions, stepsLeft: number): Promise<EpochResult | null> {
     const { signalOrPause } = this.control;
     const begin = performance.now();
-    const earlier = this.#secondsDone + this.#earlierSeconds;
     const timeUp = new AbortController();
+    const due = new AbortController();
     let last: EpochProgress | null = null;
     const onProgress = (progress: EpochProgress) => {
-      options.onProgress?.(progress);
+      options.onProgress(progress);
       last = progress;
-      if (earlier + progress.seconds >= (this.job.spec.seconds ?? Number.POSITIVE_INFINITY)) {
+      if (this.#isTimeUp(progress)) {
         timeUp.abort();
       }
     };
-    const signal = AbortSignal.any([signalOrPause, timeUp.signal]);
+    const milliseconds = this.#clock.millisecondsLeft();
+    const timer = milliseconds === null ? undefined : setTimeout(() => due.abort(), Math.min(milliseconds, timerMsMax));
+    const signal = AbortSignal.any([signalOrPause, timeUp.signal, due.signal]);
+    const steps = Math.min(stepsLeft, this.#clock.stepsLeft(this.#trainer.step) ?? Number.POSITIVE_INFINITY);
+    const maxSteps = Number.isFinite(steps) ? steps : null;
     try {
-      return await this.#trainer.trainEpoch(train, { ...options, onProgress, signal });
+      return await this.#trainer.trainEpoch(train, { ...options, maxSteps, onProgress, signal });
     } catch (error) {
       const isStopped = error instanceof EngineError && error.code === 'CANCELLED';
-      if (isStopped && timeUp.signal.aborted && !signalOrPause.aborted) {
+      const isOwn = isStopped && !signalOrPause.aborted;
+      if (isOwn && timeUp.signal.aborted) {
         // As it was when time was up; at most a step has been done since.
         return last!;
       }
+      this.#earlierSeconds += (performance.now() - begin) / 1_000;
+      if (isOwn) {
+        return null;
+      }
       if (isStopped && !this.control.isLost) {
-        this.#earlierSeconds += (performance.now() - begin) / 1_000;
         await this.keeper.keepPosition(() => this.#checkpoint());
       }
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  /** @param seconds of the call of the engine that runs */
+  #isTimeUp({ seconds }: { seconds: number }): boolean {
+    return this.#secondsDone + this.#earlierSeconds + seconds >= (this.job.spec.seconds ?? Number.POSITIVE_INFINITY);
   }
 
   /** Epochs may be far shorter than the time between two step events. */
@@ -235,7 +278,10 @@ export class NetworkTraining {
       const end = { epoch: this.#epochsDone, steps: this.#trainer.step, restoredEpoch: this.restoredEpoch };
       this.control.emit({ kind: 'trainingEnd', reason, ...end });
     }
-    await this.keeper.keep(() => taken ?? this.#checkpoint(), reason !== null);
+    if (reason !== null || this.#clock.isDue({ epochs: this.#epochsDone, steps: this.#trainer.step })) {
+      this.#clock.restart();
+      await this.keeper.keep(() => taken ?? this.#checkpoint(), reason !== null);
+    }
   }
 
   #checkpoint(): Checkpoint {

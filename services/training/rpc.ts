@@ -65,14 +65,15 @@ export function trainingService(
       const { job } = jobName.parse(name, 'name');
       const both = AbortSignal.any([signal, stopping]);
       let sequence = afterSequence;
+      let hasEnded = false;
       for await (const event of watchJob(store, job, { ...options, after: afterSequence }, both)) {
         yield toEventMessage(event);
         sequence = event.sequence;
-        if (isLastEvent(event)) {
-          return;
-        }
+        hasEnded = isLastEvent(event);
       }
-      refuseToStay(stopping, `sequence ${sequence}`);
+      if (!hasEnded) {
+        refuseToStay(stopping, `sequence ${sequence}`);
+      }
     },
     async *WatchTrainingJobs({ filter, afterPosition, ...options }, { signal, stopping }) {
       const both = AbortSignal.any([signal, stopping]);

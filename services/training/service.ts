@@ -32,7 +32,7 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     teardown.add(() => database.destroy());
     const store = new JobStore(database);
     const checkpoints = await CheckpointStore.open(path.join(folder, 'checkpoints'));
-    await checkpoints.keepOnly(await store.unfinishedIds());
+    await checkpoints.keepOnly(await store.resumableIds());
     const preprocessing = new PreprocessingClient(
       serviceAddress(config, config.preprocessingAddress, 'preprocessing'),
       config.messageBytesMax,

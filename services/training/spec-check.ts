@@ -11,8 +11,8 @@ import { parameterCount, unevenBlocks } from './network-shape.js';
 import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
 import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
-import { checkSettings, fraction, notNegative, positive, unset } from './settings.js';
-import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
+import { checkSettings, type Draft, fraction, notNegative, positive, snakeCase, unset } from './settings.js';
+import { checkpointSettings, earlyStoppingSettings, validationSettings } from './stopping-settings.js';
 import { type FittedPipeline, isNumeric, type PublishSpec, type SpecDraft } from './training-spec.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
@@ -68,6 +68,7 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   violations.check(inRange(steps, 0, Number.MAX_SAFE_INTEGER), 'spec.steps', 'an integer from 1', steps);
   violations.check(Number.isFinite(seconds) && seconds >= 0, 'spec.seconds', 'a finite number greater than 0', seconds);
   checkSettings(validationSettings, validation ?? {}, 'spec.validation', violations);
+  checkCheckpoints(draft.checkpoints ?? {}, violations);
   if (earlyStopping) {
     checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
     const isAccuracy = String(earlyStopping.metric).endsWith('Accuracy');
@@ -75,6 +76,16 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
     const { metric } = earlyStopping;
     const isFit = !isAccuracy || !isNumeric(pipeline?.labelKind);
     violations.check(isFit, 'spec.early_stopping.metric', loss, metricNames[metric as Metric]);
+  }
+}
+
+function checkCheckpoints(checkpoints: Draft, violations: Violations): void {
+  const field = 'spec.checkpoints';
+  checkSettings(checkpointSettings, checkpoints, field, violations);
+  const given = ['everyEpochs', 'everySteps', 'everySeconds'].filter((name) => checkpoints[name] !== undefined);
+  if (given.length > 1) {
+    const names = given.map((name) => `\`${field}.${snakeCase(name)}\``);
+    violations.add(field, `Expected only one of ${names.join(', ')} to be set.`);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Averaging, Clipping, Regularization } from '../../native/index.js';
+import type { CheckpointRule } from './checkpoint-rule.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
 import { resolveAugmentation } from './image-augmentation.js';
@@ -6,7 +7,7 @@ import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
 import { resolveSchedule } from './schedule-settings.js';
 import { fraction, notNegative, positive, type Settings, unset, withDefaults } from './settings.js';
-import { earlyStoppingSettings, validationSettings } from './stopping-settings.js';
+import { checkpointSettings, earlyStoppingSettings, validationSettings } from './stopping-settings.js';
 import type { FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
 
 const batchSizeDefault = 32;
@@ -48,6 +49,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     ...end,
     earlyStopping: resolveEarlyStopping(draft, pipeline),
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
+    checkpoints: resolveCheckpoints(draft),
     seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },
   };
@@ -76,6 +78,12 @@ export function trainingSteps({ epochs, steps }: Pick<TrainingSpec, 'epochs' | '
     steps ?? Number.POSITIVE_INFINITY,
   );
   return Number.isFinite(all) ? all : null;
+}
+
+function resolveCheckpoints({ checkpoints }: SpecDraft): CheckpointRule {
+  const given = checkpoints ?? {};
+  const isGiven = [given.everyEpochs, given.everySteps, given.everySeconds].some((every) => every !== undefined);
+  return withDefaults(checkpointSettings, isGiven ? given : { ...given, everyEpochs: 1 }) as unknown as CheckpointRule;
 }
 
 function resolveEarlyStopping({ earlyStopping }: SpecDraft, { rowCounts }: FittedPipeline): EarlyStopping | null {

@@ -105,6 +105,7 @@ export function toDraft(message: TrainingSpec__Output | null): SpecDraft {
     seconds: message?.seconds ?? 0,
     earlyStopping: message?.earlyStopping && fromMessage(message.earlyStopping),
     validation: message?.validation && fromMessage(message.validation),
+    checkpoints: message?.checkpoints && fromMessage(message.checkpoints),
     seed: message?.seed ?? 0,
     publish: message?.publish ?? null,
   };
@@ -133,7 +134,8 @@ function fromSchedule(message: TrainingSpec__Output['schedule'] | undefined): Sc
 
 /** A spec as it stands in a job and in the lineage of what the job made. */
 export function toSpecMessage(spec: TrainingSpec): SpecMessage {
-  const { regularization, clipping, averaging, classWeights, earlyStopping, validation, publish, seed } = spec;
+  const { regularization, clipping, averaging, classWeights, earlyStopping, validation, checkpoints, publish, seed } =
+    spec;
   return {
     dataset: spec.dataset,
     pipeline: spec.pipeline.message,
@@ -155,7 +157,7 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     steps: spec.steps ?? 0,
     seconds: spec.seconds ?? 0,
     earlyStopping: earlyStopping && toMessage(earlyStopping),
-    validation,
+    ...{ validation, checkpoints },
     seed,
     publish,
   };

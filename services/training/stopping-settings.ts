@@ -1,11 +1,18 @@
 import { metricNames } from './contract-names.js';
-import { choice, flag, integer, notNegative, type Settings, unset } from './settings.js';
+import { choice, flag, fromOne, integer, notNegative, type Settings, unset } from './settings.js';
 
 export const earlyStoppingSettings: Settings = {
   metric: choice(metricNames, unset),
   patience: integer(1, 10),
   minimumDelta: notNegative(0),
   restoreBest: flag(true),
+};
+
+export const checkpointSettings: Settings = {
+  everyEpochs: integer(1, unset),
+  everySteps: integer(1, unset),
+  everySeconds: fromOne(unset),
+  keepLast: integer(1, 1, 100),
 };
 
 export const validationSettings: Settings = { everyEpochs: integer(1, 1) };

@@ -1,4 +1,5 @@
 import { EngineError, engineInfo } from '../../native/index.js';
+import { ServiceError } from '../platform/errors.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { EventWriter } from './event-writer.js';
@@ -31,7 +32,7 @@ export class TrainingRun {
   ) {
     const { checkpoints, metrics, log } = dependencies;
     this.#control = new RunControl(events, signals);
-    this.#keeper = new CheckpointKeeper(job.id, checkpoints, this.#control, log);
+    this.#keeper = new CheckpointKeeper(job.id, job.spec.checkpoints.keepLast, checkpoints, this.#control, log);
     this.#training = new NetworkTraining(job, threads, this.#control, this.#keeper, metrics);
   }
 
@@ -73,22 +74,21 @@ export class TrainingRun {
   }
 
   async #loadNewest(): Promise<void> {
-    const checkpoint = await this.#keeper.newest();
-    if (!checkpoint) {
-      return;
-    }
-    try {
-      this.#training.load(checkpoint);
-    } catch (error) {
-      if (!(error instanceof EngineError)) {
-        throw error;
+    for await (const read of this.#keeper.newestFirst()) {
+      try {
+        this.#training.load(await read());
+        return;
+      } catch (error) {
+        const isDamaged = error instanceof ServiceError && error.code === 'DATA_LOSS';
+        if (!isDamaged && !(error instanceof EngineError)) {
+          throw error;
+        }
+        // Another release of the engine may have written it. What it has not is trained anew, to what the spec promises.
+        this.dependencies.log.warn({ job: this.job.id, err: error }, 'checkpoint cannot be gone on from');
+        const text =
+          'A checkpoint is damaged or of another release of the engine. Training goes on from an earlier place.';
+        this.#control.say('warning', text);
       }
-      // Another release of the engine may have written it. Training anew gives what the spec promises.
-      this.dependencies.log.warn(
-        { job: this.job.id, err: error },
-        'checkpoint does not fit this engine, starting over',
-      );
-      this.#control.say('warning', 'The checkpoint is of another release of the engine. Training starts over.');
     }
   }
 

@@ -9,6 +9,7 @@ import type {
   Regularization,
   Schedule,
 } from '../../native/index.js';
+import type { CheckpointRule } from './checkpoint-rule.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
@@ -47,6 +48,7 @@ export interface TrainingSpec {
   seconds: number | null;
   earlyStopping: EarlyStopping | null;
   validation: { everyEpochs: number };
+  checkpoints: CheckpointRule;
   seed: number;
   publish: PublishSpec;
 }
@@ -77,6 +79,7 @@ export interface SpecDraft {
   seconds?: number;
   earlyStopping?: Draft | null;
   validation?: Draft | null;
+  checkpoints?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
 }
@@ -190,5 +193,6 @@ const earlierSpec = {
   seconds: null,
   earlyStopping: null,
   validation: { everyEpochs: 1 },
+  checkpoints: { everyEpochs: 1, keepLast: 1 },
   augmentation: null,
 } satisfies Partial<TrainingSpec>;

@@ -30,7 +30,7 @@ publish: { model: models/points }
 `;
 
 describe('a full disk', () => {
-  it('refuses an import and fails a job with the reason, keeps nothing of them, and goes on', {
+  it('refuses an import and fails a job with the reason, and goes on', {
     timeout: 180_000,
   }, async ({ skip }) => {
     skip(!canMount, 'this system lets an unprivileged test mount no file system');
@@ -79,8 +79,14 @@ describe('a full disk', () => {
       const failed = await train(700);
       expect(failed).toMatchObject({ status: 1 });
       expect(failed.stderr).toContain('failed: The disk is full.');
-      // Nothing of it is left, and the next job has room.
+      // What it had stays for it to go on from, and the next job has room.
       expect(await train(8)).toMatchObject({ status: 0, stderr: '' });
+      const jobs = JSON.parse((await command('jobs', 'list', '--json', '--filter', 'state = FAILED')).stdout);
+      const id = jobs[0].name.split('/')[1];
+      expect(await command('jobs', 'resume', id)).toMatchObject({ status: 0 });
+      // There is no more room than before.
+      expect((await command('jobs', 'watch', id)).stderr).toContain('failed: The disk is full.');
+      expect(await command('jobs', 'delete', id)).toMatchObject({ status: 0, stderr: '' });
     } finally {
       const ended = new Promise((resolve) => mesh.once('exit', resolve));
       mesh.kill('SIGTERM');

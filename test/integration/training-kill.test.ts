@@ -115,6 +115,8 @@ describe('kill -9', { timeout }, () => {
       schedule: { cosine: {}, warmupSteps: 3 },
       averaging: { decay: 0.9 },
       earlyStopping: { metric: 'METRIC_TRAIN_LOSS', patience: 4 },
+      // An epoch has 750 steps.
+      checkpoints: { everySteps: 200, keepLast: 2 },
     });
     let process = await TrainingProcess.start(args);
     const undisturbed = await process.client.createTrainingJob({ spec });
@@ -124,7 +126,7 @@ describe('kill -9', { timeout }, () => {
     const kills = 6;
     for (let i = 0; i < kills; i++) {
       // From the queueing to the publishing; a random number, since no moment may matter.
-      await watch(process.client, name, seen, 1 + Math.floor(Math.random() * 7));
+      await watch(process.client, name, seen, 1 + Math.floor(Math.random() * 12));
       await process.kill();
       process = await TrainingProcess.start(args);
     }
@@ -135,6 +137,7 @@ describe('kill -9', { timeout }, () => {
     expect(seen.map(({ sequence }) => sequence)).toEqual(numbersFrom(1, seen));
     expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
     expect(seen.some(({ resumed }) => resumed)).toBe(true);
+    expect(seen.some(({ checkpoint }) => (checkpoint?.stepsDone ?? 0) > 0)).toBe(true);
     expect(job).toMatchObject({ epochsDone: 12, latestSequence: seen.length });
     expect(await weightsOf(registry, job.modelVersion)).toBe(await weightsOf(registry, 'models/points/versions/1'));
     // However often publishing was begun, there is one version a job.

@@ -11,6 +11,7 @@ import { startTensorServer } from '../support/tensor-server.js';
 import {
   pointsSpec,
   registryClientAt,
+  type SpecMessage,
   startRegistryAt,
   type TrainingClient,
   trainingClientAt,
@@ -21,7 +22,7 @@ import { MemoryWatch } from './memory-watch.js';
 import { AllEvents, epochsMax, type JobResult, liveOneJob } from './training-jobs.js';
 
 // Hundreds of short training jobs of several owners, of which some are cancelled, some paused and resumed, while one stream
-// follows all and one each job; then one job whose service is killed at random moments. Ends with status 1 when an event is
+// follows all and one each job; then jobs whose service is killed at random moments, with checkpoints by epochs and by steps. Ends with status 1 when an event is
 // lost or comes twice, when a job or a thread stays behind, when weights differ from those of an undisturbed job with the same
 // spec, or when memory grows.
 
@@ -73,7 +74,8 @@ let service = await Service.start(0);
 const training = trainingClientAt(service.port);
 const begin = performance.now();
 await manyJobs(training, Number(values.jobs));
-await killedJob(training, Number(values.kills));
+await killedJob(training, Number(values.kills), { everyEpochs: 1 });
+await killedJob(training, Number(values.kills), { everySteps: 200, keepLast: 3 });
 await service.end('SIGTERM');
 note(`${((performance.now() - begin) / 1_000).toFixed(0)} s`);
 for (const [what, { count, first }] of ledger.violations) {
@@ -133,8 +135,13 @@ async function sameWeights(results: JobResult[]): Promise<void> {
 }
 
 /** One undisturbed job and one that is killed; both must end with the same weights, and every event must be told once. */
-async function killedJob(client: TrainingClient, kills: number): Promise<void> {
-  const spec = pointsSpec({ epochs: 10 * epochsMax, publish: { model: 'models/killed', aliases: [] } });
+async function killedJob(
+  client: TrainingClient,
+  kills: number,
+  checkpoints: SpecMessage['checkpoints'],
+): Promise<void> {
+  const publish = { model: 'models/killed', aliases: [] };
+  const spec = pointsSpec({ epochs: 10 * epochsMax, checkpoints, publish });
   const versions: string[] = [];
   for (const isKilled of [false, true]) {
     const { name } = await client.createTrainingJob({ spec });

@@ -14,7 +14,7 @@ describe('enterState', () => {
     expect(() => enterState(from, to)).toThrow(`from ${from} to ${to}`);
   });
 
-  it.each<JobState>(['succeeded', 'failed', 'cancelled'])('lets nothing follow %s', (end) => {
+  it.each<JobState>(['succeeded', 'cancelled'])('lets nothing follow %s', (end) => {
     expect(isEndState(end)).toBe(true);
     for (const to of jobStates) {
       expect(() => enterState(end, to)).toThrow();
@@ -31,6 +31,12 @@ describe('enterState', () => {
 
   it.each<JobState>(['queued', 'preparing', 'training', 'testing'])('lets %s be paused, and queue again', (from) => {
     expect(enterState(enterState(from, 'paused'), 'queued')).toBe('queued');
+  });
+
+  it('ends a job that has failed, unless it is queued again', () => {
+    expect(isEndState('failed')).toBe(true);
+    expect(enterState('failed', 'queued')).toBe('queued');
+    expect(() => enterState('failed', 'preparing')).toThrow();
   });
 
   it('lets a paused job be cancelled', () => {

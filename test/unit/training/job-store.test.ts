@@ -147,7 +147,8 @@ describe('JobStore', () => {
     const { number } = await create('a');
     await store.append(number, [state('failed')]);
     expect(await store.claimNext()).toBeNull();
-    expect(await store.unfinishedIds()).toEqual(new Set());
+    // It may be resumed, so its checkpoints are of use.
+    expect(await store.resumableIds()).toEqual(new Set(['a']));
   });
 
   it('refuses to cancel a job that has ended', async () => {
@@ -222,12 +223,27 @@ describe('JobStore', () => {
   });
 
   it('refuses to pause or resume what has ended or publishes', async () => {
-    const [a, b] = [await create('a'), await create('b')];
-    await store.append(a.number, [state('failed')]);
+    await create('a');
+    const b = await create('b');
+    await store.requestCancel('a');
     await store.append(b.number, [state('preparing'), state('publishing')]);
     await expect(store.requestPause('a')).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'JOB_ENDED' });
     await expect(store.requestResume('a')).rejects.toMatchObject({ reason: 'JOB_ENDED' });
     await expect(store.requestPause('b')).rejects.toMatchObject({ reason: 'JOB_PUBLISHING' });
+  });
+
+  it('queues a job that has failed, to go on, if there is room', async () => {
+    const { number } = await create('a');
+    await store.claimNext();
+    await store.requestCancel('a');
+    await store.append(number, [{ kind: 'stateChange', state: 'failed', error: { code: 'INTERNAL', message: 'why' } }]);
+    expect(await store.requestResume('a')).toMatchObject({
+      ...{ state: 'queued', error: null, endTimeMs: null, cancelRequested: false },
+    });
+    expect(await store.claimNext()).toMatchObject({ isBegun: true, job: { id: 'a', state: 'preparing' } });
+    await store.append(number, [state('failed')]);
+    const full = new JobStore(database, () => 0, 0);
+    await expect(full.requestResume('a')).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
   });
 
   it('cancels a paused job at once', async () => {

@@ -13,6 +13,7 @@ const step = (number: number): Happening => ({
   ...{ examplesPerSecond: 1, remainingSeconds: 1, learningRate: 0.1 },
 });
 const failed: Happening = { kind: 'stateChange', state: 'failed', error: { code: 'INTERNAL', message: 'why' } };
+const cancelled: Happening = { kind: 'stateChange', state: 'cancelled' };
 const resumed: Happening = { kind: 'resumed', epochsDone: 0, stepsDone: 0 };
 
 let store: JobStore;
@@ -85,6 +86,13 @@ describe('watchJob', () => {
     expect(await collect(watch(0, { fromNow: true }))).toEqual([]);
   });
 
+  it('goes on after the failure of a job that was resumed', async () => {
+    await store.append(job, [failed]);
+    await store.requestResume('a');
+    await store.append(job, [{ kind: 'stateChange', state: 'preparing' }, failed]);
+    expect(await collect(watch(0))).toEqual(upTo(1, 5));
+  });
+
   it('begins with what comes next, if asked to', async () => {
     await store.append(job, upTo(1, 10).map(step));
     const watcher = watch(0, { fromNow: true });
@@ -107,7 +115,7 @@ describe('watchJob', () => {
     for (let i = 0; i < 50; i++) {
       await store.append(job, [step(i), step(i)]);
     }
-    await store.append(job, [failed]);
+    await store.append(job, [cancelled]);
     expect(await Promise.all(watchers)).toEqual([upTo(1, 112), upTo(1, 112), upTo(6, 112), upTo(12, 112)]);
     expect(reads).toBe(watchers.length);
   });
@@ -119,7 +127,7 @@ describe('watchJob', () => {
     for (let i = 0; i < 6; i++) {
       await store.append(job, upTo(1, 200).map(step));
     }
-    await store.append(job, [failed]);
+    await store.append(job, [cancelled]);
     expect(await collect(watcher)).toEqual(upTo(2, 1_202));
     expect(reads).toBe(1 + 3);
   });

@@ -171,6 +171,22 @@ describe('checkSpec', () => {
     expect(text(true, null, 0.5, 'loss < 0.5')).toContain('`loss < 0.5` holds: test_loss is 0.3, compared with 0.5.');
   });
 
+  it('refuses checkpoints by two measures, or by none that there is', () => {
+    expect(refused({ checkpoints: { everyEpochs: 2, everySteps: 100, keepLast: 101 } })).toEqual({
+      'spec.checkpoints':
+        'Expected only one of `spec.checkpoints.every_epochs`, `spec.checkpoints.every_steps` to be set.',
+      'spec.checkpoints.keep_last': 'Expected `spec.checkpoints.keep_last` to be from 1 to 100 but received 101.',
+    });
+    for (const [name, field] of [
+      ['everyEpochs', 'every_epochs'],
+      ['everySteps', 'every_steps'],
+      ['everySeconds', 'every_seconds'],
+    ] as const) {
+      expect(Object.keys(refused({ checkpoints: { [name]: 0.5 } }))).toEqual([`spec.checkpoints.${field}`]);
+      expect(refused({ checkpoints: { [name]: 3 } })).toEqual({});
+    }
+  });
+
   it('names all violations at once', () => {
     const fields = Object.keys(
       refused({ epochs: 0, seed: -1, batchSize: -1, loss: null, optimizer: null, layers: [] }),
