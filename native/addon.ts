@@ -12,6 +12,7 @@ import type {
   QuantizationOptions,
   TrainerOptions,
 } from './spec.js';
+import type { FeatureColumn, TextColumn } from './table.js';
 
 /** What the C++ binding exports, in its own names and order of arguments. Nothing outside this folder uses it. */
 export interface Addon {
@@ -53,6 +54,13 @@ export interface Addon {
     columns: readonly CsvTarget[],
     rows: number,
   ): Promise<{ rowCount: number; missing: number[]; texts: (Uint8Array | null)[] }>;
+  writeFeatures(
+    columns: readonly FeatureColumn[],
+    rows: Int32Array,
+    target: Float32Array | null,
+    rowWidth: number,
+  ): Promise<boolean>;
+  countTexts(texts: TextColumn, rows: Int32Array): Int32Array;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;

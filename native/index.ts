@@ -25,6 +25,14 @@ export { QuantizedNetwork } from './quantized-network.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 export { SharedMemory, type SharedMemoryRegion } from './shared-memory.js';
 export * from './spec.js';
+export {
+  type CategoryColumn,
+  countTexts,
+  type FeatureColumn,
+  type NumberColumn,
+  type TextColumn,
+  writeFeatures,
+} from './table.js';
 export { type EpochOptions, Trainer } from './trainer.js';
 
 const { version } = createRequire(parentFolder)('#package') as { version: string };

@@ -19,6 +19,7 @@
 #include "open_network.h"
 #include "quantized_object.h"
 #include "shared_memory_object.h"
+#include "table.h"
 #include "trainer_object.h"
 
 namespace millrace::binding {
@@ -91,6 +92,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("scanPlainRecords", Napi::Function::New<scan_plain>(env, "scanPlainRecords"));
   exports.Set("readCsvRecords", Napi::Function::New<read_csv>(env, "readCsvRecords"));
+  exports.Set("writeFeatures", Napi::Function::New<write_table_features>(env, "writeFeatures"));
+  exports.Set("countTexts", Napi::Function::New<count_column_texts>(env, "countTexts"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));
   exports.Set("measureGflops", Napi::Function::New<measure>(env, "measureGflops"));
   env.SetInstanceData(environment.release());  // Deleted by Node-API with the environment.

@@ -1,5 +1,6 @@
 import type * as Native from '../../native/index.js';
 import { decodePixels } from './decode-pixels.js';
+import { loadNative } from './native.js';
 
 /** A file that is no image, or not of the size asked for. */
 export class ImageError extends Error {
@@ -87,14 +88,6 @@ export function isImage(content: Uint8Array): boolean {
 
 function beginOf(content: Uint8Array): string {
   return Buffer.from(content.buffer, content.byteOffset, Math.min(content.length, 12)).toString('latin1');
-}
-
-let nativeLoading: Promise<typeof Native> | null = null;
-
-/** Loaded with the first image: preparing tables does without the engine. */
-function loadNative(): Promise<typeof Native> {
-  nativeLoading ??= import('../../native/index.js');
-  return nativeLoading;
 }
 
 function firstLine(error: unknown): string {

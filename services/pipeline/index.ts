@@ -33,7 +33,7 @@ export {
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
 export { isSound } from './sound/sound.js';
-export { countsOf, meanAndDeviation } from './statistics.js';
+export { countsOf, meanAndDeviation, ValueCounts } from './statistics.js';
 export {
   type DecodingStep,
   type MappingStep,
@@ -41,7 +41,8 @@ export {
   type TrainingColumn,
   UntransformableError,
 } from './step.js';
-export { definitionOf, type FittedStep, type StepSpec, stepDefinitions } from './steps/index.js';
+export { definitionOf, type FittedStep, isCrossFitted, type StepSpec, stepDefinitions } from './steps/index.js';
+export { countTexts } from './text-counts.js';
 export { toMilliseconds } from './time.js';
 export { checkColumns, decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
 export {

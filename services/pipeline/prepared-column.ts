@@ -1,3 +1,4 @@
+import { type EngineColumn, engineColumn } from './engine-features.js';
 import type { FittedColumn } from './fitted-pipeline.js';
 import {
   type DecodingStep,
@@ -34,6 +35,8 @@ export interface PreparedColumn extends FittedColumn {
   mappings: readonly MappingStep[];
   /** Null: the values that the mappings leave are the features. */
   encoding: EncodingStep | null;
+  /** For many rows; null: the steps do them, as they do any. */
+  inEngine: EngineColumn | null;
 }
 
 /** @throws Error for steps that do not fit together */
@@ -57,6 +60,7 @@ export function prepareColumn(fitted: FittedColumn, offset: number): PreparedCol
     decoding,
     mappings,
     encoding,
+    inEngine: decoding ? null : engineColumn(mappings, encoding, offset),
   };
 }
 

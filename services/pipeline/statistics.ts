@@ -130,7 +130,8 @@ export async function valuesOf(batches: NumberBatches): Promise<Float64Array> {
   const parts: Float64Array[] = [];
   let count = 0;
   for await (const batch of batches()) {
-    parts.push(batch);
+    // What a batch lies in is used again for the next.
+    parts.push(batch.slice());
     count += batch.length;
     if (count > valuesMax) {
       const message = `A median, a quantile or a power is found among at most ${valuesMax} values. Use a mean, a constant or a range instead.`;
@@ -180,32 +181,51 @@ export async function countsOf(
   batches: () => AsyncIterable<Float64Array | readonly string[]>,
   distinctMax: number,
 ): Promise<Map<number | string, number>> {
-  const tallies = new Map<number | string, { count: number }>();
+  const counts = new ValueCounts(distinctMax);
   for await (const batch of batches()) {
-    if (!tally(tallies, batch, distinctMax)) {
+    if (!counts.addEach(batch)) {
       break;
     }
   }
-  return new Map(Array.from(tallies, ([value, { count }]) => [value, count]));
+  return counts.found();
 }
 
-/** Answers whether there are at most `distinctMax` values so far. */
-function tally(
-  tallies: Map<number | string, { count: number }>,
-  batch: Float64Array | readonly string[],
-  distinctMax: number,
-): boolean {
-  for (let i = 0; i < batch.length; i++) {
-    const value = batch[i]!;
-    const known = tallies.get(value);
-    if (known) {
-      known.count++;
-    } else {
-      tallies.set(value, { count: 1 });
-      if (tallies.size > distinctMax) {
+/** Counts values until there are more than `distinctMax`. Adding answers whether there are not. */
+export class ValueCounts {
+  readonly #counts = new Map<number | string, { count: number }>();
+
+  constructor(private readonly distinctMax: number) {}
+
+  addEach(values: Float64Array | readonly string[]): boolean {
+    for (let i = 0; i < values.length; i++) {
+      if (!this.#add(values[i]!, 1)) {
         return false;
       }
     }
+    return true;
   }
-  return true;
+
+  addAll(counts: Iterable<[value: number | string, count: number]>): boolean {
+    for (const [value, count] of counts) {
+      if (!this.#add(value, count)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #add(value: number | string, count: number): boolean {
+    const known = this.#counts.get(value);
+    if (known) {
+      known.count += count;
+      return true;
+    }
+    this.#counts.set(value, { count });
+    return this.#counts.size <= this.distinctMax;
+  }
+
+  /** In the order in which they came first. */
+  found(): Map<number | string, number> {
+    return new Map(Array.from(this.#counts, ([value, { count }]) => [value, count]));
+  }
 }

@@ -27,6 +27,8 @@ export interface StepDefinition<S extends { kind: string }, F extends { kind: st
   ): 'same' | 'number' | 'text' | ListType | 'features';
   /** Notes settings that no data could make right. `input` null: not known. */
   check?(spec: S, input: ValueType | null, report: SettingReport): void;
+  /** Whether its transform of a training row depends on which row it is. */
+  readonly isCrossFitted?: boolean;
   /** Learns from the training split. The same values give the same answer, however they are cut into batches. */
   fit(spec: S, column: TrainingColumn): F | Promise<F>;
   /** @throws Error for a fitted step whose parts do not fit together, or not its input */
@@ -55,6 +57,8 @@ export interface TrainingColumn {
   readonly input: ValueType;
   /** Values that are there, batch by batch: numbers, or texts. */
   present(): AsyncIterable<Float64Array | string[]>;
+  /** How often each value occurs, as of `countsOf`. */
+  counts(distinctMax: number): Promise<Map<number | string, number>>;
   /** As `present`, for a step that takes numbers only. */
   numbers(): AsyncIterable<Float64Array>;
   /** As `present`, for a step that takes texts only. */
@@ -94,6 +98,8 @@ export interface MappingStep {
   output: ValueType;
   /** One more feature says which values were missing before this step. */
   flagsMissing?: boolean;
+  /** The same for single numbers, to be done by the engine: what is missing is filled, or y = (x - subtract) / divide. */
+  inEngine?: { filling: number } | { subtract: number; divide: number };
   apply(column: ColumnValues, trainingRows: Int32Array | null): ColumnValues;
 }
 
@@ -102,6 +108,8 @@ export interface EncodingStep {
   output: null;
   /** One a feature; each is appended to the name of the column. */
   names: readonly string[];
+  /** The same for texts, to be done by the engine: a feature a category, and one for any other text. */
+  inEngine?: { categories: readonly string[]; hasUnseen: boolean };
   write(column: ColumnValues, target: FeatureTarget, trainingRows: Int32Array | null): void;
 }
 

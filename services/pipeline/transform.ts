@@ -8,6 +8,7 @@ import {
   UnsafeIntegerError,
 } from './column-chunk.js';
 import { type DecodedValues, decodeValues } from './decode-values.js';
+import { writeByEngine } from './engine-features.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
 import {
   checkFeatures,
@@ -42,12 +43,13 @@ export async function transformColumns(
   }
   const width = pipeline.featureCount;
   const values = new Float32Array(rows.length * width);
+  const done = await writeByEngine(pipeline, chunks, rows, values);
+  const wants = (column: PreparedColumn) => !done.has(column);
   for (const [from, to] of blocksOf(pipeline, rows.length)) {
     const matrix = { values: values.subarray(from * width, to * width), rowWidth: width, offset: 0 };
     const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
-    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, (column, given) => {
-      writeFeatures(column, given, matrix, numbers);
-    });
+    const write = (column: PreparedColumn, given: ColumnValues) => writeFeatures(column, given, matrix, numbers);
+    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, write, wants);
   }
   return values;
 }
@@ -80,10 +82,12 @@ export async function checkColumns(
     await readBytes(pipeline.columns[0]!, chunks[0]!, rows);
     return;
   }
+  const done = await writeByEngine(pipeline, chunks, rows, null);
+  const wants = (column: PreparedColumn, chunk: ColumnChunk) => !done.has(column) && mayBeRefused(column, chunk);
   for (const [from, to] of blocksOf(pipeline, rows.length)) {
     const numbers = trainingRows ? trainingRows.subarray(from, to) : null;
     const check = (column: PreparedColumn, given: ColumnValues) => checkFeatures(column, given, numbers);
-    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, check, mayBeRefused);
+    await forEachColumn(pipeline, chunks, rows.subarray(from, to), from, check, wants);
   }
 }
 
@@ -103,7 +107,7 @@ async function forEachColumn(
   rows: Int32Array,
   firstRow: number,
   use: (column: PreparedColumn, values: ColumnValues) => void,
-  wants: (column: PreparedColumn, chunk: ColumnChunk) => boolean = () => true,
+  wants: (column: PreparedColumn, chunk: ColumnChunk) => boolean,
 ): Promise<void> {
   try {
     for (const [i, column] of pipeline.columns.entries()) {

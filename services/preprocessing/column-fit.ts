@@ -1,6 +1,8 @@
 import {
   type ColumnChunk,
   type ColumnValues,
+  countsOf,
+  countTexts,
   type DecodingStep,
   decodeChunk,
   definitionOf,
@@ -11,30 +13,33 @@ import {
   filesAtOnce,
   gatherMissing,
   gatherValues,
+  isCrossFitted,
   type MappingStep,
   numberValues,
   prepareSteps,
   presentValues,
+  type TextChunk,
   type TrainingColumn,
   toNumbers,
   UnsafeIntegerError,
   UntransformableError,
   UnusableValueError,
+  ValueCounts,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type Column, fittedType } from './column.js';
 import { where } from './label.js';
 import { type ColumnSpec, stepField } from './pipeline-spec.js';
-import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
+import type { TrainingBatches } from './training-batches.js';
 
 type ReadingSteps = Pick<ReturnType<typeof prepareSteps>, 'decoding' | 'mappings'>;
 
 /** The rows that are fitted on. */
 export interface TrainingTable {
   table: StoredTable;
-  assignment: SplitAssignment;
+  batches: TrainingBatches;
   label: FittedLabel;
   signal: AbortSignal;
 }
@@ -57,6 +62,14 @@ export class ColumnFit {
   }
 
   async run(): Promise<FittedColumn> {
+    try {
+      return await this.#run();
+    } finally {
+      this.training.batches.leave(this.#index);
+    }
+  }
+
+  async #run(): Promise<FittedColumn> {
     if (!this.spec.steps.some(({ kind }) => kind === 'impute')) {
       await this.#refuseMissing();
     }
@@ -119,6 +132,7 @@ export class ColumnFit {
       label: this.training.label,
       input: prepared.output,
       present,
+      counts: (distinctMax) => this.#counts(prepared, distinctMax),
       numbers: present as TrainingColumn['numbers'],
       texts: present as TrainingColumn['texts'],
       labelled: () => this.#labelled(prepared),
@@ -143,6 +157,21 @@ export class ColumnFit {
     }
   }
 
+  async #counts(steps: ReadingSteps, distinctMax: number): Promise<Map<number | string, number>> {
+    const counts = new ValueCounts(distinctMax);
+    const isAsStored = steps.decoding === null && steps.mappings.length === 0;
+    if (isAsStored && this.#column.type.kind === 'text') {
+      for await (const { chunk, rows } of this.training.batches.read(this.#index)) {
+        this.training.signal.throwIfAborted();
+        if (!counts.addAll(await countTexts(chunk as TextChunk, rows))) {
+          break;
+        }
+      }
+      return counts.found();
+    }
+    return countsOf(() => this.#present(steps), distinctMax);
+  }
+
   async *#labelled(steps: ReadingSteps) {
     const { table, label } = this.training;
     const reader = new TargetReader(label, table);
@@ -156,21 +185,17 @@ export class ColumnFit {
     decoding,
     mappings,
   }: ReadingSteps): AsyncGenerator<{ values: ColumnValues; rows: Int32Array; batch: StoredBatch }> {
-    const { table, assignment, signal } = this.training;
-    for (const batch of table.batches) {
+    const { batches, signal } = this.training;
+    const needsNumbers = isCrossFitted({ columns: [{ steps: this.#steps }] });
+    for await (const { batch, chunk, rows } of batches.read(this.#index)) {
       signal.throwIfAborted();
-      const rows = rowsInSplit(assignment, 'train', batch);
-      if (rows.length === 0) {
-        continue;
-      }
-      const chunk = await table.readColumn(batch, this.#index);
       // A batch of small files may decode to many times its size.
       const rowsMax = decoding ? filesAtOnce(decoding, mappings) : rows.length;
       for (let from = 0; from < rows.length; from += rowsMax) {
         signal.throwIfAborted();
         const part = rows.subarray(from, from + rowsMax);
         let values = decoding ? await this.#decode(decoding, chunk, part, batch) : this.#gather(chunk, part, batch);
-        const numbers = mappings.length > 0 ? numbersOf(part, batch) : null;
+        const numbers = needsNumbers ? numbersOf(part, batch) : null;
         for (const mapping of mappings) {
           values = this.#apply(mapping, values, part, numbers, batch);
         }

@@ -1,5 +1,6 @@
 import {
   type FittedColumn,
+  type FittedLabel,
   isByteMatrix,
   type PipelineDefinition,
   pipelineFormat,
@@ -10,17 +11,21 @@ import {
 import { Violations } from '../platform/errors.js';
 import { ColumnFit } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
-import { checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
+import { type ColumnSpec, checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
 import { checkSplit, countSplits, type SplitAssignment, type SplitName, type SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
 import type { StoredTable } from './stored-table.js';
 import { checkTransformable } from './tensors.js';
+import { TrainingBatches } from './training-batches.js';
 
 export interface Fit {
   definition: PipelineDefinition;
   rowCounts: Record<SplitName, number>;
   assignment: SplitAssignment;
 }
+
+/** Each may hold some of what it has seen. */
+const columnsAtOnce = 32;
 
 /** Learns a pipeline from the training rows of a table. The same arguments give the same definition. */
 export async function fitPipeline(
@@ -36,14 +41,44 @@ export async function fitPipeline(
   const assignment = await assignSplits(split, table);
   const label = await fitLabel(spec.label!, table, assignment, signal);
   const columns: FittedColumn[] = [];
-  for (const [i, column] of spec.columns.entries()) {
-    columns.push(await new ColumnFit({ table, assignment, label, signal }, column, i).run());
+  for (let first = 0; first < spec.columns.length; first += columnsAtOnce) {
+    const some = spec.columns.slice(first, first + columnsAtOnce);
+    columns.push(...(await fitColumns(some, first, { table, assignment, label, signal })));
   }
   const count = columns.reduce((sum, column) => sum + prepareColumn(column, 0).featureNames.length, 0);
   const features = { count, ...storageOf(columns) };
   const definition: PipelineDefinition = { format: pipelineFormat, columns, label, features };
   await checkTransformable(preparePipeline(definition), table, assignment, signal);
   return { definition, rowCounts: countSplits(assignment), assignment };
+}
+
+interface Training {
+  table: StoredTable;
+  assignment: SplitAssignment;
+  label: FittedLabel;
+  signal: AbortSignal;
+}
+
+/** Side by side, so that each batch is read once for all of them. @param first place of the first of them in the spec */
+async function fitColumns(
+  specs: readonly ColumnSpec[],
+  first: number,
+  { table, assignment, label, signal }: Training,
+): Promise<FittedColumn[]> {
+  const indices = specs.map((spec) => table.columns.findIndex(({ name }) => name === spec.column));
+  const batches = new TrainingBatches(table, assignment, [...new Set(indices)]);
+  const failure = new AbortController();
+  const training = { table, batches, label, signal: AbortSignal.any([signal, failure.signal]) };
+  const fits = specs.map(async (spec, i) => {
+    try {
+      return await new ColumnFit(training, spec, first + i).run();
+    } catch (error) {
+      failure.abort(error);
+      throw error;
+    }
+  });
+  await Promise.allSettled(fits);
+  return Promise.all(fits);
 }
 
 /** Bytes stay bytes; scale and offset are rounded to float32 here, so that everybody computes with the same numbers. */

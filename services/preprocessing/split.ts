@@ -144,9 +144,9 @@ export function rowsInSplit(
 }
 
 export function countSplits(assignment: SplitAssignment): Record<SplitName, number> {
-  const counts = [0, 0, 0];
-  for (const split of assignment) {
-    counts[split]!++;
+  const counts = new Float64Array(splitNames.length);
+  for (let row = 0; row < assignment.length; row++) {
+    counts[assignment[row]!]!++;
   }
   return { train: counts[train]!, validation: counts[validation]!, test: counts[test]! };
 }

@@ -2,6 +2,7 @@ import {
   type ColumnChunk,
   checkColumns,
   type FittedPipeline,
+  isCrossFitted,
   type NumberChunk,
   targetWidth,
   transformColumns,
@@ -9,7 +10,7 @@ import {
 } from '../pipeline/index.js';
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
-import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
+import { createArrowEncoder } from './arrow-encoder.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { where } from './label.js';
@@ -17,8 +18,11 @@ import { overlap, type RowRange, wholeTable } from './row-range.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
+import { workAhead } from './work-ahead.js';
 
 const batchBytesMax = 8 * 1024 * 1024;
+/** Transformed while the one before them is sent. */
+const partsAhead = 2;
 
 /** Columns of a split's tensors: `features` and `label`. */
 export function tensorColumns(pipeline: FittedPipeline): Column[] {
@@ -60,55 +64,59 @@ export async function* encodeTensors(
   const columns = tensorColumns(pipeline);
   const encoder = await createArrowEncoder(part.columns.map((index) => columns[index]!));
   yield encoder.schema();
-  const rowsMax = rowsPerBatch(pipeline);
-  const source = new SplitReader(pipeline, table, split === 'train', part.columns);
-  let firstRow = 0;
-  for (const batch of table.batches) {
-    const rows = rowsInSplit(assignment, split, batch);
-    const wanted = overlap(part.rows, { firstRow, length: rows.length });
-    if (wanted) {
-      yield* source.encode(batch, rows.subarray(wanted.from, wanted.to), rowsMax, encoder);
-    }
-    firstRow += rows.length;
+  const targets = new TargetReader(pipeline.label, table);
+  const isTraining = split === 'train';
+  const parts = tensorParts(pipeline, table, assignment, split, part.rows);
+  const prepare = async ({ batch, rows, chunks }: TablePart) => {
+    const features = await transformPart(pipeline, { batch, rows, chunks }, isTraining);
+    const targetsOf = await targets.read(batch);
+    return { length: rows.length, features, targets: targetsOf(rows) };
+  };
+  for await (const { length, features, targets: labels } of workAhead(parts, partsAhead, prepare)) {
+    const tensors = [
+      numberChunk(features, length, pipeline.featureCount),
+      numberChunk(labels, length, targetWidth(pipeline.label) ?? 1),
+    ];
+    yield* encoder.batch(
+      length,
+      part.columns.map((index) => tensors[index]!),
+    );
   }
 }
 
-class SplitReader {
-  readonly #targets: TargetReader;
+/** Rows of a batch that are transformed together; `chunks`: the columns that a pipeline reads, in its order. */
+interface TablePart {
+  batch: StoredBatch;
+  rows: Int32Array;
+  chunks: Promise<ColumnChunk[]>;
+}
 
-  constructor(
-    private readonly pipeline: FittedPipeline,
-    private readonly table: StoredTable,
-    private readonly isTraining: boolean,
-    private readonly wanted: readonly number[],
-  ) {
-    this.#targets = new TargetReader(pipeline.label, table);
-  }
-
-  async *encode(
-    batch: StoredBatch,
-    rows: Int32Array,
-    rowsMax: number,
-    encoder: ArrowEncoder,
-  ): AsyncGenerator<EncodedMessage> {
-    const chunks = await readColumns(this.pipeline, this.table, batch);
-    const targetsOf = await this.#targets.read(batch);
-    for (let from = 0; from < rows.length; from += rowsMax) {
-      const part = rows.subarray(from, from + rowsMax);
-      const numbers = this.isTraining ? numbersOf(part, batch) : null;
-      const features = await transformRows(this.pipeline, chunks, part, batch.firstRow, numbers);
-      const { length } = part;
-      const { featureCount, label } = this.pipeline;
-      const tensors = [
-        numberChunk(features, length, featureCount),
-        numberChunk(targetsOf(part), length, targetWidth(label) ?? 1),
-      ];
-      yield* encoder.batch(
-        length,
-        this.wanted.map((index) => tensors[index]!),
-      );
+/** Those rows of a split that are wanted. A batch is read when its first part is asked for. */
+function* tensorParts(
+  pipeline: FittedPipeline,
+  table: StoredTable,
+  assignment: SplitAssignment,
+  split: SplitName,
+  range: RowRange,
+): Generator<TablePart> {
+  const rowsMax = rowsPerBatch(pipeline);
+  let firstRow = 0;
+  for (const batch of table.batches) {
+    const rows = rowsInSplit(assignment, split, batch);
+    const wanted = overlap(range, { firstRow, length: rows.length });
+    firstRow += rows.length;
+    if (wanted) {
+      const chunks = readColumns(pipeline, table, batch);
+      for (let from = wanted.from; from < wanted.to; from += rowsMax) {
+        yield { batch, rows: rows.subarray(from, Math.min(wanted.to, from + rowsMax)), chunks };
+      }
     }
   }
+}
+
+async function transformPart(pipeline: FittedPipeline, { batch, rows, chunks }: TablePart, isTraining: boolean) {
+  const numbers = isTraining && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
+  return transformRows(pipeline, await chunks, rows, batch.firstRow, numbers);
 }
 
 /**
@@ -150,24 +158,18 @@ export async function checkTransformable(
     // Bytes stay what they are, and fitting has looked for missing ones.
     return;
   }
-  const rowsMax = rowsPerBatch(pipeline);
   for (const split of splitNames) {
-    for (const batch of table.batches) {
-      const rows = rowsInSplit(assignment, split, batch);
-      if (rows.length === 0) {
-        continue;
+    const check = async ({ batch, rows, chunks }: TablePart) => {
+      const numbers = split === 'train' && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
+      try {
+        await checkColumns(pipeline, await chunks, rows, numbers);
+      } catch (error) {
+        throw withPlace(error, rows, batch.firstRow);
       }
-      const chunks = await readColumns(pipeline, table, batch);
-      for (let from = 0; from < rows.length; from += rowsMax) {
-        signal.throwIfAborted();
-        const part = rows.subarray(from, from + rowsMax);
-        const numbers = split === 'train' ? numbersOf(part, batch) : null;
-        try {
-          await checkColumns(pipeline, chunks, part, numbers);
-        } catch (error) {
-          throw withPlace(error, part, batch.firstRow);
-        }
-      }
+    };
+    const parts = tensorParts(pipeline, table, assignment, split, wholeTable);
+    for await (const _ of workAhead(parts, partsAhead, check)) {
+      signal.throwIfAborted();
     }
   }
 }

@@ -15,9 +15,10 @@ export function prepareAffine(
   { subtract, divide }: { subtract: number; divide: number },
   input: ValueType,
 ): MappingStep {
-  return mapNumbers(input, (values) => {
+  const mapping = mapNumbers(input, (values) => {
     for (let i = 0; i < values.length; i++) {
       values[i] = (values[i]! - subtract) / divide;
     }
   });
+  return { ...mapping, inEngine: { subtract, divide } };
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { countsOf } from '../statistics.js';
 import type { SettingReport, TrainingColumn } from '../step.js';
 import { ascending, type ValueType } from '../values.js';
 
@@ -22,7 +21,7 @@ export async function fitCategories(
   column: TrainingColumn,
 ): Promise<[category: number | string, count: number][]> {
   const max = categoriesMax ?? categoriesMaxDefault;
-  const counts = await countsOf(() => column.present(), max);
+  const counts = await column.counts(max);
   if (counts.size > max) {
     const message = `Expected column ${JSON.stringify(column.name)} to have at most ${max} categories, as \`${column.field}.categories_max\` says, but it has more.`;
     throw column.refusal('categories_max', message);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { countsOf, meanOf, medianOf } from '../statistics.js';
+import { meanOf, medianOf } from '../statistics.js';
 import { defineStep, type SettingReport, type TrainingColumn } from '../step.js';
 import { parseTime } from '../time.js';
 import { ascending, type ColumnValues, type ValueType } from '../values.js';
@@ -44,6 +44,7 @@ export const impute = defineStep<ImputeSpec, z.infer<typeof form>>({
     return {
       output: input,
       flagsMissing: missingFlag,
+      ...(typeof value === 'number' && !missingFlag ? { inEngine: { filling: value } } : {}),
       apply(column) {
         fill(column, value);
         return column;
@@ -100,7 +101,7 @@ async function fillingOf({ strategy, number, text }: ImputeSpec, column: Trainin
     case 'median':
       return column.usable(await medianOf(() => column.numbers()));
     default: {
-      const counts = await countsOf(() => column.present(), Number.POSITIVE_INFINITY);
+      const counts = await column.counts(Number.POSITIVE_INFINITY);
       const [most] = [...counts].sort(([a, countA], [b, countB]) => countB - countA || ascending(a, b));
       return column.usable(most?.[0] ?? null);
     }

@@ -70,6 +70,11 @@ export const fittedStep = z.discriminatedUnion('kind', forms as never) as z.ZodT
 
 const byKind = new Map<string, unknown>(stepDefinitions.map((definition) => [definition.kind, definition]));
 
+/** Whether the transform of a training row depends on which row it is. */
+export function isCrossFitted({ columns }: { columns: readonly { steps: readonly FittedStep[] }[] }): boolean {
+  return columns.some(({ steps }) => steps.some((step) => definitionOf(step).isCrossFitted));
+}
+
 /** What is known of a step's kind. */
 export function definitionOf({ kind }: { kind: StepSpec['kind'] }): StepDefinition<StepSpec, FittedStep> {
   return byKind.get(kind) as StepDefinition<StepSpec, FittedStep>;

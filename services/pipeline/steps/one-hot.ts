@@ -31,8 +31,11 @@ export const oneHot = defineStep<OneHotSpec, z.infer<typeof form>>({
   prepare({ categories, unseenPlace = false }, input) {
     const places = placesOf(categories, input);
     const unseen = unseenPlace ? categories.length : undefined;
+    // Half a pair of UTF-16 has no UTF-8.
+    const areTexts = categories.every((category) => Buffer.from(`${category}`).toString() === category);
     return {
       output: null,
+      ...(areTexts ? { inEngine: { categories: categories as string[], hasUnseen: unseenPlace } } : {}),
       names: [...categories.map((category) => `=${category}`), ...(unseenPlace ? ['.unseen'] : [])],
       write({ values }, { values: target, rowWidth, offset }) {
         for (let i = 0; i < values.length; i++) {

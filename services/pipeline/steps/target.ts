@@ -42,6 +42,7 @@ export const target = defineStep<TargetSpec, Fitted>({
   kind: 'target',
   summary: 'the mean target of a category, shrunk towards that of all; in training without the row itself',
   takes: ['number', 'text'],
+  isCrossFitted: true,
   form,
   gives: (_, label) => (label !== null && severalKinds.includes(label) ? 'features' : 'number'),
   check({ categoriesMax, smooth, folds }, _, report) {

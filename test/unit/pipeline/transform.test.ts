@@ -65,6 +65,46 @@ function textChunk(values: (string | null)[]): ColumnChunk {
 const every = (length: number) => Int32Array.from({ length }, (_, i) => i);
 
 describe('transformColumns', () => {
+  it('gives the same bits for many rows at once, which the engine makes, as for few', async () => {
+    const affine = { kind: 'standardise', subtract: 0.1, divide: 3.7 } as const;
+    const filled = [{ kind: 'impute', value: 0.3 } as const, affine, { ...affine, divide: -1e-3 }];
+    const categories = ['', 'a', 'ein Wort', 'noch ein Wort'];
+    const oneHot = { kind: 'oneHot' as const, categories, unseenPlace: true };
+    const columns = [
+      scalar('a', filled),
+      scalar('b', [affine], 'int64'),
+      scalar('c', filled, 'float32'),
+      scalar('d', [{ kind: 'log', offset: 1 }]),
+      scalar('e', [oneHot], 'text'),
+    ];
+    const rows = 3_000;
+    const values = Array.from({ length: rows }, (_, i) => (i % 7 === 3 ? null : Math.sin(i) * 1e6));
+    const words = [...categories, 'b', 'wieder ein Wort'];
+    const chunks = [
+      numberChunk(values),
+      numberChunk(values.map((_, i) => (i - 7) * 12_345_678_901)),
+      numberChunk(values, 'float32'),
+      numberChunk(values.map((_, i) => i)),
+      textChunk(values.map((_, i) => words[(i * i) % words.length]!)),
+    ];
+    const pipeline = pipelineOf(columns, 9);
+    const wanted = every(rows).filter((row) => row % 5 !== 2);
+    const whole = (await transformColumns(pipeline, chunks, wanted)) as Float32Array;
+    const parts: Float32Array[] = [];
+    for (let from = 0; from < wanted.length; from += 100) {
+      parts.push((await transformColumns(pipeline, chunks, wanted.subarray(from, from + 100))) as Float32Array);
+    }
+    expect(Buffer.from(whole.buffer).equals(Buffer.concat(parts.map(({ buffer }) => new Uint8Array(buffer))))).toBe(
+      true,
+    );
+  });
+
+  it('names a value among many that cannot be used', async () => {
+    const values = Array.from({ length: 1_000 }, (_, i) => (i === 700 ? null : i));
+    const transform = transformColumns(pipelineOf([scalar('a', [])], 1), [numberChunk(values)], every(1_000));
+    await expect(transform).rejects.toMatchObject({ column: 'a', row: 700, problem: 'missing' });
+  });
+
   it('refuses a missing value that no step fills, naming the row', async () => {
     const pipeline = pipelineOf([scalar('a', [])], 1);
     const transform = () => transformColumns(pipeline, [numberChunk([1, null])], every(2));
