@@ -351,7 +351,10 @@ connected(
   'answer for raw records or a whole dataset; MODEL is NAME, NAME:VERSION or NAME:ALIAS',
 )
   .option('--record <json>', 'values by column name')
-  .option('--file <path>', 'a file as the value of a column, for example an image')
+  .option(
+    '--file <path>',
+    'a file as the value of a column, for example an image; beside --record, of the one it lacks',
+  )
   .option('--column <name>', 'the column that --file is for')
   .addOption(
     new Option(

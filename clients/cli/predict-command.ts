@@ -14,15 +14,17 @@ interface PredictOptions extends CommonOptions {
 
 /** @param model NAME, NAME:VERSION or NAME:ALIAS */
 export async function predict(millrace: Millrace, model: string, options: PredictOptions): Promise<void> {
-  if ((options.record === undefined) === (options.file === undefined)) {
-    throw new CommandError('Give one of --record JSON, --file PATH, --records FILE and --dataset NAME.');
+  if (options.record === undefined && options.file === undefined) {
+    throw new CommandError('Give --record JSON, --file PATH or both, or one of --records FILE and --dataset NAME.');
   }
   if (options.column !== undefined && options.file === undefined) {
     throw new CommandError('--column says what --file is for: give both, or neither.');
   }
   const name = versionedName(model);
-  const record = options.file ? await readFileRecord(millrace, name, options) : parseRecord(options.record!);
-  const response = await millrace.prediction.predict({ model: name, records: [record] });
+  const record = options.record === undefined ? { values: {} } : parseRecord(options.record);
+  const file = options.file === undefined ? {} : await readFileValue(millrace, name, record, options);
+  const values = { ...record.values, ...file };
+  const response = await millrace.prediction.predict({ model: name, records: [{ values }] });
   show(options, response, [response.modelVersion, ...response.predictions.flatMap(describe)]);
 }
 
@@ -41,21 +43,30 @@ export function versionedName(model: string): string {
   return `${name}/${/^\d+$/.test(selector) ? 'versions' : 'aliases'}/${selector}`;
 }
 
-/** A file is the value of the model's only feature column, or of the one that is named. */
-async function readFileRecord(millrace: Millrace, name: string, options: PredictOptions): Promise<RawRecord> {
-  const content = await readFile(options.file!);
-  let column = options.column;
-  if (!column) {
-    const version = await millrace.registry.getModelVersion({ name: await versionName(millrace, name) });
-    const columns = version.lineage?.spec?.pipeline?.columns ?? [];
-    if (columns.length !== 1) {
-      throw new CommandError(
-        `${name} reads ${columns.length} columns (${columns.map((c) => c.column).join(', ')}): name the file's with --column, or give --record.`,
-      );
-    }
-    column = columns[0]!.column;
+/** A file is the value of the one feature column that the record does not have, or of the one that is named. */
+async function readFileValue(
+  millrace: Millrace,
+  name: string,
+  { values = {} }: RawRecord,
+  { file, column }: PredictOptions,
+): Promise<{ [column: string]: Value }> {
+  const content = await readFile(file!);
+  const open = column === undefined ? await openColumns(millrace, name, Object.keys(values)) : [column];
+  if (open.length !== 1) {
+    const which = open.length === 0 ? 'no column' : `${open.length} columns (${open.join(', ')})`;
+    throw new CommandError(`${name} reads ${which} that --record does not give: name the file's with --column.`);
   }
-  return { values: { [column]: { content } } };
+  if (Object.hasOwn(values, open[0]!)) {
+    throw new CommandError(`Both --record and --file give ${open[0]}: leave one out.`);
+  }
+  return { [open[0]!]: { content } };
+}
+
+/** Columns that a model reads, but for those that are given. */
+async function openColumns(millrace: Millrace, name: string, given: readonly string[]): Promise<string[]> {
+  const version = await millrace.registry.getModelVersion({ name: await versionName(millrace, name) });
+  const columns = new Set(version.lineage?.spec?.pipeline?.columns?.map(({ column }) => column));
+  return [...columns].filter((column) => !given.includes(column));
 }
 
 /** The version that answers when none is asked for. */

@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { invalidField } from '../../platform/errors.js';
 import { openArrow } from './arrow-import.js';
+import type { FolderContent } from './folder-file.js';
 import { openFolder } from './folder-import.js';
+import { openFolderTable } from './folder-table.js';
 import { refuseGivenTypes } from './given-types.js';
 import { openIdx } from './idx-import.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
@@ -17,8 +19,10 @@ interface FormatRules {
   name: RegExp;
   /** Of the file's first bytes, where the name says nothing. */
   begins: ((bytes: Uint8Array) => boolean) | null;
-  /** Each file is a row, and the folders around it say what class it has. */
-  isFolder?: true;
+  /** Each file is a row, and holds this; the folders around it say what class it has, or a table beside it. */
+  folder?: FolderContent;
+  /** A file may be such a table. */
+  isTable?: true;
   /** Words may stand for missing values. */
   takesMissingValues?: true;
   open(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource>;
@@ -28,6 +32,7 @@ interface FormatRules {
 const formats = {
   csv: {
     title: 'CSV',
+    isTable: true,
     name: /\.csv$/i,
     begins: null,
     takesMissingValues: true,
@@ -35,6 +40,7 @@ const formats = {
   },
   tsv: {
     title: 'TSV',
+    isTable: true,
     name: /\.(tsv|tab)$/i,
     begins: null,
     takesMissingValues: true,
@@ -42,12 +48,14 @@ const formats = {
   },
   jsonLines: {
     title: 'JSON lines',
+    isTable: true,
     name: /\.(jsonl|ndjson|json)$/i,
     begins: ([first]) => first === '{'.charCodeAt(0),
     open: openJsonLines,
   },
   parquet: {
     title: 'Parquet',
+    isTable: true,
     name: /\.(parquet|pq)$/i,
     begins: (bytes) => Buffer.from(bytes).toString('latin1', 0, 4) === 'PAR1',
     open: async (files, context) => (await import('./parquet-import.js')).openParquet(files, context),
@@ -68,21 +76,21 @@ const formats = {
     title: 'images',
     name: /\.(png|jpe?g|webp|gif|tiff?)$/i,
     begins: null,
-    isFolder: true,
+    folder: 'image',
     open: (files, context) => openFolder(files, 'image', context),
   },
   sounds: {
     title: 'sounds',
     name: /\.(wave?|flac|mp3|ogg|oga|opus)$/i,
     begins: null,
-    isFolder: true,
+    folder: 'sound',
     open: (files, context) => openFolder(files, 'sound', context),
   },
   texts: {
     title: 'text files',
     name: /\.txt$/i,
     begins: null,
-    isFolder: true,
+    folder: 'text',
     open: (files, context) => openFolder(files, 'text', context),
   },
   idx: {
@@ -108,17 +116,38 @@ export async function openFiles(
   format: ImportFormat | null,
   context: ImportContext,
 ): Promise<ImportSource> {
-  const chosen: FormatRules = formats[format ?? (await recognise(files))];
-  if (context.missingValues.everyColumn && !chosen.takesMissingValues) {
-    const message = `Expected no \`missing_values\`: ${chosen.title} states what is missing.`;
-    throw invalidField('missing_values', message);
+  const table = tableAmong(files, format);
+  const rows = table ? files.filter((file) => file !== table.file) : files;
+  const chosen: FormatRules = formats[format ?? (await recognise(rows))];
+  const { title, takesMissingValues } = table?.rules ?? chosen;
+  if (context.missingValues.everyColumn && !takesMissingValues) {
+    throw invalidField('missing_values', `Expected no \`missing_values\`: ${title} states what is missing.`);
   }
-  const nested = chosen.isFolder ? null : files.find(({ folders }) => folders.length > 0);
+  if (table && chosen.folder) {
+    const source = await table.rules.open([table.file], context);
+    return openFolderTable(rows, chosen.folder, { file: table.file, source }, context.signal);
+  }
+  const nested = chosen.folder ? null : files.find(({ folders }) => folders.length > 0);
   if (nested) {
     const message = `Expected no folders in a folder of ${chosen.title} files but this one is in ${nested.folders.join('/')}.`;
     throw invalidFile(nested.path, message);
   }
   return chosen.open(files, context);
+}
+
+/** The table that lies among files which are a row each; null: there is none. */
+function tableAmong(
+  files: readonly ImportFile[],
+  format: ImportFormat | null,
+): { file: ImportFile; rules: FormatRules } | null {
+  const named = files.map((file) => ({ file, rules: ruleByName(file)?.[1] }));
+  const hasRows = named.some(({ rules }) => rules?.folder && (format === null || rules === formats[format]));
+  const tables = hasRows ? named.filter(({ rules }) => rules?.isTable) : [];
+  if (tables.length > 1) {
+    const [first, second] = tables.map(({ file }) => file.path);
+    throw invalidField('paths', `Expected one table beside the files but received ${first} and ${second}.`);
+  }
+  return (tables[0] as { file: ImportFile; rules: FormatRules } | undefined) ?? null;
 }
 
 async function recognise(files: readonly ImportFile[]): Promise<ImportFormat> {
@@ -134,11 +163,16 @@ async function recognise(files: readonly ImportFile[]): Promise<ImportFormat> {
   return [...found.keys()][0]!;
 }
 
-async function rulesOf({ path: file }: ImportFile): Promise<[ImportFormat, FormatRules]> {
-  const byName = rules.find(([, { name }]) => name.test(path.basename(file)));
+function ruleByName({ path: file }: ImportFile): [ImportFormat, FormatRules] | undefined {
+  return rules.find(([, { name }]) => name.test(path.basename(file)));
+}
+
+async function rulesOf(imported: ImportFile): Promise<[ImportFormat, FormatRules]> {
+  const byName = ruleByName(imported);
   if (byName) {
     return byName;
   }
+  const { path: file } = imported;
   const bytes = await readBeginning(file, beginningBytes);
   const byBytes = rules.find(([, { begins }]) => begins?.(bytes));
   if (!byBytes) {

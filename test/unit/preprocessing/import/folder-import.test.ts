@@ -96,6 +96,80 @@ describe('openFolder', () => {
   });
 });
 
+describe('openFolder with a table beside the files', () => {
+  const sounds = { 'sounds/b.wav': wav, 'sounds/a.flac': 'fLaC' };
+
+  it('gives each row of the table its file, in the order of the table', async () => {
+    const table = 'height,file_name,kind\n1,sounds/b.wav,x\n2.5,./sounds/a.flac,\n';
+    const { columns, rows, bytesDone } = await readImport({ ...sounds, 'any.csv': table });
+    expect(columns).toEqual([
+      ['sound', 'Binary'],
+      ['file', 'Utf8'],
+      ['height', 'Float64'],
+      ['kind', 'Utf8'],
+    ]);
+    expect(rows).toEqual([
+      [wav.toString('latin1'), 'sounds/b.wav', 1, 'x'],
+      ['fLaC', 'sounds/a.flac', 2.5, null],
+    ]);
+    // A header is no row.
+    expect(bytesDone).toBe(wav.length + 4 + table.length - 'height,file_name,kind\n'.length);
+  });
+
+  it('takes JSON lines, types and missing values that are given, and folders of splits', async () => {
+    const files = { 'train/1.txt': 'one', 'test/2.txt': 'two' };
+    const lines = '{"file_name": "2.txt", "size": 2}\n{"file_name": "../train/1.txt", "size": 1}\n';
+    const fromLines = await readImport({ ...files, 'test/metadata.jsonl': lines }, { size: 'Int32' });
+    expect(fromLines.columns.map(([name, type]) => `${name} ${type}`)).toEqual([
+      'text Utf8',
+      'split Utf8',
+      'file Utf8',
+      'size Int32',
+    ]);
+    expect(fromLines.rows).toEqual([
+      ['two', 'test', 'test/2.txt', 2],
+      ['one', 'train', 'train/1.txt', 1],
+    ]);
+    const csv = 'file_name,size\ntest/2.txt,none\ntrain/1.txt,1\n';
+    const { rows } = await readImport({ ...files, 'metadata.csv': csv }, {}, 'texts', ['none']);
+    expect(rows.map((row) => row.at(-1))).toEqual([null, 1n]);
+  });
+
+  it('cuts batches by the bytes of the files', async () => {
+    const files = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}.txt`, 'x'.repeat(2 ** 20)]));
+    const lines = Object.keys(files).map((name, i) => `${name},${i}`);
+    const { rows, batchRows } = await readImport({ ...files, 't.csv': ['file_name,n', ...lines].join('\n') });
+    expect(batchRows).toEqual([8, 1]);
+    expect(rows.map(([, file, n]) => `${file} ${n}`)).toEqual(Object.keys(files).map((name, i) => `${name} ${i}`));
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['a table without names', { 't.csv': 'filename,n\nsounds/b.wav,1\n' }, 'received filename, n; is it "filename"?'],
+    ['names that are numbers', { 't.csv': 'file_name\n1\n2\n' }, 'it lies among other files, but it is Int64.'],
+    [
+      'a name that is no file, with its row',
+      { 't.csv': 'file_name,n\nsounds/b.wav,1\nb.wav,2\n' },
+      't.csv: Row 2, column `file_name`: Expected a file of the import, such as "sounds/b.wav", but received "b.wav".',
+    ],
+    ['a row without a name', { 't.csv': 'file_name,n\n,1\n' }, 'Row 1, column `file_name`'],
+    [
+      'a file that is named twice',
+      { 't.csv': 'file_name\nsounds/b.wav\nsounds/b.wav\n' },
+      'each file once, and row 1 has it already, but received "sounds/b.wav"',
+    ],
+    [
+      'a file that no row names',
+      { 't.csv': 'file_name\nsounds/b.wav\n' },
+      'for every file but "sounds/a.flac" has none.',
+    ],
+    ['columns that the files give', { 't.csv': 'file_name,file\nsounds/b.wav,1\n' }, 'no column "file"'],
+    ['two tables', { 't.csv': 'file_name\n', 'u.csv': 'file_name\n' }, 'Expected one table beside the files'],
+    ['no rows', { 't.csv': 'file_name,n\n' }, 't.csv'],
+  ])('refuses %s', async (_, files, message) => {
+    await expect(readImport({ ...sounds, ...files })).rejects.toThrow(message);
+  });
+});
+
 describe('listFiles', () => {
   const anywhere = new AllowedFolders([]);
 
