@@ -25,6 +25,7 @@ import type {
 } from './gen/millrace/v1/PreprocessingService.js';
 import type { RegistryServiceClient, RegistryServiceHandlers } from './gen/millrace/v1/RegistryService.js';
 import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millrace/v1/TrainingService.js';
+import type { TuningServiceClient, TuningServiceHandlers } from './gen/millrace/v1/TuningService.js';
 import { readInferRequest } from './infer-request-codec.js';
 import { writeInferResponse, writeStreamResponse } from './infer-response-codec.js';
 
@@ -91,6 +92,10 @@ export const contracts = {
   training: new Contract<TrainingServiceClient, TrainingServiceHandlers>(
     'millrace.v1.TrainingService',
     'millrace/v1/training_service.proto',
+  ),
+  tuning: new Contract<TuningServiceClient, TuningServiceHandlers>(
+    'millrace.v1.TuningService',
+    'millrace/v1/tuning_service.proto',
   ),
   registry: new Contract<RegistryServiceClient, RegistryServiceHandlers>(
     'millrace.v1.RegistryService',

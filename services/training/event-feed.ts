@@ -1,17 +1,24 @@
-import type { KeptEvent } from './job.js';
-import type { StoreListener } from './job-store.js';
+/** An event of a job, or of something else that is numbered. */
+interface FedEvent {
+  jobNumber: number;
+}
 
-/** What a feed needs of a `JobStore`. */
-export interface FeedStore {
-  listen(listener: StoreListener): () => void;
+interface FeedListener<Event> {
+  onEvents(events: readonly Event[]): void;
+  onRemoved(jobNumber: number): void;
+}
+
+/** What a feed needs of a store. */
+export interface FeedStore<Event> {
+  listen(listener: FeedListener<Event>): () => void;
 }
 
 /** Which events a feed has, and in which order. */
-export interface FeedSource {
+export interface FeedSource<Event> {
   /** Kept events after a place, in order. */
-  read(after: number, limit: number): Promise<KeptEvent[]>;
+  read(after: number, limit: number): Promise<Event[]>;
   /** Grows from event to event. */
-  placeOf(event: KeptEvent): number;
+  placeOf(event: Event): number;
   /** The job whose events they are; null: those of all. */
   jobNumber: number | null;
 }
@@ -25,12 +32,12 @@ const liveEventsMax = 500;
  * What is committed is handed to all feeds as the same objects, so that a hundred of them do not ask the store a hundred
  * times. A feed holds few of them: one that is read slowly goes back to the store, and delays nobody.
  */
-export async function* feed(
-  store: FeedStore,
-  source: FeedSource,
+export async function* feed<Event extends FedEvent>(
+  store: FeedStore<Event>,
+  source: FeedSource<Event>,
   after: number,
   signal: AbortSignal,
-): AsyncGenerator<KeptEvent, void> {
+): AsyncGenerator<Event, void> {
   const live = new LiveEvents(store, source, signal);
   let place = after;
   try {
@@ -52,7 +59,11 @@ export async function* feed(
   }
 }
 
-async function catchUp(live: LiveEvents, source: FeedSource, place: number): Promise<KeptEvent[]> {
+async function catchUp<Event extends FedEvent>(
+  live: LiveEvents<Event>,
+  source: FeedSource<Event>,
+  place: number,
+): Promise<Event[]> {
   // Begun before the reading, so that nothing slips in between.
   live.begin();
   const page = await source.read(place, pageLength);
@@ -63,16 +74,16 @@ async function catchUp(live: LiveEvents, source: FeedSource, place: number): Pro
 }
 
 /** What has come since a feed has caught up, unless it was too much to be held. */
-class LiveEvents implements StoreListener {
-  #events: KeptEvent[] = [];
+class LiveEvents<Event extends FedEvent> implements FeedListener<Event> {
+  #events: Event[] = [];
   #hasAll = false;
   #wake = () => {};
   readonly #unsubscribe: () => void;
   readonly #onAbort = () => this.#wake();
 
   constructor(
-    store: FeedStore,
-    private readonly source: FeedSource,
+    store: FeedStore<Event>,
+    private readonly source: FeedSource<Event>,
     private readonly signal: AbortSignal,
   ) {
     this.#unsubscribe = store.listen(this);
@@ -94,11 +105,11 @@ class LiveEvents implements StoreListener {
     this.#hasAll = false;
   }
 
-  take(): KeptEvent[] {
+  take(): Event[] {
     return this.#events.splice(0);
   }
 
-  onEvents(events: readonly KeptEvent[]): void {
+  onEvents(events: readonly Event[]): void {
     if (this.#hasAll) {
       for (const event of events) {
         if (this.source.jobNumber === null || this.source.jobNumber === event.jobNumber) {

@@ -43,6 +43,8 @@ export interface Placing {
 export interface JobRequest extends Placing {
   /** Null: each call makes a job. */
   requestId: string | null;
+  /** Of a tuning. Default: no. */
+  isTrial?: boolean;
 }
 
 const textLengthMax = 100;
@@ -68,7 +70,7 @@ export async function createJob(
   const violations = new Violations();
   checkSpec(draft, violations);
   checkRequest(request, violations);
-  const { requestId, ...placing } = request;
+  const { requestId, isTrial = false, ...placing } = request;
   if (violations.isEmpty) {
     const made = await store.findRequested(requestId, requestDigest(draft, placing));
     if (made) {
@@ -82,6 +84,7 @@ export async function createJob(
     requestId,
     requestDigest: requestDigest(draft, placing),
     ...placing,
+    isTrial,
     spec,
     pipeline: kept,
   });
@@ -114,7 +117,7 @@ async function resolveOnDataset(
   return { spec: resolveSpec(draft, pipeline!), pipeline: pipeline! };
 }
 
-function checkRequest(
+export function checkRequest(
   { requestId, owner, priority, labels, stepEventsPerSecond }: JobRequest,
   violations: Violations,
 ): void {
@@ -140,14 +143,14 @@ function requestDigest(draft: SpecDraft, placing: Placing): string {
 }
 
 /** Says which model it is for; the rest keeps it apart from every other job, of other data folders too. */
-function newId(model: string): string {
+export function newId(model: string): string {
   const name = model.slice('models/'.length).slice(0, modelLengthMax);
   const suffix = Array.from({ length: newIdLength }, () => newIdCharacters[randomInt(newIdCharacters.length)]);
   return `${name}-${suffix.join('')}`;
 }
 
 /** The fitted pipeline, or null with what preprocessing found wrong noted under this request's field names. */
-async function fit(
+export async function fit(
   preprocessing: PipelineFitter,
   { dataset, pipeline, split }: SpecDraft,
   violations: Violations,

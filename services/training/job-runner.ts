@@ -71,7 +71,7 @@ export class JobRunner {
       }
       const run = new TrainingRun(job, threads, events, this.dependencies, signals);
       const modelVersion = await run.complete(isBegun);
-      return { kind: 'stateChange', state: 'succeeded', modelVersion };
+      return { kind: 'stateChange', state: 'succeeded', ...(modelVersion === null ? {} : { modelVersion }) };
     } catch (error) {
       if (cancelled.aborted) {
         return { kind: 'stateChange', state: 'cancelled' };

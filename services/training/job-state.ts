@@ -17,9 +17,9 @@ export type JobState =
 const nextStates: Record<JobState, readonly JobState[]> = {
   queued: ['preparing', 'paused', 'failed', 'cancelled'],
   // A job that was interrupted after its last epoch, or after its test, has no need of what comes before.
-  preparing: ['training', 'testing', 'publishing', 'preparing', 'paused', 'failed', 'cancelled'],
-  // Without rows to test on, publishing follows at once.
-  training: ['testing', 'publishing', 'preparing', 'paused', 'failed', 'cancelled'],
+  preparing: ['training', 'testing', 'publishing', 'succeeded', 'preparing', 'paused', 'failed', 'cancelled'],
+  // Without rows to test on, publishing follows at once. A trial of a tuning is through.
+  training: ['testing', 'publishing', 'succeeded', 'preparing', 'paused', 'failed', 'cancelled'],
   testing: ['publishing', 'preparing', 'paused', 'failed', 'cancelled'],
   // Paused only in the moment before the registry is asked.
   publishing: ['succeeded', 'preparing', 'paused', 'failed', 'cancelled'],

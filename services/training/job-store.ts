@@ -23,6 +23,7 @@ export interface NewJob extends Placing {
   id: string;
   requestId: string | null;
   requestDigest: string;
+  isTrial: boolean;
   spec: TrainingSpec;
   pipeline: FittedPipeline;
 }
@@ -78,6 +79,7 @@ export class JobStore {
       const row = {
         ...given,
         labels: JSON.stringify(given.labels),
+        isTrial: given.isTrial ? 1 : 0,
         spec: JSON.stringify(given.spec),
         model: given.spec.publish.model,
         pipeline: JSON.stringify(given.pipeline),

@@ -14,6 +14,8 @@ export interface TrainingJob {
   /** Higher goes first. */
   priority: number;
   labels: Record<string, string>;
+  /** Of a tuning: it ends once it is trained, and neither tests nor publishes. */
+  isTrial: boolean;
   /** Most step events that are kept of a second. */
   stepEventsPerSecond: number;
   spec: TrainingSpec;

@@ -1,7 +1,8 @@
 import { type Generated, type Migrations, sql } from '../platform/database.js';
+import { type TuningTables, tuningMigrations } from './tuning/tuning-tables.js';
 
 /** Tables of the training service. Times are milliseconds since 1970. */
-export interface Schema {
+export interface Schema extends TuningTables {
   jobs: {
     number: Generated<number>;
     id: string;
@@ -26,6 +27,8 @@ export interface Schema {
     /** `models/NAME` that is published to. */
     model: string;
     stepEventsPerSecond: Generated<number>;
+    /** 0 or 1: of a tuning, so that it neither tests nor publishes. */
+    isTrial: Generated<number>;
     attemptCount: Generated<number>;
     /** Grows with every claim, over all jobs; 0 before the first. */
     claimOrder: Generated<number>;
@@ -135,4 +138,5 @@ export const migrations: Migrations = {
         .execute();
     },
   },
+  ...tuningMigrations,
 };

@@ -10,6 +10,7 @@ import { startServer } from '../platform/server.js';
 import { Teardown } from '../platform/teardown.js';
 import { CheckpointStore } from './checkpoint-store.js';
 import type { TrainingConfig } from './config.js';
+import { createJob, type JobRequest } from './job-creation.js';
 import { JobQueue, shareCores } from './job-queue.js';
 import { JobRunner } from './job-runner.js';
 import { JobStore } from './job-store.js';
@@ -20,6 +21,9 @@ import { trainingService } from './rpc.js';
 import { migrations, type Schema } from './schema.js';
 import { TensorBoardFolder } from './tensorboard/tensorboard-folder.js';
 import { TrainingMetrics } from './training-metrics.js';
+import { TuningStore } from './tuning/tuning-store.js';
+import { Tunings } from './tuning/tunings.js';
+import { toSpecDraft, tuningService } from './tuning-rpc.js';
 
 /** Starts training on `<dataDir>/training`, which it holds for itself until it stops, and goes on with jobs left unfinished. */
 export async function startTraining(config: TrainingConfig, log: Logger): Promise<RunningService> {
@@ -51,18 +55,28 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, board, metrics, log });
     const queue = new JobQueue(store, runner, log, shareCores(availableCores(), config.jobsAtOnce));
     const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
+    const tunings = new TuningStore(database);
+    const queueJob = async (spec: object, request: JobRequest, signal: AbortSignal) => {
+      const job = await createJob(creation, toSpecDraft(spec), request, signal);
+      queue.wake();
+      return job;
+    };
+    const running = new Tunings({ tunings, jobs: store, queue, createJob: queueJob, log });
+    const tuning = { ...creation, tunings, parallelDefault: config.jobsAtOnce };
     const server = await startServer({
       host: config.host,
       port: servicePort(config, 'training'),
       messageBytesMax: config.messageBytesMax,
       log,
       metrics,
-      implementations: [trainingService(store, queue, creation)],
+      implementations: [trainingService(store, queue, creation), tuningService(running, tuning)],
     });
     teardown.add(() => server.stop(config.stopGraceMs));
     queue.start();
     // Before the server's stop: the engine is told first, and watchers see that the job goes no further here.
     teardown.add(() => queue.stop());
+    await running.start();
+    teardown.add(() => running.stop());
     server.setServing(true);
     return { port: server.port, stop: () => teardown.run() };
   } catch (error) {

@@ -38,14 +38,19 @@ export class TrainingRun {
 
   /**
    * @param isBegun whether the job was begun before
-   * @returns `models/NAME/versions/N`
+   * @returns `models/NAME/versions/N`; null of a trial, which is through once it is trained
    */
-  async complete(isBegun: boolean): Promise<string> {
+  async complete(isBegun: boolean): Promise<string | null> {
     try {
       if (isBegun) {
         await this.#resume();
       }
       await this.#trainAndTest();
+      if (this.job.isTrial) {
+        await this.#keeper.settle();
+        this.#control.signalOrPause.throwIfAborted();
+        return null;
+      }
       await this.#beginPublishing();
       return await this.#publish();
     } catch (error) {
@@ -94,7 +99,8 @@ export class TrainingRun {
 
   async #trainAndTest(): Promise<void> {
     const isTrained = this.#training.endReason !== null;
-    const isTested = this.#test !== null;
+    // Trials are told apart by their validation: what is said of the test rows in the end must not have been looked at.
+    const isTested = this.#test !== null || this.job.isTrial;
     const [train, validation, test] = await Promise.all([
       isTrained ? null : this.#fetch('train'),
       isTrained && isTested ? null : this.#fetch('validation'),

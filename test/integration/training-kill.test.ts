@@ -17,7 +17,10 @@ import {
   startRegistryAt,
   statesOf,
   type TrainingClient,
+  type TuningClient,
+  type TuningEvent,
   trainingClientAt,
+  tuningClientAt,
   weightsOf,
 } from '../support/training-fixture.js';
 
@@ -30,6 +33,7 @@ const main = path.join(
 class TrainingProcess {
   private constructor(
     readonly client: TrainingClient,
+    readonly tuning: TuningClient,
     private readonly child: ChildProcess,
     private readonly ended: Promise<unknown>,
   ) {}
@@ -40,7 +44,7 @@ class TrainingProcess {
     for await (const line of createInterface({ input: child.stdout! })) {
       if (line.startsWith(readyPrefix)) {
         const { port } = JSON.parse(line.slice(readyPrefix.length)) as { port: number };
-        return new TrainingProcess(trainingClientAt(port), child, ended);
+        return new TrainingProcess(trainingClientAt(port), tuningClientAt(port), child, ended);
       }
     }
     throw new Error('the training service did not start');
@@ -50,6 +54,7 @@ class TrainingProcess {
     this.child.kill('SIGKILL');
     await this.ended;
     this.client.close();
+    this.tuning.close();
   }
 }
 
@@ -83,6 +88,23 @@ async function watch(client: TrainingClient, name: string, seen: Event[], count:
   const enough = seen.length + count;
   try {
     for await (const event of client.watchTrainingJob({ name, afterSequence: seen.length })) {
+      seen.push(event);
+      if (seen.length >= enough) {
+        return;
+      }
+    }
+  } catch (error) {
+    if (!isUnavailable(error)) {
+      throw error;
+    }
+  }
+}
+
+/** The same for a tuning. */
+async function watchTuning(client: TuningClient, name: string, seen: TuningEvent[], count: number): Promise<void> {
+  const enough = seen.length + count;
+  try {
+    for await (const event of client.watchTuningJob({ name, afterSequence: seen.length })) {
       seen.push(event);
       if (seen.length >= enough) {
         return;
@@ -156,5 +178,49 @@ describe('kill -9', { timeout }, () => {
     await watch(second.client, name, seen, Number.POSITIVE_INFINITY);
     await second.kill();
     expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
+  });
+
+  it('in the midst of a tuning loses no trial and repeats none, and the same model is the best', async () => {
+    const spec = pointsSpec({ epochs: 3, publish: { model: 'models/tuned' } });
+    const tune = {
+      space: {
+        'optimizer.learning_rate': { logUniform: { low: 1e-5, high: 1e-1 } },
+        'network.width': { integer: { low: 2, high: 16, log: true } },
+      },
+      trials: 4,
+    };
+    let process = await TrainingProcess.start(args);
+    const undisturbed: TuningEvent[] = [];
+    const { name: first } = await process.tuning.createTuningJob({ spec, tune });
+    await watchTuning(process.tuning, first, undisturbed, Number.POSITIVE_INFINITY);
+    const { name } = await process.tuning.createTuningJob({ spec, tune, requestId: 'r1' });
+    const seen: TuningEvent[] = [];
+    for (let i = 0; i < 2; i++) {
+      await watchTuning(process.tuning, name, seen, 1 + Math.floor(Math.random() * 6));
+      await process.kill();
+      process = await TrainingProcess.start(args);
+    }
+    expect((await process.tuning.createTuningJob({ spec, tune, requestId: 'r1' })).name).toBe(name);
+    await watchTuning(process.tuning, name, seen, Number.POSITIVE_INFINITY);
+    const ended = await process.tuning.getTuningJob({ name });
+    const expected = await process.tuning.getTuningJob({ name: first });
+    const filter = `labels.tuning = ${name.slice('tuningJobs/'.length)}`;
+    const { trainingJobs } = await process.client.listTrainingJobs({ filter });
+    await process.kill();
+
+    expect(seen.map(({ sequence }) => sequence)).toEqual(seen.map((_, i) => i + 1));
+    expect(seen.flatMap(({ stateChange }) => stateChange?.state ?? [])).toEqual([
+      ...['STATE_TUNING', 'STATE_PUBLISHING', 'STATE_SUCCEEDED'],
+    ]);
+    expect(expected.state).toBe('STATE_SUCCEEDED');
+    // Names of jobs aside, it is the same leaderboard, with trials that were stopped at the same rungs.
+    const board = (trials: typeof ended.trials) => trials.map(({ trainingJob: _, ...trial }) => trial);
+    expect(board(ended.trials)).toEqual(board(expected.trials));
+    expect(new Set(ended.trials.map(({ state }) => state))).toEqual(new Set(['STATE_COMPLETE', 'STATE_STOPPED']));
+    // One job a trial, and the one that published.
+    expect(trainingJobs.length).toBe(5);
+    expect(trainingJobs.filter(({ modelVersion }) => modelVersion !== '').length).toBe(1);
+    expect(await weightsOf(registry, ended.modelVersion)).toBe(await weightsOf(registry, expected.modelVersion));
+    expect((await registry.getModel({ name: 'models/tuned' })).latestVersion).toBe(2);
   });
 });

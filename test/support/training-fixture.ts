@@ -4,10 +4,13 @@ import { readConfig as readRegistryConfig } from '../../services/registry/config
 import { startRegistry } from '../../services/registry/service.js';
 
 export type TrainingClient = RpcClient<typeof contracts.training.clientType>;
+export type TuningClient = RpcClient<typeof contracts.tuning.clientType>;
 export type RegistryClient = RpcClient<typeof contracts.registry.clientType>;
 type WithoutNull<T> = T extends null | undefined ? never : T;
 export type SpecMessage = WithoutNull<Parameters<TrainingClient['createTrainingJob']>[0]['spec']>;
 export type Event = ReturnType<TrainingClient['watchTrainingJob']> extends AsyncGenerator<infer E, void> ? E : never;
+
+export type TuningEvent = ReturnType<TuningClient['watchTuningJob']> extends AsyncGenerator<infer E, void> ? E : never;
 
 export const silent = pino({ level: 'silent' });
 
@@ -71,6 +74,8 @@ export async function weightsOf(registry: RegistryClient, version: string): Prom
 
 export const registryClientAt = (port: number) => createClient(contracts.registry, `127.0.0.1:${port}`);
 export const trainingClientAt = (port: number) => createClient(contracts.training, `127.0.0.1:${port}`);
+
+export const tuningClientAt = (port: number) => createClient(contracts.tuning, `127.0.0.1:${port}`);
 
 export function isUnavailable(error: unknown): boolean {
   return error instanceof RpcError && error.code === 'UNAVAILABLE';

@@ -6,7 +6,7 @@ describe('enterState', () => {
     ['queued', 'training'],
     ['training', 'queued'],
     ['testing', 'training'],
-    ['training', 'succeeded'],
+    ['testing', 'succeeded'],
     ['publishing', 'training'],
     ['paused', 'training'],
     ['paused', 'failed'],

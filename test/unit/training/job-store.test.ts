@@ -300,7 +300,7 @@ describe('JobStore', () => {
     const { number } = await create('a');
     await create('b');
     await store.append(number, [state('preparing'), state('training')]);
-    await store.append(number, [state('succeeded')]).catch(() => undefined);
+    await store.append(number, [state('queued')]).catch(() => undefined);
     await store.append(number, [state('failed')]);
     await store.remove('a');
     const { number: third } = await create('c');

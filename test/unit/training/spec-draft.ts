@@ -43,7 +43,16 @@ export function fittedPipeline(changes: Partial<FittedPipeline> = {}): FittedPip
 /** A job of `validDraft`. */
 export function newJob(changes: Partial<NewJob> = {}): NewJob {
   return {
-    ...{ id: 'a', requestId: null, requestDigest: '', owner: '', priority: 0, labels: {}, stepEventsPerSecond: 10 },
+    ...{
+      id: 'a',
+      requestId: null,
+      requestDigest: '',
+      isTrial: false,
+      owner: '',
+      priority: 0,
+      labels: {},
+      stepEventsPerSecond: 10,
+    },
     spec: resolveSpec(validDraft(), fittedPipeline()),
     pipeline: fittedPipeline(),
     ...changes,

@@ -1,0 +1,74 @@
+import type { KeptEvent } from '../job.js';
+import type { TuneSpec } from './tune-spec.js';
+import { scoreOf, type Trial } from './tuning-job.js';
+
+/** A trial as its job's events tell of it, from the first on. */
+export class TrialWatch {
+  /** The objective after each epoch; null: not measured. */
+  #measured: (number | null)[] = [];
+  #restoredEpoch: number | null = null;
+
+  constructor(
+    private trial: Trial,
+    private readonly objective: TuneSpec['objective'],
+  ) {}
+
+  get current(): Trial {
+    return this.trial;
+  }
+
+  /** @returns whether a validation is new, and not one that was told of before an interruption */
+  take({ happening }: KeptEvent): boolean {
+    switch (happening.kind) {
+      case 'resumed':
+        // What follows is done again, to the same bits.
+        this.#measured.length = happening.epochsDone;
+        return false;
+      case 'epoch': {
+        this.#measured[happening.epoch - 1] = happening[this.objective];
+        const isNew = happening.epoch > this.trial.epochsDone;
+        this.#update();
+        return isNew && happening[this.objective] !== null;
+      }
+      case 'trainingEnd':
+        this.#restoredEpoch = happening.restoredEpoch;
+        return false;
+      case 'stateChange':
+        this.#end(happening.state, happening.error?.message, happening.state === 'failed');
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  assign(jobId: string): void {
+    this.trial = { ...this.trial, jobId };
+  }
+
+  stop(reason: string): void {
+    this.trial = { ...this.trial, endReason: reason };
+  }
+
+  #update(): void {
+    const curve = this.#measured.flatMap((value) => (value === null ? [] : scoreOf(this.objective, value)));
+    const best = curve.length > 0 ? Math.min(...curve) : null;
+    const epochsDone = Math.max(this.#measured.length, this.trial.epochsDone);
+    this.trial = { ...this.trial, curve, epochsDone, objective: best === null ? null : scoreOf(this.objective, best) };
+  }
+
+  #end(state: string, message: string | undefined, isFailed: boolean): void {
+    if (state === 'succeeded') {
+      const objective = this.#measured[(this.#restoredEpoch ?? this.#measured.length) - 1] ?? null;
+      // Without validation in the epoch that counts there is nothing to compare.
+      const reason = objective === null ? 'The epoch whose weights count was not validated.' : null;
+      this.trial = { ...this.trial, state: objective === null ? 'failed' : 'complete', objective, endReason: reason };
+    } else if (isFailed) {
+      this.trial = { ...this.trial, state: 'failed', endReason: message ?? '' };
+    } else if (state === 'cancelled') {
+      // Stopped by the tuning, which has kept why, or cancelled by somebody else.
+      const isStopped = this.trial.endReason !== null;
+      const endReason = this.trial.endReason ?? 'Its training job was cancelled.';
+      this.trial = { ...this.trial, state: isStopped ? 'stopped' : 'failed', endReason };
+    }
+  }
+}
