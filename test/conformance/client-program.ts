@@ -1,4 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { root, run } from '../support/mesh.js';
 import { cache, install, mustRun, python, type Tool } from './installed-tools.js';
@@ -55,13 +56,18 @@ function commands(language: Language): { build: string; run: string } {
   return { build, run };
 }
 
-/** Python is the one that has the packages; a program that runs once needs no debugging information. */
+/**
+ * Python is the one that has the packages; a program that runs once needs no debugging information. What Cargo compiles of
+ * others' crates is kept for the next checkout, as Go and Maven do by themselves.
+ */
 async function environment(language: Language): Promise<NodeJS.ProcessEnv> {
   const interpreter = language === 'python' && (await python());
   if (interpreter && 'path' in interpreter) {
     return { ...process.env, PATH: `${path.dirname(interpreter.path)}:${process.env.PATH}` };
   }
-  return { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0' };
+  const userCache = process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
+  const target = path.join(userCache, 'millrace-conformance', 'cargo');
+  return { CARGO_TARGET_DIR: target, CARGO_PROFILE_DEV_DEBUG: '0', ...process.env };
 }
 
 function copyFresh(source: string, target: string): void {

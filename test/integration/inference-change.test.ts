@@ -74,7 +74,7 @@ describe.each([1, 2])('a server with %i workers', (workers) => {
       await add(2, []);
       await serving.serves('animals', '', 1);
       await serving.serves('animals', '2', 2);
-      const load = new Load(64, expected);
+      const load = new Load(16, expected);
       const promote = (version: number) =>
         registry.setModelAlias({ name: 'models/animals', alias: 'champion', version });
       let newest = 2;
