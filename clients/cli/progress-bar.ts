@@ -48,8 +48,13 @@ export function eventLine(event: TrainingEvent): string | null {
   if (event.epoch) {
     const { epoch, epochs, loss, accuracy, validationLoss, validationAccuracy, seconds, examplesPerSecond } =
       event.epoch;
+    const others = Object.entries(event.epoch.validationMetrics).map(
+      ([name, value]) => `  ${name} ${value.toFixed(4)}`,
+    );
     const validation =
-      validationLoss === undefined ? '' : `  validation ${measures(validationLoss, validationAccuracy)}`;
+      validationLoss === undefined
+        ? ''
+        : `  validation ${measures(validationLoss, validationAccuracy)}${others.join('')}`;
     return `${epochOf(epoch, epochs)}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
   }
   if (event.trainingEnd) {

@@ -67,12 +67,14 @@ export function createArtifacts({
 /** Numbers of a version, as the registry lists them. @param epoch that its weights are of */
 export function versionMetrics(epoch: EpochMetrics | undefined, { test, evaluation }: Tested): Record<string, number> {
   const figures = Object.entries(evaluation?.figures ?? {}).map(([name, value]) => [`test_${name}`, value]);
+  const held = Object.entries(epoch?.validationMetrics ?? {}).map(([name, value]) => [`validation_${name}`, value]);
   const named = {
     ...(Object.fromEntries(figures) as Record<string, number | null>),
     train_loss: epoch?.loss,
     train_accuracy: epoch?.accuracy,
     validation_loss: epoch?.validationLoss,
     validation_accuracy: epoch?.validationAccuracy,
+    ...Object.fromEntries(held),
     test_loss: test?.loss,
     test_accuracy: test?.accuracy,
   };

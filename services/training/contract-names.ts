@@ -1,4 +1,3 @@
-import type { Metric } from './early-stopping.js';
 import type { Comparison } from './promotion-condition.js';
 import type { Activation, Annealing, Initializer, LabelKind, Loss, Sampling } from './training-spec.js';
 
@@ -59,7 +58,27 @@ export const metricNames = {
   trainAccuracy: 'METRIC_TRAIN_ACCURACY',
   validationLoss: 'METRIC_VALIDATION_LOSS',
   validationAccuracy: 'METRIC_VALIDATION_ACCURACY',
-} as const satisfies Record<Metric, string>;
+  validationBalancedAccuracy: 'METRIC_VALIDATION_BALANCED_ACCURACY',
+  validationMacroPrecision: 'METRIC_VALIDATION_MACRO_PRECISION',
+  validationMacroRecall: 'METRIC_VALIDATION_MACRO_RECALL',
+  validationMacroF1: 'METRIC_VALIDATION_MACRO_F1',
+  validationWeightedF1: 'METRIC_VALIDATION_WEIGHTED_F1',
+  validationTop5Accuracy: 'METRIC_VALIDATION_TOP_5_ACCURACY',
+  validationRocAuc: 'METRIC_VALIDATION_ROC_AUC',
+  validationAveragePrecision: 'METRIC_VALIDATION_AVERAGE_PRECISION',
+  validationLogLoss: 'METRIC_VALIDATION_LOG_LOSS',
+  validationBrierScore: 'METRIC_VALIDATION_BRIER_SCORE',
+  validationRmse: 'METRIC_VALIDATION_RMSE',
+  validationMae: 'METRIC_VALIDATION_MAE',
+  validationMedianAbsoluteError: 'METRIC_VALIDATION_MEDIAN_ABSOLUTE_ERROR',
+  validationR2: 'METRIC_VALIDATION_R2',
+  validationSubsetAccuracy: 'METRIC_VALIDATION_SUBSET_ACCURACY',
+  validationHammingLoss: 'METRIC_VALIDATION_HAMMING_LOSS',
+  validationMicroF1: 'METRIC_VALIDATION_MICRO_F1',
+} as const;
+
+/** What may be followed from epoch to epoch. */
+export type Metric = keyof typeof metricNames;
 
 export const labelKindNames = {
   classes: 'KIND_CLASSES',

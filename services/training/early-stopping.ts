@@ -1,7 +1,6 @@
+import type { Metric } from './contract-names.js';
 import type { EpochMetrics } from './job.js';
-
-/** What may be followed from epoch to epoch. */
-export type Metric = 'trainLoss' | 'trainAccuracy' | 'validationLoss' | 'validationAccuracy';
+import { isSmallerBetter, measuredOf } from './validation-metric.js';
 
 /** Ends a training once `metric` has got no better by `minimumDelta` for `patience` measurements in a row. */
 export interface EarlyStopping {
@@ -20,17 +19,13 @@ export interface StoppingState {
   waited: number;
 }
 
-export function metricOf(metric: Metric, { loss, accuracy, validationLoss, validationAccuracy }: EpochMetrics) {
-  return { trainLoss: loss, trainAccuracy: accuracy, validationLoss, validationAccuracy }[metric];
-}
-
 /** The state after one more epoch. An epoch in which the metric was not measured changes nothing. */
 export function observeEpoch(
   rule: EarlyStopping,
   before: StoppingState | null,
   metrics: EpochMetrics,
 ): StoppingState | null {
-  const value = metricOf(rule.metric, metrics);
+  const value = measuredOf(rule.metric, metrics);
   if (value === null) {
     return before;
   }
@@ -41,5 +36,5 @@ export function observeEpoch(
 }
 
 function betterBy(metric: Metric, value: number, best: number): number {
-  return metric.endsWith('Loss') ? best - value : value - best;
+  return isSmallerBetter(metric) ? best - value : value - best;
 }

@@ -108,6 +108,8 @@ export interface EpochMetrics {
   gradientNorm: number;
   /** Of all parameters after the epoch. */
   weightNorm: number;
+  /** Other figures of the validation rows by their names in a report; where none is asked for, not there. */
+  validationMetrics?: Record<string, number>;
 }
 
 /** Why training ended, and where. */

@@ -13,14 +13,17 @@ import type { Checkpoint } from './checkpoint-store.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
 import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
 import type { EpochMetrics, RunnableJob } from './job.js';
+import type { JobExamples } from './job-examples.js';
 import { toNetworkSpec } from './network-shape.js';
 import { type Pace, rate, remainingSeconds } from './progress.js';
+import { measureFigures } from './report/network-evaluation.js';
 import type { RunControl } from './run-control.js';
 import { stepsPerEpoch } from './spec-resolution.js';
 import { trainerOptions } from './trainer-options.js';
 import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
 import type { TrainingMetrics } from './training-metrics.js';
 import { isNumeric } from './training-spec.js';
+import { wantedFigures } from './validation-metric.js';
 
 type SliceOptions = Omit<EpochOptions, 'signal' | 'maxSteps' | 'onProgress'> & {
   onProgress: (progress: EpochProgress) => void;
@@ -89,7 +92,7 @@ export class NetworkTraining {
     this.#stopping = stopping;
   }
 
-  async trainToEnd(train: Examples, validation: Examples | null): Promise<void> {
+  async trainToEnd(train: JobExamples, validation: JobExamples | null): Promise<void> {
     while (this.endReason === null) {
       await this.#trainEpoch(train, validation);
     }
@@ -107,6 +110,22 @@ export class NetworkTraining {
     const isAveraged = this.job.spec.averaging !== null;
     const { loss, accuracy } = await evaluate(this.#trainer, examples, { isAveraged, signal: this.control.signal });
     return { loss, accuracy: this.#known(accuracy) };
+  }
+
+  /** The validation rows, by the figures that the spec asks for too. */
+  async #validate(validation: JobExamples): Promise<Measures & { figures: Record<string, number> | null }> {
+    const { spec, pipeline } = this.job;
+    const measures = await this.evaluate(validation);
+    const names = wantedFigures(spec.metrics, spec.earlyStopping);
+    if (names.length === 0) {
+      return { ...measures, figures: null };
+    }
+    const task = { labelKind: spec.pipeline.labelKind!, pipeline };
+    const figures = await this.withPublishedWeights(() =>
+      measureFigures(this.network, task, validation, names, this.control.signal),
+    );
+    const known = Object.entries(figures).filter((entry): entry is [string, number] => entry[1] !== null);
+    return { ...measures, figures: Object.fromEntries(known) };
   }
 
   /** Does something while the network has the weights that would be published now. */
@@ -127,7 +146,7 @@ export class NetworkTraining {
     this.network.dispose();
   }
 
-  async #trainEpoch(train: Examples, validation: Examples | null): Promise<void> {
+  async #trainEpoch(train: JobExamples, validation: JobExamples | null): Promise<void> {
     const epoch = this.#epochsDone + 1;
     const { spec } = this.job;
     const allowed = epochsAllowed(spec, stepsPerEpoch(train.rows, spec.batchSize));
@@ -156,7 +175,7 @@ export class NetworkTraining {
     this.#secondsDone += seconds;
     const isDue = epoch % spec.validation.everyEpochs === 0 || this.endReason !== null;
     const begin = performance.now();
-    const validated = validation && isDue ? await this.evaluate(validation) : null;
+    const validated = validation && isDue ? await this.#validate(validation) : null;
     if (validated) {
       this.#validationSeconds = (performance.now() - begin) / 1_000;
       this.#secondsDone += this.#validationSeconds;
@@ -170,6 +189,7 @@ export class NetworkTraining {
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
       validationAccuracy: validated?.accuracy ?? null,
+      ...(validated?.figures ? { validationMetrics: validated.figures } : {}),
       examplesPerSecond: pace.examplesPerSecond,
       remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
       learningRate: result.learningRate,

@@ -1,7 +1,6 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
-import { activationNames, metricNames } from './contract-names.js';
-import type { Metric } from './early-stopping.js';
+import { activationNames } from './contract-names.js';
 import { checkEmbedding, embeddingTables } from './embedding-tables.js';
 import { checkAugmentation, checkImages } from './image-augmentation.js';
 import { checkLayers, resolveLayer } from './layer-settings.js';
@@ -13,7 +12,8 @@ import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
 import { checkSettings, type Draft, fraction, notNegative, positive, snakeCase, unset } from './settings.js';
 import { checkpointSettings, earlyStoppingSettings, validationSettings } from './stopping-settings.js';
-import { type FittedPipeline, isNumeric, type PublishSpec, type SpecDraft } from './training-spec.js';
+import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
+import { checkMeasurable, checkMetrics } from './validation-metric.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
 const datasetVersionName = new ResourceName('datasets/{dataset}/versions/{version}');
@@ -61,7 +61,7 @@ function checkBatchSize({ optimizer, batchSize, fullBatch = false }: SpecDraft, 
 
 /** Epochs, steps and seconds, at least one of them; early stopping; validation. */
 function checkEnd(draft: SpecDraft, violations: Violations): void {
-  const { epochs, steps = 0, seconds = 0, earlyStopping, validation, pipeline } = draft;
+  const { epochs, steps = 0, seconds = 0, earlyStopping, validation } = draft;
   const isOpen = steps === 0 && seconds === 0;
   const rule = `from 1 to 1,000,000${isOpen ? ', or `spec.steps` or `spec.seconds` to be set,' : ''}`;
   violations.check(inRange(epochs, isOpen ? 1 : 0, epochsMax), 'spec.epochs', rule, epochs);
@@ -71,12 +71,8 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   checkCheckpoints(draft.checkpoints ?? {}, violations);
   if (earlyStopping) {
     checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
-    const isAccuracy = String(earlyStopping.metric).endsWith('Accuracy');
-    const loss = 'a loss, since the label holds numbers,';
-    const { metric } = earlyStopping;
-    const isFit = !isAccuracy || !isNumeric(pipeline?.labelKind);
-    violations.check(isFit, 'spec.early_stopping.metric', loss, metricNames[metric as Metric]);
   }
+  checkMetrics(draft, violations);
 }
 
 function checkCheckpoints(checkpoints: Draft, violations: Violations): void {
@@ -138,6 +134,7 @@ export function checkAgainstPipeline(
 ): void {
   checkWeightedClasses(draft, pipeline, violations);
   checkRows(draft, pipeline, violations);
+  checkMeasurable(draft, pipeline, violations);
   checkTestRows(draft, pipeline, violations);
   checkImages(draft.augmentation ?? null, pipeline, violations);
   if (!violations.hasWithin('spec.network')) {
@@ -149,20 +146,11 @@ export function checkAgainstPipeline(
   }
 }
 
-function checkRows(
-  { batchSize, earlyStopping }: SpecDraft,
-  { rowCounts }: FittedPipeline,
-  violations: Violations,
-): void {
+function checkRows({ batchSize }: SpecDraft, { rowCounts }: FittedPipeline, violations: Violations): void {
   const rows = rowCounts.train;
   if (violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
     const rule = `at most ${rows}, the rows of the training split, or full,`;
     violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
-    const metric = earlyStopping?.metric as Metric | undefined;
-    if (metric?.startsWith('validation') && rowCounts.validation === 0) {
-      const needed = 'of the training, since the split leaves no rows for validation,';
-      violations.check(false, 'spec.early_stopping.metric', needed, metricNames[metric]);
-    }
   }
 }
 

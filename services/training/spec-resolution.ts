@@ -49,6 +49,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     ...end,
     earlyStopping: resolveEarlyStopping(draft, pipeline),
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
+    metrics: (draft.metrics ?? []) as TrainingSpec['metrics'],
     checkpoints: resolveCheckpoints(draft),
     seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },

@@ -105,6 +105,7 @@ export function toDraft(message: TrainingSpec__Output | null): SpecDraft {
     seconds: message?.seconds ?? 0,
     earlyStopping: message?.earlyStopping && fromMessage(message.earlyStopping),
     validation: message?.validation && fromMessage(message.validation),
+    metrics: (message?.metrics ?? []).map((metric) => fromEnum(metricNames, metric) ?? metric),
     checkpoints: message?.checkpoints && fromMessage(message.checkpoints),
     seed: message?.seed ?? 0,
     publish: message?.publish ?? null,
@@ -158,6 +159,7 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     seconds: spec.seconds ?? 0,
     earlyStopping: earlyStopping && toMessage(earlyStopping),
     ...{ validation, checkpoints },
+    metrics: spec.metrics.map((metric) => metricNames[metric]),
     seed,
     publish,
   };

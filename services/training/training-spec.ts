@@ -10,6 +10,7 @@ import type {
   Schedule,
 } from '../../native/index.js';
 import type { CheckpointRule } from './checkpoint-rule.js';
+import type { Metric } from './contract-names.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
@@ -48,6 +49,8 @@ export interface TrainingSpec {
   seconds: number | null;
   earlyStopping: EarlyStopping | null;
   validation: { everyEpochs: number };
+  /** Of the validation rows, beside loss and accuracy. */
+  metrics: Metric[];
   checkpoints: CheckpointRule;
   seed: number;
   publish: PublishSpec;
@@ -79,6 +82,8 @@ export interface SpecDraft {
   seconds?: number;
   earlyStopping?: Draft | null;
   validation?: Draft | null;
+  /** Words of ours, or what else came. */
+  metrics?: unknown[];
   checkpoints?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
@@ -193,6 +198,7 @@ const earlierSpec = {
   seconds: null,
   earlyStopping: null,
   validation: { everyEpochs: 1 },
+  metrics: [],
   checkpoints: { everyEpochs: 1, keepLast: 1 },
   augmentation: null,
 } satisfies Partial<TrainingSpec>;

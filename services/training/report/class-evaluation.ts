@@ -1,35 +1,16 @@
 import {
   type AveragedFigures,
-  accuracyOf,
-  balancedAccuracyOf,
   type ClassFigures,
   classFigures,
-  countClasses,
   macroAverage,
   weightedAverage,
 } from './class-counts.js';
-import {
-  bestTemperature,
-  brierScores,
-  type CalibrationBin,
-  calibrationBins,
-  calibrationError,
-  logLosses,
-  mostProbable,
-  type Probabilities,
-  temperedLogLoss,
-  topShare,
-} from './probabilities.js';
-import { areasUnder, type CurvePoint, curvePoints, rankRows } from './ranking.js';
+import { type ClassedRows, ClassMeasures } from './class-measures.js';
+import { figuresOf } from './figure-table.js';
+import { bestTemperature, type CalibrationBin, temperedLogLoss } from './probabilities.js';
+import { type CurvePoint, curvePoints } from './ranking.js';
 import { type Bootstrap, bootstrap } from './resampling.js';
-import { meanOf, weightedMean, worst } from './row-figures.js';
-
-/** Probabilities for rows whose class is known. */
-export interface ClassedRows {
-  probabilities: Probabilities;
-  /** Index of each row's class. */
-  truth: ArrayLike<number>;
-}
+import { worst } from './row-figures.js';
 
 /** How well a network tells classes apart. Names and definitions are scikit-learn's. */
 export interface ClassEvaluation {
@@ -53,9 +34,7 @@ export interface ClassEvaluation {
   worstErrors: { row: number; truth: string; answer: string; probability: number; loss: number }[];
 }
 
-const topCount = 5;
 const curvePointsMax = 101;
-const binCount = 10;
 
 /** @param validation rows that the network was not trained on and is not reported on, or null; the temperature is found on them */
 export async function evaluateClasses(
@@ -67,48 +46,17 @@ export async function evaluateClasses(
 ): Promise<ClassEvaluation> {
   const { probabilities, truth } = test;
   const { rows, classes } = probabilities;
-  const answers = mostProbable(probabilities);
-  const losses = logLosses(probabilities, truth);
-  const briers = brierScores(probabilities, truth);
-  // The first of two classes has the curves of the second, turned round.
-  const ranked = names.map((name, k) => ({ name, k })).slice(classes === 2 ? 1 : 0);
-  const rankings = ranked.map(({ name, k }) => {
-    const scores = Float32Array.from({ length: rows }, (_, row) => probabilities.values[row * classes + k]!);
-    const isOfClass = Uint8Array.from({ length: rows }, (_, row) => (truth[row] === k ? 1 : 0));
-    return { name, k, scores, isOfClass, ranking: rankRows(scores) };
-  });
-
-  const areasOf = (weights: Uint16Array | null) =>
-    rankings.map(({ ranking, isOfClass }) => areasUnder(ranking, isOfClass, weights));
-  const figuresOf = (weights: Uint16Array | null): Record<string, number | null> => {
-    const counts = countClasses(classes, truth, answers, weights);
-    const byClass = classFigures(counts);
-    const areas = areasOf(weights);
-    return {
-      accuracy: accuracyOf(counts),
-      balanced_accuracy: balancedAccuracyOf(byClass),
-      ...prefixed('macro', macroAverage(counts, byClass)),
-      ...prefixed('weighted', weightedAverage(byClass)),
-      roc_auc: meanOf(areas.map(({ roc }) => roc)),
-      average_precision: meanOf(areas.map(({ averagePrecision }) => averagePrecision)),
-      log_loss: weightedMean(losses, weights),
-      brier_score: weightedMean(briers, weights),
-    };
-  };
-
-  const counts = countClasses(classes, truth, answers, null);
+  const measures = new ClassMeasures(test);
+  const rankings = measures.rankings();
+  const [answers, losses] = [measures.answers(), measures.losses()];
+  const counts = measures.countsOf(null);
   const byClass = classFigures(counts);
-  const areas = new Map(areasOf(null).map((area, i) => [rankings[i]!.k, area]));
-  const promised = classes === 2 ? rankings[0]!.scores : valuesAt(probabilities, answers);
-  const hits = classes === 2 ? rankings[0]!.isOfClass : answers.map((answer, row) => (answer === truth[row] ? 1 : 0));
-  const calibration = calibrationBins(promised, hits, binCount);
-  const top: Record<string, number> =
-    classes > topCount ? { [`top_${topCount}_accuracy`]: topShare(probabilities, truth, topCount) } : {};
+  const areas = new Map(measures.areasOf(null).map((area, i) => [rankings[i]!.k, area]));
   return {
     kind: 'classes',
     rowCount: rows,
-    figures: { ...figuresOf(null), ...top, calibration_error: calibrationError(calibration) },
-    bootstrap: await bootstrap(rows, seed, figuresOf, signal),
+    figures: figuresOf(measures.all()),
+    bootstrap: await bootstrap(rows, seed, (weights) => figuresOf(measures.sample(weights)), signal),
     macro: macroAverage(counts, byClass),
     weighted: weightedAverage(byClass),
     classes: byClass.map((figures, k) => {
@@ -117,11 +65,11 @@ export async function evaluateClasses(
       return { name: names[k]!, ...figures, rocArea: area.roc, averagePrecision: area.averagePrecision };
     }),
     confusion: names.map((_, k) => [...counts.counts.subarray(k * classes, (k + 1) * classes)]),
-    curves: rankings.map(({ name, ranking, scores, isOfClass }) => ({
-      name,
+    curves: rankings.map(({ k, ranking, scores, isOfClass }) => ({
+      name: names[k]!,
       points: curvePoints(ranking, scores, isOfClass, curvePointsMax),
     })),
-    calibration,
+    calibration: measures.calibration(),
     temperature: validation && temperatureOf(validation, test),
     worstErrors: worst(losses).map((row) => ({
       row: row + 1,
@@ -140,12 +88,4 @@ function temperatureOf(validation: ClassedRows, test: ClassedRows): ClassEvaluat
     logLossBefore: temperedLogLoss(test.probabilities, test.truth, 1),
     logLossAfter: temperedLogLoss(test.probabilities, test.truth, value),
   };
-}
-
-function prefixed(prefix: string, { precision, recall, f1 }: AveragedFigures): Record<string, number> {
-  return { [`${prefix}_precision`]: precision, [`${prefix}_recall`]: recall, [`${prefix}_f1`]: f1 };
-}
-
-function valuesAt({ rows, classes, values }: Probabilities, columns: Uint32Array): Float32Array {
-  return Float32Array.from({ length: rows }, (_, row) => values[row * classes + columns[row]!]!);
 }

@@ -10,7 +10,7 @@ const ofNumbers = ['loss', 'rmse', 'mae', 'median_absolute_error', 'r2'];
 
 /** What is measured on test rows, by the kind of the label: metrics of a version, with `test_` before them. */
 export const figureNames: Record<LabelKind, readonly string[]> = {
-  classes: ofClasses,
+  classes: [...ofClasses, 'top_5_accuracy'],
   binary: ofClasses,
   number: ofNumbers,
   numbers: ofNumbers,

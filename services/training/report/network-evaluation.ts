@@ -2,11 +2,14 @@ import type { Network } from '../../../native/index.js';
 import type { EpochMetrics } from '../job.js';
 import type { JobExamples } from '../job-examples.js';
 import type { FittedPipeline, LabelKind } from '../training-spec.js';
-import { type ClassEvaluation, type ClassedRows, evaluateClasses } from './class-evaluation.js';
+import { type ClassEvaluation, evaluateClasses } from './class-evaluation.js';
+import { type ClassedRows, ClassMeasures } from './class-measures.js';
+import { type Figures, type FigureTable, figuresOf } from './figure-table.js';
 import { type Baseline, type Finding, findingsOf } from './findings.js';
 import { evaluateLabelSets, type LabelSetEvaluation } from './label-set-evaluation.js';
-import { evaluateNumber, type NumberEvaluation } from './number-evaluation.js';
-import { evaluateNumbers, type NumbersEvaluation } from './numbers-evaluation.js';
+import { LabelSetMeasures } from './label-set-measures.js';
+import { evaluateNumber, type NumberEvaluation, NumberMeasures } from './number-evaluation.js';
+import { averagedTable, evaluateNumbers, type NumbersEvaluation, type NumberTarget } from './numbers-evaluation.js';
 
 /** How good the answers on the test split are, with figures by the names of scikit-learn. */
 export type Evaluation = ClassEvaluation | NumberEvaluation | NumbersEvaluation | LabelSetEvaluation;
@@ -32,22 +35,56 @@ export async function evaluateNetwork(
 ): Promise<Evaluation> {
   const answers = await predict(network, test, signal);
   if (labelKind === 'number') {
-    const [answered, truth] = [answers, test.targets].map((values) => inLabelUnits(values, pipeline, 0, 1));
-    return evaluateNumber(answered!, truth!, seed, signal);
+    const [target] = numberTargets([''], pipeline, answers, test);
+    return evaluateNumber(target!.answers, target!.truth, seed, signal);
   }
   if (labelKind === 'numbers') {
-    const { numbers = [] } = pipeline;
-    const targets = numbers.map((name, i) => {
-      const [answered, truth] = [answers, test.targets].map((all) => inLabelUnits(all, pipeline, i, numbers.length));
-      return { name, answers: answered!, truth: truth! };
-    });
-    return evaluateNumbers(targets, seed, signal);
+    return evaluateNumbers(numberTargets(pipeline.numbers ?? [], pipeline, answers, test), seed, signal);
   }
   if (labelKind === 'labels') {
     return evaluateLabelSets(answers, test.targets, pipeline.classes, seed, signal);
   }
   const held = validation && classedRows(validation, await predict(network, validation, signal));
   return evaluateClasses(classedRows(test, answers), held, pipeline.classes, seed, signal);
+}
+
+/** Some figures of the answers to rows, by the names in `figureNames`; null where the rows leave one undefined. */
+export async function measureFigures(
+  network: Network,
+  { labelKind, pipeline }: Omit<Task, 'seed'>,
+  examples: JobExamples,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Figures> {
+  const answers = await predict(network, examples, signal);
+  const tableOf = (): FigureTable => {
+    switch (labelKind) {
+      case 'number': {
+        const [target] = numberTargets([''], pipeline, answers, examples);
+        return new NumberMeasures(target!.answers, target!.truth).sample(null);
+      }
+      case 'numbers':
+        return averagedTable(numberTargets(pipeline.numbers ?? [], pipeline, answers, examples));
+      case 'labels':
+        return new LabelSetMeasures(answers, examples.targets, pipeline.classes.length).sample(null);
+      default:
+        return new ClassMeasures(classedRows(examples, answers)).all();
+    }
+  };
+  return figuresOf(tableOf(), names);
+}
+
+/** Answers and truths in the units of the label, one target a name. @param answers [rows, names] */
+function numberTargets(
+  names: readonly string[],
+  pipeline: Task['pipeline'],
+  answers: Float32Array,
+  { targets }: JobExamples,
+): NumberTarget[] {
+  return names.map((name, i) => {
+    const [answered, truth] = [answers, targets].map((all) => inLabelUnits(all, pipeline, i, names.length));
+    return { name, answers: answered!, truth: truth! };
+  });
 }
 
 /** One of several numbers of each row. @param values [rows, width] */

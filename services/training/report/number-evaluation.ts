@@ -1,3 +1,4 @@
+import { type FigureTable, figuresOf, once } from './figure-table.js';
 import { type Bootstrap, bootstrap, quantile } from './resampling.js';
 import { weightedMean, worst } from './row-figures.js';
 
@@ -26,14 +27,6 @@ export interface WorstError {
   answer: number;
 }
 
-/** What there is to know of the answers to one number. */
-export interface NumberMeasures {
-  /** Of a sample, from how often it has each row; null: of all rows once. r2 is null where all of them have one number. */
-  figuresOf(weights: Uint16Array | null): Record<'rmse' | 'mae' | 'median_absolute_error' | 'r2', number | null>;
-  residuals: Residuals;
-  worstErrors: WorstError[];
-}
-
 const quantileShares = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1];
 
 /** @param answers one a row @param truth one a row */
@@ -43,47 +36,66 @@ export async function evaluateNumber(
   seed: number,
   signal: AbortSignal,
 ): Promise<NumberEvaluation> {
-  const { figuresOf, residuals, worstErrors } = measureNumber(answers, truth);
+  const measures = new NumberMeasures(answers, truth);
   const rowCount = truth.length;
-  const figures = figuresOf(null);
   return {
-    ...{ kind: 'number', rowCount, figures },
-    bootstrap: await bootstrap(rowCount, seed, figuresOf, signal),
-    ...{ residuals, worstErrors },
+    ...{ kind: 'number', rowCount, figures: figuresOf(measures.sample(null)) },
+    bootstrap: await bootstrap(rowCount, seed, (weights) => figuresOf(measures.sample(weights)), signal),
+    ...{ residuals: measures.residuals(), worstErrors: measures.worstErrors() },
   };
 }
 
-/** @param answers one a row @param truth one a row */
-export function measureNumber(answers: Float64Array, truth: Float64Array): NumberMeasures {
-  const residuals = answers.map((answer, row) => answer - truth[row]!);
-  const sizes = residuals.map(Math.abs);
-  const squares = residuals.map((residual) => residual * residual);
-  const bySize = Uint32Array.from(sizes.keys()).sort((a, b) => sizes[a]! - sizes[b]!);
-  const figuresOf = (weights: Uint16Array | null) => {
-    const meanSquare = weightedMean(squares, weights);
-    const mean = weightedMean(truth, weights);
-    const variance = weightedMean(
-      truth.map((value) => (value - mean) ** 2),
-      weights,
-    );
+/** What there is to know of the answers to one number; each part is worked out when it is asked for. */
+export class NumberMeasures {
+  readonly #residuals: Float64Array;
+  readonly #squares: Float64Array;
+  readonly #sizes: Float64Array;
+  /** Rows by the size of their residuals. */
+  readonly #bySize;
+
+  /** @param answers one a row @param truth one a row */
+  constructor(
+    private readonly answers: Float64Array,
+    private readonly truth: Float64Array,
+  ) {
+    this.#residuals = answers.map((answer, row) => answer - truth[row]!);
+    this.#squares = this.#residuals.map((residual) => residual * residual);
+    const sizes = this.#residuals.map(Math.abs);
+    this.#sizes = sizes;
+    this.#bySize = once(() => Uint32Array.from(sizes.keys()).sort((a, b) => sizes[a]! - sizes[b]!));
+  }
+
+  /** Figures of a sample, from how often it has each row; null: of all rows once. r2 is null where all of them have one number. */
+  sample(weights: Uint16Array | null): FigureTable {
+    const meanSquare = once(() => weightedMean(this.#squares, weights));
     return {
-      rmse: Math.sqrt(meanSquare),
-      mae: weightedMean(sizes, weights),
-      median_absolute_error: weightedMedian(sizes, bySize, weights),
-      r2: variance === 0 ? null : 1 - meanSquare / variance,
+      rmse: () => Math.sqrt(meanSquare()),
+      mae: () => weightedMean(this.#sizes, weights),
+      median_absolute_error: () => weightedMedian(this.#sizes, this.#bySize(), weights),
+      r2: () => {
+        const mean = weightedMean(this.truth, weights);
+        const variance = weightedMean(
+          this.truth.map((value) => (value - mean) ** 2),
+          weights,
+        );
+        return variance === 0 ? null : 1 - meanSquare() / variance;
+      },
     };
-  };
-  const mean = weightedMean(residuals, null);
-  const sorted = residuals.slice().sort();
-  return {
-    figuresOf,
-    residuals: {
+  }
+
+  residuals(): Residuals {
+    const mean = weightedMean(this.#residuals, null);
+    const sorted = this.#residuals.slice().sort();
+    return {
       mean,
-      deviation: Math.sqrt(weightedMean(squares, null) - mean * mean),
+      deviation: Math.sqrt(weightedMean(this.#squares, null) - mean * mean),
       quantiles: quantileShares.map((share) => ({ share, value: quantile(sorted, share) })),
-    },
-    worstErrors: worst(squares).map((row) => ({ row: row + 1, truth: truth[row]!, answer: answers[row]! })),
-  };
+    };
+  }
+
+  worstErrors(): WorstError[] {
+    return worst(this.#squares).map((row) => ({ row: row + 1, truth: this.truth[row]!, answer: this.answers[row]! }));
+  }
 }
 
 /** Of an even number of values the mean of the two in the middle. @param order places by rising value */

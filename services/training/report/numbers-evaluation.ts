@@ -1,4 +1,5 @@
-import { measureNumber, type NumberMeasures, type Residuals, type WorstError } from './number-evaluation.js';
+import { type Figures, type FigureTable, figuresOf } from './figure-table.js';
+import { NumberMeasures, type Residuals, type WorstError } from './number-evaluation.js';
 import { type Bootstrap, bootstrap, type Interval } from './resampling.js';
 import { meanOf } from './row-figures.js';
 
@@ -19,7 +20,7 @@ export interface NumbersEvaluation {
   }[];
 }
 
-interface NumberTarget {
+export interface NumberTarget {
   name: string;
   /** One a row. */
   answers: Float64Array;
@@ -32,9 +33,9 @@ export async function evaluateNumbers(
   seed: number,
   signal: AbortSignal,
 ): Promise<NumbersEvaluation> {
-  const measures = targets.map(({ answers, truth }) => measureNumber(answers, truth));
+  const measures = targets.map(({ answers, truth }) => new NumberMeasures(answers, truth));
   const rowCount = targets[0]!.truth.length;
-  const all = (weights: Uint16Array | null) => measures.map(({ figuresOf }) => figuresOf(weights));
+  const all = (weights: Uint16Array | null) => measures.map((measured) => figuresOf(measured.sample(weights)));
   // The same samples for all: one drawing is the dearest part.
   const drawn = await bootstrap(rowCount, seed, (weights) => keyed(all(weights)), signal);
   const figures = all(null);
@@ -43,21 +44,26 @@ export async function evaluateNumbers(
     rowCount,
     figures: averaged(figures),
     bootstrap: { samples: drawn.samples, intervals: intervalsOf(drawn, '') },
-    targets: measures.map(({ residuals, worstErrors }, i) => ({
+    targets: measures.map((measured, i) => ({
       name: targets[i]!.name,
       figures: figures[i]!,
       intervals: intervalsOf(drawn, `${i}.`),
-      residuals,
-      worstErrors,
+      residuals: measured.residuals(),
+      worstErrors: measured.worstErrors(),
     })),
   };
 }
 
-type Figures = ReturnType<NumberMeasures['figuresOf']>;
+/** The means of the targets' figures. */
+export function averagedTable(targets: readonly NumberTarget[]): FigureTable {
+  const tables = targets.map(({ answers, truth }) => new NumberMeasures(answers, truth).sample(null));
+  const names = Object.keys(tables[0]!);
+  return Object.fromEntries(names.map((name) => [name, () => meanOf(tables.map((table) => table[name]!()))]));
+}
 
-function averaged(figures: readonly Figures[]): Record<string, number | null> {
-  const names = Object.keys(figures[0]!) as (keyof Figures)[];
-  return Object.fromEntries(names.map((name) => [name, meanOf(figures.map((one) => one[name]))]));
+function averaged(figures: readonly Figures[]): Figures {
+  const names = Object.keys(figures[0]!);
+  return Object.fromEntries(names.map((name) => [name, meanOf(figures.map((one) => one[name]!))]));
 }
 
 /** The means by their names, and those of each target with its place before them. */

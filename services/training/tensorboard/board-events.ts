@@ -37,7 +37,8 @@ export class BoardEvents {
       }
       case 'epoch': {
         const { epoch, steps, loss, accuracy, learningRate, gradientNorm, weightNorm, examplesPerSecond } = happening;
-        const { validationLoss, validationAccuracy } = happening;
+        const { validationLoss, validationAccuracy, validationMetrics = {} } = happening;
+        const others = Object.entries(validationMetrics).map(([name, value]) => [`epoch_${name}`, value]);
         this.#stepsPerEpoch = steps;
         return [
           ...point('train', epoch * steps, {
@@ -45,7 +46,10 @@ export class BoardEvents {
             ...{ epoch_gradient_norm: gradientNorm, epoch_weight_norm: weightNorm },
             epoch_examples_per_second: examplesPerSecond,
           }),
-          ...point('validation', epoch * steps, { epoch_loss: validationLoss, epoch_accuracy: validationAccuracy }),
+          ...point('validation', epoch * steps, {
+            ...{ epoch_loss: validationLoss, epoch_accuracy: validationAccuracy },
+            ...Object.fromEntries(others),
+          }),
         ];
       }
       case 'test':

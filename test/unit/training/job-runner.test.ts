@@ -294,6 +294,26 @@ describe('JobRunner', () => {
     expect(fixture.published[1]!.metrics.validation_loss).toBe(fixture.published[0]!.metrics.validation_loss);
   });
 
+  it('measures what is asked for on the validation rows, and follows it', async () => {
+    fixture.preprocessing = misleading;
+    const optimizer = { type: 'sgd', learningRate: 0.5, momentum: 0.9 } as const;
+    const metrics = ['validationMacroF1', 'validationLogLoss', 'validationAccuracy'];
+    const earlyStopping = { metric: 'validationRocAuc', patience: 3 };
+    await fixture.create({ epochs: 50, optimizer, metrics, earlyStopping });
+    const happenings = await fixture.run();
+    const epochs = epochsOf(happenings);
+    for (const { validationLoss, validationMetrics } of epochs) {
+      expect(Object.keys(validationMetrics!)).toEqual(['macro_f1', 'log_loss', 'roc_auc']);
+      expect(validationMetrics!.log_loss).toBeCloseTo(validationLoss!, 5);
+    }
+    // The larger, the better: on these rows the first epochs are.
+    const areas = epochs.map(({ validationMetrics }) => validationMetrics!.roc_auc!);
+    const best = areas.indexOf(Math.max(...areas)) + 1;
+    expect(ended(happenings)).toMatchObject({ reason: 'earlyStopping', epoch: best + 3, restoredEpoch: best });
+    expect(fixture.published[0]!.metrics.validation_roc_auc).toBe(areas[best - 1]);
+    expect(fixture.published[0]!.metrics.validation_macro_f1).toBe(epochs[best - 1]!.validationMetrics!.macro_f1);
+  });
+
   it('ends within an epoch after as many steps as were asked for', async () => {
     await fixture.create({ epochs: 0, steps: 5 });
     const happenings = await fixture.run();

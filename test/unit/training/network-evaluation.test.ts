@@ -4,7 +4,7 @@ import type { EpochMetrics } from '../../../services/training/job.js';
 import type { JobExamples } from '../../../services/training/job-examples.js';
 import { figureNames } from '../../../services/training/report/figure-names.js';
 import { findingsOf } from '../../../services/training/report/findings.js';
-import { evaluateNetwork } from '../../../services/training/report/network-evaluation.js';
+import { evaluateNetwork, measureFigures } from '../../../services/training/report/network-evaluation.js';
 
 const never = new AbortController().signal;
 
@@ -68,7 +68,7 @@ describe('evaluateNetwork', () => {
 });
 
 it.each([
-  ['classes', 'classes', 3, [0, 1, 2, 1]],
+  ['classes', 'classes', 6, [0, 1, 2, 1]],
   ['binary', 'classes', 1, [0, 1, 1, 0]],
   ['number', 'number', 1, [1, 2, 3, 4]],
   ['numbers', 'numbers', 2, [1, 2, 3, 4, 5, 6, 7, 8]],
@@ -76,13 +76,17 @@ it.each([
 ] as const)('measures what may be asked of a label of %s', async (labelKind, kind, units, targets) => {
   const activation = labelKind === 'classes' ? 'softmax' : 'sigmoid';
   const network = Network.create({ inputs: 1, layers: [{ type: 'dense', units, activation }] }, 1);
-  const names = labelKind === 'binary' ? ['no', 'yes'] : ['a', 'b', 'c'].slice(0, units);
+  const names = labelKind === 'binary' ? ['no', 'yes'] : ['a', 'b', 'c', 'd', 'e', 'f'].slice(0, units);
   const task = { labelKind, pipeline: { classes: names, numbers: names, labelUnits: null }, seed: 1 };
   const evaluation = await evaluateNetwork(network, task, bytes([0, 1, 2, 3], [...targets]), null, never);
   expect(evaluation.kind).toBe(kind);
   // Loss and accuracy are also told by the engine.
   const named = figureNames[labelKind].filter((name) => name !== 'loss' && !(name === 'accuracy' && kind === 'labels'));
   expect(Object.keys(evaluation.figures).toSorted()).toEqual(named.toSorted());
+  // What is measured in an epoch is measured as in the report.
+  expect(await measureFigures(network, task, bytes([0, 1, 2, 3], [...targets]), named, never)).toEqual(
+    evaluation.figures,
+  );
   network.dispose();
 });
 

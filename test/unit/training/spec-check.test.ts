@@ -171,6 +171,26 @@ describe('checkSpec', () => {
     expect(text(true, null, 0.5, 'loss < 0.5')).toContain('`loss < 0.5` holds: test_loss is 0.3, compared with 0.5.');
   });
 
+  it('refuses metrics that there are not, by their place', () => {
+    const metrics = ['validationRmse', 'validationMacroF1', 'METRIC_UNSPECIFIED', 'validationMacroF1'];
+    const found = refused({ metrics, earlyStopping: { metric: 'validationR2' } });
+    expect(Object.keys(found)).toEqual([
+      ...['spec.metrics[0]', 'spec.metrics[2]', 'spec.metrics[3]', 'spec.early_stopping.metric'],
+    ]);
+    expect(found['spec.metrics[0]']).toMatch(
+      /METRIC_VALIDATION_MACRO_F1, .*, which there are for a label of KIND_CLASSES, but received "METRIC_VALIDATION_RMSE"\.$/,
+    );
+    const number = { labelKind: 'number' as const, message: {} };
+    const layers = [layer(1, 'relu')];
+    const accuracy = refused({
+      ...{ pipeline: number, layers, loss: 'huber' as const, earlyStopping: { metric: 'trainAccuracy' } },
+    });
+    expect(Object.keys(accuracy)).toEqual(['spec.early_stopping.metric']);
+    expect(refused({ pipeline: number, layers, loss: 'huber', metrics: ['validationRmse', 'validationLoss'] })).toEqual(
+      {},
+    );
+  });
+
   it('refuses checkpoints by two measures, or by none that there is', () => {
     expect(refused({ checkpoints: { everyEpochs: 2, everySteps: 100, keepLast: 101 } })).toEqual({
       'spec.checkpoints':
@@ -235,6 +255,24 @@ describe('checkAgainstPipeline', () => {
   const memoryBytes = 2 ** 30;
   const against = (draft: SpecDraft, pipeline: Partial<FittedPipeline>, memory = memoryBytes) =>
     refusals((violations) => checkAgainstPipeline(draft, fittedPipeline(pipeline), memory, violations));
+
+  it('refuses metrics that the rows or the classes leave undefined', () => {
+    const publish = { model: 'models/a', aliases: ['b'], promoteIf: 'top_5_accuracy > 0.9' };
+    const draft = validDraft({
+      ...{ publish, metrics: ['validationMacroF1', 'validationTop5Accuracy', 'trainLoss'] },
+      layers: [{ type: 'dense', units: 5, activation: 'softmax' }],
+      earlyStopping: { metric: 'validationTop5Accuracy' },
+    });
+    const classes = ['a', 'b', 'c', 'd', 'e'];
+    expect(Object.keys(against(draft, { classes }))).toEqual([
+      ...['spec.metrics[1]', 'spec.early_stopping.metric', 'spec.publish.promote_if'],
+    ]);
+    const rowCounts = { train: 54_000, validation: 0, test: 10 };
+    expect(Object.keys(against({ ...draft, publish: validDraft().publish }, { classes, rowCounts }))).toEqual([
+      ...['spec.metrics[0]', 'spec.metrics[1]', 'spec.early_stopping.metric'],
+    ]);
+    expect(against(validDraft({ publish, metrics: ['validationTop5Accuracy'] }), {})).toEqual({});
+  });
 
   it('refuses a promotion by the test split where that has no rows', () => {
     const rowCounts = { train: 10, validation: 0, test: 0 };

@@ -97,6 +97,10 @@ const specs: [string, string, string?][] = [
     'early_stopping: { metric: validation_accuracy, patience: 3, restore_best: false }\nvalidation: { every_epochs: 2 }',
   ],
   ['steps and time', 'steps: 7\nseconds: 60'],
+  [
+    'metrics',
+    'metrics: [validation_macro_f1, validation_roc_auc]\nearly_stopping: { metric: validation_balanced_accuracy }',
+  ],
   ['checkpoints by steps', 'checkpoints: { every_steps: 100, keep_last: 3 }'],
   ['checkpoints by time', 'checkpoints: { every_seconds: 60 }'],
   ['binary', `loss: binary_cross_entropy\n${one}sigmoid }] }`, 'binary'],

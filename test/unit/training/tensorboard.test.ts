@@ -17,7 +17,7 @@ const golden = JSON.parse(readFileSync(new URL('../../golden/tensorboard.json', 
 const epoch = (number: number): Happening => ({
   ...{ kind: 'epoch', epoch: number, epochs: 2, steps: 10, loss: 0.5, accuracy: null, validationLoss: 0.75 },
   ...{ validationAccuracy: null, seconds: 1, examplesPerSecond: 10, remainingSeconds: 3, learningRate: 0.1 },
-  ...{ gradientNorm: 1, weightNorm: 2 },
+  ...{ gradientNorm: 1, weightNorm: 2, validationMetrics: { macro_f1: 0.25 } },
 });
 const step: Happening = {
   ...{ kind: 'step', epoch: 2, step: 3, stepsPerEpoch: 10, loss: 0.25, accuracy: 0.5, examplesPerSecond: 20 },
@@ -60,7 +60,7 @@ it('puts all curves on the axis of steps, and has repeated steps replace those o
     ['validation', 20],
     ['test', 20],
   ]);
-  expect(entries[1]).toMatchObject({ event: { scalars: { epoch_loss: 0.75 } } });
+  expect(entries[1]).toMatchObject({ event: { scalars: { epoch_loss: 0.75, epoch_macro_f1: 0.25 } } });
   expect(entries[2]).toMatchObject({ event: { scalars: { batch_loss: 0.25, batch_accuracy: 0.5 } } });
 });
 
