@@ -71,7 +71,7 @@ function sizeOf(type: ColumnType): { nodes: number; buffers: number } {
 /** Refuses a batch whose header does not fit the schema or its body. */
 export function checkBatch(columns: readonly Column[], batch: BatchHeader, bodyBytes: number): void {
   if (batch.compression) {
-    throw malformedArrow('its buffers are compressed. Send them uncompressed');
+    throw malformedArrow('its buffers are compressed');
   }
   const layout = layOut(columns);
   const nodes = layout.reduce((sum, { nodeCount }) => sum + nodeCount, 0);

@@ -1,6 +1,7 @@
 import type { FlightMessage } from '../../proto/index.js';
 import { everyRow, type FittedPipeline, type PreparedColumn } from '../pipeline/index.js';
 import { invalidField, Violations } from '../platform/errors.js';
+import { streamedBytesMax, withoutCompression } from './arrow-compression.js';
 import { type ArrowEncoder, createArrowEncoder } from './arrow-encoder.js';
 import { ArrowReader, type CheckedMessage, readSchema } from './arrow-reader.js';
 import { type Column, fittedType, typeName } from './column.js';
@@ -58,9 +59,10 @@ class RecordTransform {
     this.#columns = matchColumns(pipeline, columns);
   }
 
-  async *transform(header: Uint8Array, bytes: Uint8Array, appMetadata: Uint8Array): AsyncGenerator<FlightMessage> {
+  async *transform(header: Uint8Array, body: Uint8Array, appMetadata: Uint8Array): AsyncGenerator<FlightMessage> {
     const firstRow = this.#reader.rowCount;
-    const message = this.#reader.read(header, bytes);
+    const plain = await withoutCompression({ header, body }, streamedBytesMax);
+    const message = this.#reader.read(plain.header, plain.body);
     if (message.kind === 'batch') {
       const answers: FlightMessage[] = [];
       for await (const answer of this.#batches(message, firstRow)) {

@@ -1,5 +1,7 @@
 import { invalidField } from '../platform/errors.js';
+import { streamedBytesMax, withoutCompression } from './arrow-compression.js';
 import { ArrowReader, readSchema } from './arrow-reader.js';
+import { storedParts } from './batch-cut.js';
 import { type DatasetVersion, datasetName, versionNameOf } from './dataset.js';
 import type { DatasetDraft } from './dataset-draft.js';
 import type { DatasetStore } from './dataset-store.js';
@@ -102,15 +104,24 @@ class Put {
     this.#reader = new ArrowReader(draft.columns);
   }
 
-  /** Keeps a message as it came, once it is checked. Null: it had no rows. */
-  async append(header: Uint8Array, bytes: Uint8Array): Promise<BatchReceived | null> {
-    const message = this.#reader.read(header, bytes);
-    const kept = { header, body: [message.body], bodyBytes: message.body.length };
+  /** Keeps a message as it came, but for compression, once it is checked. Null: it had no rows. */
+  async append(header: Uint8Array, body: Uint8Array): Promise<BatchReceived | null> {
+    const sent = { header, body };
+    const plain = await withoutCompression(sent, streamedBytesMax);
+    const message = this.#reader.read(plain.header, plain.body);
+    const kept = { header: plain.header, body: [message.body], bodyBytes: message.body.length };
     if (message.kind === 'dictionary') {
       await this.draft.appendDictionary(kept);
       return null;
     }
-    await this.draft.append([kept], message.chunks);
+    if (plain === sent) {
+      await this.draft.append([kept], message.chunks);
+    } else {
+      // It may have become larger than a message can be.
+      for await (const { message: part, chunks } of storedParts(message, plain.header, this.draft.columns)) {
+        await this.draft.append([part], chunks);
+      }
+    }
     this.#batches++;
     return { batch: this.#batches, rowCount: this.#reader.rowCount };
   }

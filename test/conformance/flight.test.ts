@@ -64,6 +64,11 @@ describeWith(await python(), "pyarrow's Flight client", (interpreter) => {
     expect(value('round_trip_of_slices')).toBe(true);
   });
 
+  it('puts batches of compressed buffers', () => {
+    const found = { version: 'datasets/table/versions/1', equal: true, in_parts: true };
+    expect(value('round_trip_of_compressed')).toEqual({ lz4: found, zstd: found });
+  });
+
   it('puts dictionaries that change from batch to batch', () => {
     expect(value('changing_dictionaries')).toEqual(['a', 'b', 'a', 'c', 'a', 'b', 'd', null]);
   });
@@ -128,7 +133,9 @@ describeWith(await python(), "pyarrow's Flight client", (interpreter) => {
   });
 
   it('exchanges records for tensors, with the metadata of each batch', () => {
-    expect(value('exchanged')).toEqual({ metadata: ['batch 0', 'batch 1', 'batch 2'], same: true });
+    const answer = { metadata: ['batch 0', 'batch 1', 'batch 2'], same: true };
+    // Plain, and with buffers compressed by LZ4 and zstd.
+    expect(value('exchanged')).toEqual([answer, answer, answer]);
   });
 
   it('logs in by handshake and by header', () => {

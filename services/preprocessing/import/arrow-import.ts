@@ -1,15 +1,11 @@
+import { withoutCompression } from '../arrow-compression.js';
 import { ArrowReader, readSchema } from '../arrow-reader.js';
-import { type BatchWriter, createBatchWriter } from '../batch-writer.js';
-import { sliceChunk } from '../chunk-slice.js';
+import { storedParts } from '../batch-cut.js';
 import { type Column, typeName } from '../column.js';
-import { openCompression, withPlainBuffers } from './arrow-compression.js';
-import { bodyBytesMax, type FileMessage, located, readFooterSchema, readMessages } from './arrow-file.js';
+import { bodyBytesMax, located, readFooterSchema, readMessages } from './arrow-file.js';
 import { refuseGivenTypes } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
-import { batchBytesMax, type ImportBatch, type ImportContext, type ImportSource } from './import-source.js';
-
-/** A batch up to this size is kept as it came. */
-const keptBytesMax = 2 * batchBytesMax;
+import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
 
 /** Opens Arrow IPC files, of the file format (Feather 2) or the stream format. Everything in them is checked, then kept as it came, but for compression. */
 export async function openArrow(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
@@ -48,7 +44,6 @@ async function* readFiles(
   columns: Column[],
   signal: AbortSignal,
 ): AsyncGenerator<ImportBatch> {
-  const writer = await createBatchWriter();
   for (const file of files) {
     const reader = new ArrowReader(columns);
     let isFirst = true;
@@ -60,39 +55,17 @@ async function* readFiles(
         continue;
       }
       const { at, bytes } = fileMessage;
-      const { header, body } = await located(file.path, at, () => decompressed(fileMessage, writer));
+      const { header, body } = await located(file.path, at, () => withoutCompression(fileMessage, bodyBytesMax));
       const message = await located(file.path, at, () => reader.read(header, body));
-      if (message.kind === 'dictionary' || message.body.length <= keptBytesMax) {
-        const chunks = message.kind === 'batch' ? message.chunks : [];
+      if (message.kind === 'dictionary') {
         const kept = { header, body: [message.body], bodyBytes: message.body.length };
-        yield { chunks, messages: [kept], bytesDone: bytes };
+        yield { chunks: [], messages: [kept], bytesDone: bytes };
       } else {
-        yield* cut(message, columns, writer, bytes);
+        for await (const { length, chunks, message: kept } of storedParts(message, header, columns)) {
+          const share = message.length > 0 ? length / message.length : 1;
+          yield { chunks, messages: [kept], bytesDone: Math.round(bytes * share) };
+        }
       }
     }
-  }
-}
-
-async function decompressed({ message, header, body }: FileMessage, writer: BatchWriter) {
-  const compression = message.kind === 'schema' ? null : message.batch.compression;
-  return message.kind === 'schema' || compression === null
-    ? { header, body }
-    : withPlainBuffers(message, body, await openCompression(compression), writer, bodyBytesMax);
-}
-
-/** A batch that is too large for a message, in parts. */
-function* cut(
-  { length, chunks, body }: { length: number; chunks: ImportBatch['chunks']; body: Uint8Array },
-  columns: readonly Column[],
-  writer: BatchWriter,
-  bytes: number,
-): Generator<ImportBatch> {
-  const types = columns.map(({ type }) => type);
-  const rows = Math.max(1, Math.floor((batchBytesMax / body.length) * length));
-  for (let from = 0; from < length; from += rows) {
-    const to = Math.min(from + rows, length);
-    const part = chunks.map((chunk) => sliceChunk(chunk, from, to));
-    const bytesDone = Math.round((bytes * (to - from)) / length);
-    yield { chunks: part, messages: [writer.batch(to - from, types, part)], bytesDone };
   }
 }

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { openChecksums } from '../xxhash.js';
 import { openFile } from './import-file.js';
 
 /** Bytes that are no zstd file, or one that takes more memory than we give. */
@@ -18,22 +19,37 @@ const [rle, reserved] = [1, 3];
 interface Frame {
   start: number;
   end: number;
+  /** Of the content, in the last four bytes. */
+  hasChecksum: boolean;
 }
 
-/** The content of a file of zstd frames (RFC 8878), piece by piece. Each frame is looked at before a decoder is given it. */
+/**
+ * The content of a file of zstd frames (RFC 8878), piece by piece. Each frame is looked at before a decoder is given it, and at its end held
+ * to its checksum, if it has one: the library does not.
+ */
 export async function* readZstd(file: string): AsyncGenerator<Uint8Array, void> {
   // Node has it from version 22.15 on only.
   const { Decompress } = await import('fzstd');
+  const { zstdChecksum } = await openChecksums();
   const handle = await openFile(file);
   try {
-    for await (const { start, end } of frames(handle)) {
+    for await (const { start, end, hasChecksum } of frames(handle)) {
+      const checksum = zstdChecksum();
       let pieces: Uint8Array[] = [];
       const decoder = new Decompress((piece) => pieces.push(piece));
       for (let at = start; at < end; at += readBytes) {
         const bytes = await readWhole(handle, at, Math.min(readBytes, end - at));
         push(decoder, bytes, at + bytes.length === end);
-        yield* pieces;
+        for (const piece of pieces) {
+          if (hasChecksum) {
+            checksum.update(piece);
+          }
+          yield piece;
+        }
         pieces = [];
+      }
+      if (hasChecksum && (await readWhole(handle, end - 4, 4)).readUInt32LE() !== checksum.digest()) {
+        throw new ZstdError(`the content of the frame at byte ${start} does not have its checksum: it is damaged`);
       }
     }
   } finally {
@@ -65,8 +81,9 @@ async function* frames(handle: FileHandle): AsyncGenerator<Frame, void> {
     if (found !== magic) {
       throw new ZstdError(`a frame should begin at byte ${start}`);
     }
-    const end = await findEnd(handle, start + checkHeader(head), size, (head[4]! >> 2) & 1);
-    yield { start, end };
+    const hasChecksum = (head[4]! & 4) !== 0;
+    const end = await findEnd(handle, start + checkHeader(head), size, hasChecksum);
+    yield { start, end, hasChecksum };
     start = end;
   }
 }
@@ -100,8 +117,8 @@ function windowBytes(descriptor: number): number {
   return base + (base / 8) * (descriptor & 7);
 }
 
-/** Goes from block to block. @param hasChecksum 1: four bytes come after the last */
-async function findEnd(handle: FileHandle, from: number, size: number, hasChecksum: number): Promise<number> {
+/** Goes from block to block. @param hasChecksum four bytes come after the last */
+async function findEnd(handle: FileHandle, from: number, size: number, hasChecksum: boolean): Promise<number> {
   let at = from;
   for (let isLast = false; !isLast; ) {
     if (at + 3 > size) {
@@ -115,7 +132,7 @@ async function findEnd(handle: FileHandle, from: number, size: number, hasChecks
     isLast = (block & 1) === 1;
     at += 3 + (type === rle ? 1 : block >> 3);
   }
-  const end = at + 4 * hasChecksum;
+  const end = at + (hasChecksum ? 4 : 0);
   if (end > size) {
     throw new ZstdError('it is cut off');
   }

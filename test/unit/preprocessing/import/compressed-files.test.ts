@@ -10,6 +10,16 @@ import { fuzzRuns, mutatedBytes } from '../../../support/mutations.js';
 import { tempFolder } from '../../../support/temp-folder.js';
 import { goldenFile } from './import-golden.js';
 
+/** printf 'millrace millrace millrace\\n' | zstd --check (zstd 1.5.4) */
+const checkedZstd = Buffer.from('28b52ffd241b850000506d696c6c72616365200a01009ccb115413cf15', 'hex');
+
+/** With one bit changed. */
+function damaged(bytes: Uint8Array, place: number): Uint8Array {
+  const changed = Uint8Array.from(bytes);
+  changed[changed.length + place]! ^= 1;
+  return changed;
+}
+
 function write(name: string, content: string | Uint8Array) {
   const file = path.join(tempFolder(), name);
   writeFileSync(file, content);
@@ -42,9 +52,20 @@ describe('unpackFiles', () => {
     expect(text.split('\n')).toHaveLength(2 * 2_001 + 1);
   });
 
+  it('finds the checksum right that zstd has written', async () => {
+    const [file] = await unpackZstd(checkedZstd);
+    expect(readFileSync(file!.path, 'utf8')).toBe('millrace millrace millrace\n');
+  });
+
   it.each<[string, () => Uint8Array, string]>([
     ['an empty file', () => Buffer.alloc(0), 'It cannot be read as a zstd file: it is empty.'],
     ['a file that is none', () => Buffer.from('a,b\n1,2\n'), 'a frame should begin at byte 0.'],
+    [
+      'content that is damaged',
+      () => damaged(checkedZstd, -6),
+      'the content of the frame at byte 0 does not have its checksum',
+    ],
+    ['a checksum that is damaged', () => damaged(checkedZstd, -1), 'does not have its checksum: it is damaged.'],
     ['what is cut off', () => goldenFile('rows.csv.zst').subarray(0, -3), 'it is cut off.'],
     [
       'what is added',

@@ -3,6 +3,8 @@ export class Lz4Error extends Error {
   override readonly name = 'Lz4Error';
 }
 
+type XxHash32 = (bytes: Uint8Array) => number;
+
 const magic = 0x184d2204;
 const blockBytesMin = 4;
 /** Bit of a block's size that says that its bytes are as they are. */
@@ -10,11 +12,11 @@ const plainBlock = 0x8000_0000;
 
 /**
  * The content of an LZ4 frame (LZ4 Frame Format 1.6.4), which must be `sizeBytes` long: whatever the bytes are, no more memory is
- * taken. Frames that need a dictionary are refused; checksums are passed over.
+ * taken. Frames that need a dictionary are refused, and so is what does not have the checksums that stand with it.
  */
-export function decodeLz4Frame(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+export function decodeLz4Frame(bytes: Uint8Array, sizeBytes: number, xxHash32: XxHash32): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { blocksAt, hasBlockChecksums } = readDescriptor(view, sizeBytes);
+  const { blocksAt, hasBlockChecksums, hasContentChecksum } = readDescriptor(view, sizeBytes, xxHash32);
   const out = new Uint8Array(sizeBytes);
   let at = blocksAt;
   let written = 0;
@@ -29,16 +31,22 @@ export function decodeLz4Frame(bytes: Uint8Array, sizeBytes: number): Uint8Array
       throw new Lz4Error('a block is cut off');
     }
     const block = bytes.subarray(at, at + size);
+    if (hasBlockChecksums && uint32(view, at + size) !== xxHash32(block)) {
+      throw new Lz4Error('a block does not have its checksum: it is damaged');
+    }
     written = head >= plainBlock ? copyPlain(block, out, written) : decodeBlock(block, out, written);
     at += size + (hasBlockChecksums ? 4 : 0);
   }
   if (written !== sizeBytes) {
     throw new Lz4Error(`it has ${written} bytes where ${sizeBytes} were said`);
   }
+  if (hasContentChecksum && uint32(view, at) !== xxHash32(out)) {
+    throw new Lz4Error('its content does not have its checksum: it is damaged');
+  }
   return out;
 }
 
-function readDescriptor(view: DataView, sizeBytes: number): { blocksAt: number; hasBlockChecksums: boolean } {
+function readDescriptor(view: DataView, sizeBytes: number, xxHash32: XxHash32) {
   if (view.byteLength < 7 || uint32(view, 0) !== magic) {
     throw new Lz4Error('it is no LZ4 frame');
   }
@@ -50,7 +58,12 @@ function readDescriptor(view: DataView, sizeBytes: number): { blocksAt: number; 
   if (hasSize && (view.byteLength < 15 || view.getBigUint64(6, true) !== BigInt(sizeBytes))) {
     throw new Lz4Error(`it says another length than ${sizeBytes}`);
   }
-  return { blocksAt: 6 + (hasSize ? 8 : 0) + 1, hasBlockChecksums: (flags & 16) !== 0 };
+  const end = 6 + (hasSize ? 8 : 0);
+  const descriptor = new Uint8Array(view.buffer, view.byteOffset + 4, end - 4);
+  if (view.getUint8(end) !== ((xxHash32(descriptor) >>> 8) & 255)) {
+    throw new Lz4Error('its beginning does not have its checksum: it is damaged');
+  }
+  return { blocksAt: end + 1, hasBlockChecksums: (flags & 16) !== 0, hasContentChecksum: (flags & 4) !== 0 };
 }
 
 function uint32(view: DataView, at: number): number {

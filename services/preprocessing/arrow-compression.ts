@@ -1,35 +1,51 @@
-import { joinBody } from '../../platform/arrow-messages.js';
-import type { ArrowMessage, Compression, Region } from '../arrow-message.js';
-import type { BatchWriter } from '../batch-writer.js';
-import { malformedArrow } from '../malformed-arrow.js';
+import { joinBody } from '../platform/arrow-messages.js';
+import { type ArrowMessage, type Compression, decodeMessage, type Region } from './arrow-message.js';
+import { type BatchWriter, createBatchWriter } from './batch-writer.js';
 import { decodeLz4Frame } from './lz4-frame.js';
+import { malformedArrow } from './malformed-arrow.js';
+import { openChecksums } from './xxhash.js';
+import { openZstdFrames } from './zstd-frame.js';
 
 /** Before the bytes of each buffer: how long they are once they are decompressed, or -1 where they are not compressed. */
 const prefixBytes = 8;
 
 type Decompress = (bytes: Uint8Array, sizeBytes: number) => Uint8Array;
 
-/** Loads what decompresses the buffers of Arrow messages. */
-export async function openCompression(compression: Compression): Promise<Decompress> {
-  if (compression === 'lz4') {
-    return decodeLz4Frame;
-  }
-  // Node has it from version 22.15 on only.
-  const { decompress } = await import('fzstd');
-  return (bytes, sizeBytes) => {
-    checkZstdFrame(bytes, sizeBytes);
-    return decompress(bytes, new Uint8Array(sizeBytes));
-  };
+/** Most bytes of a batch that a stream brings, decompressed: a message of a few may say that it has any number. */
+export const streamedBytesMax = 128 * 1024 * 1024;
+
+/** A message's flatbuffer, and the buffers that it speaks of. */
+interface MessageBytes {
+  header: Uint8Array;
+  body: Uint8Array;
 }
 
-/** The same message with buffers that are not compressed, which together have at most `bytesMax`. */
-export function withPlainBuffers(
+/** The same message with buffers that are not compressed, which together have at most `bytesMax`; itself, where they are not. */
+export async function withoutCompression(given: MessageBytes, bytesMax: number): Promise<MessageBytes> {
+  const message = decodeMessage(given.header);
+  const compression = message.kind === 'schema' ? null : message.batch.compression;
+  if (message.kind === 'schema' || compression === null) {
+    return given;
+  }
+  const [decompress, writer] = [await openCompression(compression), await createBatchWriter()];
+  return withPlainBuffers(message, given.body, decompress, writer, bytesMax);
+}
+
+async function openCompression(compression: Compression): Promise<Decompress> {
+  if (compression === 'lz4') {
+    const { xxHash32 } = await openChecksums();
+    return (bytes, sizeBytes) => decodeLz4Frame(bytes, sizeBytes, xxHash32);
+  }
+  return openZstdFrames();
+}
+
+function withPlainBuffers(
   message: ArrowMessage & { kind: 'batch' | 'dictionary' },
   body: Uint8Array,
   decompress: Decompress,
   writer: BatchWriter,
   bytesMax: number,
-): { header: Uint8Array; body: Uint8Array } {
+): MessageBytes {
   const { length, nodes, buffers: regions } = message.batch;
   let bytesLeft = bytesMax;
   const buffers = regions.map((region) => {
@@ -71,32 +87,5 @@ function plainBuffer(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw malformedArrow(`a compressed buffer cannot be read: ${reason}`, error);
-  }
-}
-
-/** Magic, flags, one more byte, and the head of a block. */
-const zstdFrameBytesMin = 9;
-
-/** The library writes what a frame holds into what it is given, and does not say how much that was. */
-function checkZstdFrame(bytes: Uint8Array, sizeBytes: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < zstdFrameBytesMin) {
-    throw new Error('it is cut off');
-  }
-  const flags = bytes[4]!;
-  const [sizeFlag, isSingle, dictionaryFlag] = [flags >> 6, (flags >> 5) & 1, flags & 3];
-  const at = 6 - isSingle + [0, 1, 2, 4][dictionaryFlag]!;
-  const sizeOfSize = [isSingle, 2, 4, 8][sizeFlag]!;
-  if (view.getUint32(0, true) !== 0xfd2fb528 || sizeOfSize === 0 || at + sizeOfSize > bytes.length) {
-    throw new Error('it is no zstd frame that says its length');
-  }
-  const said = [
-    () => view.getUint8(at),
-    () => view.getUint16(at, true) + 256,
-    () => view.getUint32(at, true),
-    () => Number(view.getBigUint64(at, true)),
-  ][sizeFlag]!();
-  if (said !== sizeBytes) {
-    throw new Error(`it has ${said} bytes where ${sizeBytes} were said`);
   }
 }
