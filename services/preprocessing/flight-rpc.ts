@@ -99,16 +99,17 @@ function toPollInfo(answer: PollAnswer, nowMs: number): PollInfo {
   if ('complete' in answer) {
     return { info: toFlightInfo(answer.complete, nowMs), progress: 1 };
   }
-  const { id, sequence, progress } = answer.running;
-  const { rowCount = 0, bytesDone = 0, bytesTotal = 0 } = progress ?? {};
+  const { id, sequence, progress, share } = answer.running;
+  const { rowCount = 0, bytesDone = 0, bytesTotal = 0, fetchedBytes = 0, fetchBytesTotal = 0 } = progress ?? {};
+  const metadata = { rowCount, bytesDone, bytesTotal, fetchedBytes, fetchBytesTotal };
   return {
     info: {
       flightDescriptor: { type: 'PATH', path: ['imports', id] },
       totalRecords: -1,
       totalBytes: -1,
-      appMetadata: Buffer.from(JSON.stringify({ rowCount, bytesDone, bytesTotal })),
+      appMetadata: Buffer.from(JSON.stringify(metadata)),
     },
     flightDescriptor: { type: 'PATH', path: ['imports', id, 'after', String(sequence)] },
-    progress: bytesTotal > 0 ? bytesDone / bytesTotal : 0,
+    progress: share,
   };
 }

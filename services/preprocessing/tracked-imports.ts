@@ -103,6 +103,7 @@ export class TrackedImport {
   /** Once it is done. */
   version: DatasetVersion | null = null;
   #failure: { error: unknown } | null = null;
+  #hasFetched = false;
 
   constructor(
     readonly id: string,
@@ -117,11 +118,25 @@ export class TrackedImport {
     return !this.version && !this.#failure;
   }
 
+  /** How much of it is done, from 0 to 1; where addresses are fetched first, that is the first half. */
+  get share(): number {
+    if (!this.progress) {
+      return 0;
+    }
+    const { bytesDone, bytesTotal, fetchedBytes, fetchBytesTotal } = this.progress;
+    const read = bytesTotal > 0 ? bytesDone / bytesTotal : 0;
+    if (!this.#hasFetched) {
+      return read;
+    }
+    return fetchBytesTotal > 0 ? fetchedBytes / fetchBytesTotal / 2 : (1 + read) / 2;
+  }
+
   tell(event: ImportEvent): void {
     if ('digest' in event) {
       this.version = event;
     } else {
       this.progress = event;
+      this.#hasFetched ||= event.fetchBytesTotal > 0;
     }
     this.#change();
   }

@@ -1,8 +1,11 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import * as arrow from 'apache-arrow';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PollInfo__Output } from '../../proto/gen/arrow/flight/protocol/PollInfo.js';
 import { contracts, createClient, messageType, type RpcClient, RpcError } from '../../proto/index.js';
 import { createMessageWriter, encapsulate, joinBody } from '../../services/platform/arrow-messages.js';
 import { readConfig } from '../../services/preprocessing/config.js';
@@ -17,7 +20,10 @@ let stop: () => Promise<void>;
 
 beforeEach(async () => {
   dataDir = tempFolder();
-  const config = readConfig(['--data-dir', dataDir, '--port', '0', '--stop-grace-ms', '2000'], {});
+  const config = readConfig(
+    ['--data-dir', dataDir, '--port', '0', '--stop-grace-ms', '2000', '--import-hosts', '127.0.0.1'],
+    {},
+  );
   const service = await startPreprocessing(config, pino({ level: 'silent' }));
   client = createClient(contracts.preprocessing, `127.0.0.1:${service.port}`);
   flight = createClient(contracts.flight, `127.0.0.1:${service.port}`);
@@ -327,6 +333,37 @@ describe('PollFlightInfo', () => {
     expect(first.flightDescriptor!.path[0]).toBe('imports');
     const [{ info }] = await Promise.all([poll(first.flightDescriptor!), all(events)]);
     expect(info.totalRecords).toBe(300_000);
+  });
+
+  it('tells how much is fetched of what is at an address, and goes on from there', async () => {
+    const content = readFileSync(writeCsv(20_000));
+    const half = content.length >> 1;
+    let sendRest = () => {};
+    const server = createServer((_, response) => {
+      response.writeHead(200, { 'content-length': content.length });
+      response.write(content.subarray(0, half));
+      sendRest = () => response.end(content.subarray(half));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/numbers.csv`;
+      const told = ({ info }: PollInfo__Output) => JSON.parse(info!.appMetadata.toString());
+      let answer = await flight.pollFlightInfo(
+        byCommand({ import: { dataset: 'datasets/numbers', paths: [address] } }),
+      );
+      while (told(answer).fetchedBytes < half) {
+        answer = await flight.pollFlightInfo(answer.flightDescriptor!);
+      }
+      const fetched = { rowCount: 0, bytesDone: 0, bytesTotal: 0, fetchedBytes: half, fetchBytesTotal: content.length };
+      expect(told(answer)).toEqual(fetched);
+      expect(answer.progress).toBeCloseTo(1 / 4, 4);
+      sendRest();
+      const { progress, info } = await poll(answer.flightDescriptor!);
+      expect(info.totalRecords).toBe(20_000);
+      expect([...progress].sort((a, b) => a - b)).toEqual(progress);
+    } finally {
+      server.close();
+    }
   });
 
   it('ends in the error that the import ended in', async () => {
