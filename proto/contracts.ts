@@ -168,6 +168,7 @@ const describedFiles = {
   'millrace.v1.PipelineSpec': 'millrace/v1/pipeline.proto',
   'millrace.v1.Step': 'millrace/v1/pipeline.proto',
   'millrace.v1.TrainingSpec': 'millrace/v1/training_spec.proto',
+  'millrace.v1.TuneSpec': 'millrace/v1/tuning_spec.proto',
   'inference.ModelConfig': 'inference/model_config.proto',
   'inference.ModelStatistics': 'inference/grpc_service.proto',
 };

@@ -29,6 +29,23 @@ function connected(parent: Command, nameAndArguments: string, description: strin
     .option('--json', 'print JSON for scripts');
 }
 
+/** A command that makes jobs: where they stand in the queue, and what they are found by. */
+function placed(command: Command): Command {
+  return command
+    .option('--request-id <id>', 'makes the command safe to repeat')
+    .option('--owner <name>', 'whose job it is: owners take turns', '')
+    .addOption(
+      new Option('--priority <n>', 'of the queue: higher goes first')
+        .default(0)
+        .argParser((text) => parseInteger(text, -1_000, 1_000)),
+    )
+    .addOption(
+      new Option('--label <name=text>', 'to find the job by; may be given again')
+        .argParser(collectLabel)
+        .default({}, 'none'),
+    );
+}
+
 /** Where commands are. They are loaded when called: `millrace up` need not wait for gRPC. */
 const commands = {
   data: () => import('./data-command.js'),
@@ -40,6 +57,7 @@ const commands = {
   predict: () => import('./predict-command.js'),
   predictLines: () => import('./predict-lines-command.js'),
   predictions: () => import('./predictions-command.js'),
+  tunings: () => import('./tunings-command.js'),
 };
 
 /** Runs a command with a client. */
@@ -228,10 +246,12 @@ connected(pipeline, 'describe <pipeline>', 'show what a pipeline reads, its step
 
 program
   .command('schema <name>')
-  .description('print the JSON Schema of a specification, for editors: training-spec, pipeline-fit or pipeline')
+  .description(
+    'print the JSON Schema of a specification, for editors: training-spec, tuning-spec, pipeline-fit or pipeline',
+  )
   .action((name, options) => guarded(options, async () => (await commands.pipeline()).printSchema(name)));
 
-connected(program, 'train', 'train a network')
+placed(connected(program, 'train', 'train a network'))
   .requiredOption('-f, --file <spec>', 'training spec, YAML or JSON')
   .addOption(
     new Option('--explain', 'print the spec with all its defaults, and what it comes to; train nothing').conflicts(
@@ -239,19 +259,28 @@ connected(program, 'train', 'train a network')
     ),
   )
   .option('--follow', 'show progress until the job ends')
-  .option('--request-id <id>', 'makes the command safe to repeat')
-  .option('--owner <name>', 'whose job it is: owners take turns', '')
-  .addOption(
-    new Option('--priority <n>', 'of the queue: higher goes first')
-      .default(0)
-      .argParser((text) => parseInteger(text, -1_000, 1_000)),
-  )
-  .addOption(
-    new Option('--label <name=text>', 'to find the job by; may be given again')
-      .argParser(collectLabel)
-      .default({}, 'none'),
-  )
   .action((options) => withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)));
+
+placed(connected(program, 'tune', 'search the values of a training spec that do best, and publish the best model'))
+  .requiredOption('-f, --file <spec>', 'training spec with what is searched under `tune`, YAML or JSON')
+  .option('--follow', 'show the leaderboard until the tuning ends')
+  .action((options) => withMillrace(commands.tunings, options, ({ tune }, millrace) => tune(millrace, options)));
+
+const tunings = program.command('tunings').description('searches of training specs');
+connected(tunings, 'list', 'list tunings, newest first').action((options) =>
+  withMillrace(commands.tunings, options, ({ tuningsList }, millrace) => tuningsList(millrace, options)),
+);
+const tuningCommands = {
+  describe: ['a tuning with all its trials, the best first', 'tuningsDescribe'],
+  watch: ['follow the leaderboard of a tuning to its end', 'tuningsWatch'],
+  cancel: ['end a tuning; nothing is published', 'tuningsCancel'],
+  delete: ['remove a tuning that has ended, with its trials and their jobs', 'tuningsDelete'],
+} as const;
+for (const [name, [description, action]] of Object.entries(tuningCommands)) {
+  connected(tunings, `${name} <tuning>`, description).action((tuning, options) =>
+    withMillrace(commands.tunings, options, (module, millrace) => module[action](millrace, tuning, options)),
+  );
+}
 
 const jobs = program.command('jobs').description('training jobs');
 connected(jobs, 'list', 'list jobs, newest first')

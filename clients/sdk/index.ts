@@ -8,7 +8,15 @@ export { Millrace, type MillraceOptions } from './millrace.js';
 export { InvalidModelError } from './model-import.js';
 export { pages } from './pages.js';
 export type { RecordAnswer } from './record-stream.js';
+export { scalarOf } from './short-forms.js';
 export { type SpecName, specMessages, specSchema } from './spec-schema.js';
-export { InvalidSpecError, readPipelineFit, readTrainingSpec, writeTrainingSpec } from './training-spec.js';
+export {
+  InvalidSpecError,
+  readPipelineFit,
+  readTrainingSpec,
+  readTuningSpec,
+  writeTrainingSpec,
+  writeTuningSpec,
+} from './training-spec.js';
 export type { FollowOptions } from './training-watch.js';
 export { InvalidFileError } from './upload-files.js';

@@ -5,6 +5,7 @@ import type { ModelVersion__Output as ModelVersion } from '../../proto/gen/millr
 import type { Record as RawRecord } from '../../proto/gen/millrace/v1/Record.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
 import type { TrainingJobEvent__Output as TrainingJobEvent } from '../../proto/gen/millrace/v1/TrainingJobEvent.js';
+import type { TuningEvent__Output as TuningEvent } from '../../proto/gen/millrace/v1/TuningEvent.js';
 import { contracts, createClient } from '../../proto/index.js';
 import { type PreviewedRow, type PreviewOptions, previewDataset } from './dataset.js';
 import { type ImportOptions, importDataset } from './dataset-import.js';
@@ -13,6 +14,7 @@ import { importModel } from './model-import.js';
 import { reconnecting } from './reconnecting.js';
 import { predictRecords, type RecordAnswer } from './record-stream.js';
 import { type FollowOptions, followTrainingJob, followTrainingJobs } from './training-watch.js';
+import { followTuningJob } from './tuning-watch.js';
 
 /** Where the mesh is. Defaults: 127.0.0.1 and port base 8000, as `millrace up` has them. */
 export interface MillraceOptions {
@@ -28,6 +30,7 @@ const portOffsets = { inference: 1, registry: 3, training: 4, preprocessing: 5 }
 export class Millrace {
   readonly preprocessing;
   readonly training;
+  readonly tuning;
   readonly registry;
   readonly inference;
   readonly prediction;
@@ -41,6 +44,7 @@ export class Millrace {
     const at = (service: keyof typeof portOffsets) => `${name}:${portBase + portOffsets[service]}`;
     this.preprocessing = createClient(contracts.preprocessing, at('preprocessing'), { messageBytesMax });
     this.training = createClient(contracts.training, at('training'), { messageBytesMax });
+    this.tuning = createClient(contracts.tuning, at('training'), { messageBytesMax });
     this.registry = createClient(contracts.registry, at('registry'), { messageBytesMax });
     this.inference = createClient(contracts.inference, at('inference'), { messageBytesMax });
     this.prediction = createClient(contracts.prediction, at('inference'), { messageBytesMax });
@@ -60,6 +64,17 @@ export class Millrace {
    */
   followTrainingJobs(filter = '', options: FollowOptions = {}): AsyncGenerator<TrainingJobEvent, void> {
     return followTrainingJobs(this.training, filter, options);
+  }
+
+  /**
+   * A tuning's events, each once and in order, to its end; the newest of each trial is its line of the leaderboard.
+   * @param name `tuningJobs/ID`
+   */
+  followTuningJob(
+    name: string,
+    options: Pick<FollowOptions, 'after' | 'signal'> = {},
+  ): AsyncGenerator<TuningEvent, void> {
+    return followTuningJob(this.tuning, name, options);
   }
 
   /**
@@ -125,7 +140,8 @@ export class Millrace {
 
   /** Closes all connections. */
   close(): void {
-    for (const client of [this.preprocessing, this.training, this.registry, this.inference, this.prediction]) {
+    const { preprocessing, training, tuning, registry, inference, prediction } = this;
+    for (const client of [preprocessing, training, tuning, registry, inference, prediction]) {
       client.close();
     }
   }

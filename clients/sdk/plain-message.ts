@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import protobuf from 'protobufjs';
 import type { FieldViolation } from '../../proto/index.js';
+import { scalarField, shortFormOf } from './short-forms.js';
 import { isFlag, wordValueOf } from './word-values.js';
 
 /**
@@ -61,6 +62,10 @@ export class PlainMessageReader {
 
   #readValue(value: unknown, field: protobuf.Field, path: string, alsoAllowed = ''): unknown {
     if (field.resolvedType instanceof protobuf.Type) {
+      const form = shortFormOf(field.resolvedType.fullName);
+      if (form) {
+        return form === 'list' ? this.#readList(value, field.resolvedType, path) : this.#readScalar(value, path);
+      }
       // `standardise:` without settings is written as an empty value in YAML.
       return this.read(value ?? {}, field.resolvedType, path);
     }
@@ -80,6 +85,20 @@ export class PlainMessageReader {
       default:
         throw new Error(`no plain form for protobuf type ${field.type}`);
     }
+  }
+
+  #readScalar(value: unknown, path: string): Record<string, unknown> {
+    const name = scalarField(value);
+    if (name === null) {
+      this.#refuse(path, 'a number, a word, or true or false', value);
+      return {};
+    }
+    return { [name]: value };
+  }
+
+  #readList(value: unknown, type: protobuf.Type, path: string): Record<string, unknown> {
+    const [field] = type.fieldsArray;
+    return { [toCamelCase(field!.name)]: this.#readField(value, field!.resolve(), path, '') };
   }
 
   #expect(ok: boolean, value: unknown, expected: string, path: string): unknown {

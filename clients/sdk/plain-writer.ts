@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import { plainEnumNames, plainKeys } from './plain-message.js';
+import { scalarOf, shortFormOf } from './short-forms.js';
 import { wordValueOf } from './word-values.js';
 
 /** A message as plain data, as `PlainMessageReader` reads it: what is unset, or 0 where that is the same, is left out. */
@@ -18,7 +19,7 @@ export function writePlainMessage(message: object, type: protobuf.Type): Record<
       plain[key] = field.repeated
         ? (value as unknown[]).map((item) => writeValue(item, field))
         : field.map
-          ? value
+          ? Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, writeValue(item, field)]))
           : writeValue(value, field);
     }
   }
@@ -38,6 +39,14 @@ function isUnset(value: unknown, field: protobuf.Field): boolean {
 
 function writeValue(value: unknown, { resolvedType }: protobuf.Field): unknown {
   if (resolvedType instanceof protobuf.Type) {
+    const form = shortFormOf(resolvedType.fullName);
+    if (form === 'scalar') {
+      return scalarOf(value as object);
+    }
+    if (form === 'list') {
+      const [items] = Object.values(writePlainMessage(value as object, resolvedType));
+      return items ?? [];
+    }
     return writePlainMessage(value as object, resolvedType);
   }
   return resolvedType instanceof protobuf.Enum

@@ -1,15 +1,22 @@
 import protobuf from 'protobufjs';
 import { describeMessage } from '../../proto/index.js';
 import { plainEnumNames, plainKeys } from './plain-message.js';
+import { shortFormOf } from './short-forms.js';
 import { wordValueOf } from './word-values.js';
 
 /** Specifications that are written as YAML or JSON, by the name of their schema. */
 export const specMessages = {
   'training-spec': 'millrace.v1.TrainingSpec',
+  'tuning-spec': 'millrace.v1.TrainingSpec',
   'pipeline-fit': 'millrace.v1.FitPipelineRequest',
   pipeline: 'millrace.v1.PipelineSpec',
 } as const;
 export type SpecName = keyof typeof specMessages;
+
+/** What a specification has beside the fields of its message. */
+const besides: Partial<Record<SpecName, { key: string; message: 'millrace.v1.TuneSpec' }>> = {
+  'tuning-spec': { key: 'tune', message: 'millrace.v1.TuneSpec' },
+};
 
 type Schema = Record<string, unknown>;
 
@@ -21,9 +28,16 @@ export function specSchema(name: SpecName): Schema {
   const definitions: Record<string, Schema> = {};
   const root = describeMessage(specMessages[name]);
   const { type: _, ...schema } = messageSchema(root, definitions);
+  const { key, message } = besides[name] ?? {};
+  if (key && message) {
+    schema.properties = {
+      ...(schema.properties as Schema),
+      [key]: messageSchema(describeMessage(message), definitions),
+    };
+  }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: `Millrace ${root.name}`,
+    title: `Millrace ${root.name}${key ? ` with ${key}` : ''}`,
     type: 'object',
     ...schema,
     $defs: Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -69,6 +83,13 @@ function fieldSchema(field: protobuf.Field, definitions: Record<string, Schema>)
 
 function valueSchema({ type, resolvedType }: protobuf.Field, definitions: Record<string, Schema>): Schema {
   if (resolvedType instanceof protobuf.Type) {
+    const form = shortFormOf(resolvedType.fullName);
+    if (form === 'scalar') {
+      return { type: ['number', 'string', 'boolean'] };
+    }
+    if (form === 'list') {
+      return fieldSchema(resolvedType.fieldsArray[0]!.resolve(), definitions);
+    }
     if (!definitions[resolvedType.name]) {
       // Noted before it is filled: a message may hold itself.
       definitions[resolvedType.name] = {};

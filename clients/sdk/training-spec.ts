@@ -2,6 +2,7 @@ import { parseDocument, stringify } from 'yaml';
 import type { FitPipelineRequest } from '../../proto/gen/millrace/v1/FitPipelineRequest.js';
 import type { PipelineSpec } from '../../proto/gen/millrace/v1/PipelineSpec.js';
 import type { TrainingSpec } from '../../proto/gen/millrace/v1/TrainingSpec.js';
+import type { TuneSpec } from '../../proto/gen/millrace/v1/TuneSpec.js';
 import { describeMessage, type FieldViolation } from '../../proto/index.js';
 import { PlainMessageReader } from './plain-message.js';
 import { writePlainMessage } from './plain-writer.js';
@@ -26,6 +27,31 @@ export function readTrainingSpec(text: string): TrainingSpec {
 /** A training spec as YAML, which `readTrainingSpec` reads. */
 export function writeTrainingSpec(spec: TrainingSpec): string {
   return stringify(writePlainMessage(spec, describeMessage('millrace.v1.TrainingSpec')), { lineWidth: 120 });
+}
+
+/** Reads a training spec with what is searched of it under `tune`, in the same way. */
+export function readTuningSpec(text: string): { spec: TrainingSpec; tune: TuneSpec } {
+  const document = parseText(text);
+  const isMapping = typeof document === 'object' && document !== null && !Array.isArray(document);
+  const { tune, ...spec } = (isMapping ? document : {}) as Record<string, unknown>;
+  const reader = new PlainMessageReader();
+  const result = {
+    spec: reader.read(isMapping ? spec : document, describeMessage('millrace.v1.TrainingSpec')) as TrainingSpec,
+    tune: reader.read(tune, describeMessage('millrace.v1.TuneSpec'), 'tune') as TuneSpec,
+  };
+  if (reader.violations.length > 0) {
+    throw new InvalidSpecError(reader.violations);
+  }
+  return result;
+}
+
+/** A training spec and what is searched of it as YAML, which `readTuningSpec` reads. */
+export function writeTuningSpec(spec: TrainingSpec, tune: TuneSpec): string {
+  const plain = {
+    ...writePlainMessage(spec, describeMessage('millrace.v1.TrainingSpec')),
+    tune: writePlainMessage(tune, describeMessage('millrace.v1.TuneSpec')),
+  };
+  return stringify(plain, { lineWidth: 120 });
 }
 
 /**

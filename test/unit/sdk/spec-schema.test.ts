@@ -7,13 +7,19 @@ import {
   InvalidSpecError,
   readPipelineFit,
   readTrainingSpec,
+  readTuningSpec,
   type SpecName,
   specMessages,
   specSchema,
 } from '../../../clients/sdk/index.js';
 import { root } from '../../support/mesh.js';
 
-const readers = { 'training-spec': readTrainingSpec, 'pipeline-fit': readPipelineFit, pipeline: readPipelineFit };
+const readers = {
+  'training-spec': readTrainingSpec,
+  'tuning-spec': readTuningSpec,
+  'pipeline-fit': readPipelineFit,
+  pipeline: readPipelineFit,
+};
 const names = Object.keys(specMessages) as SpecName[];
 const compile = (name: SpecName) => new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(specSchema(name));
 
@@ -47,6 +53,9 @@ describe('the schemas of specifications', () => {
     ['a misspelled key of a pipeline alone', 'pipeline', 'columns: [{ colum: x }]'],
     ['a pipeline alone whose columns are misspelled', 'pipeline', '{ colums: [], label: { column: y, kind: number } }'],
     ['a text for a number', 'training-spec', 'epochs: five'],
+    ['a list for a value to choose', 'tuning-spec', 'tune: { space: { optimizer: { choice: [[adam]] } } }'],
+    ['one value to choose from', 'tuning-spec', 'tune: { space: { optimizer: { choice: adam } } }'],
+    ['a misspelled range', 'tuning-spec', 'tune: { space: { batch_size: { integr: { low: 1 } } } }'],
     ['a fraction for an integer', 'training-spec', 'epochs: 1.5'],
   ])('refuse %s, as the reader does', (_, name, text) => {
     expect(compile(name)(parse(text))).toBe(false);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { InvalidSpecError, readTrainingSpec } from '../../../clients/sdk/index.js';
+import { InvalidSpecError, readTrainingSpec, readTuningSpec, writeTuningSpec } from '../../../clients/sdk/index.js';
 
 const require = createRequire(import.meta.url);
 
@@ -79,5 +79,26 @@ describe('readTrainingSpec', () => {
       [10, 'ACTIVATION_SOFTMAX'],
     ]);
     expect(spec.pipeline?.label).toEqual({ column: 'label', kind: 'KIND_CLASSES' });
+  });
+});
+
+describe('readTuningSpec', () => {
+  const text = readFileSync(require.resolve('#examples/mnist-tune.yaml'), 'utf8');
+
+  it('reads what it writes', () => {
+    const { spec, tune } = readTuningSpec(text);
+    expect(tune.space?.batch_size).toEqual({
+      choice: { options: [{ number: 32 }, { number: 64 }, { number: 128 }, { number: 256 }] },
+    });
+    // Zeros are left out where unset means the same.
+    const written = writeTuningSpec(spec, tune);
+    const again = readTuningSpec(written);
+    expect(writeTuningSpec(again.spec, again.tune)).toBe(written);
+    expect(again.tune.space?.['optimizer.learning_rate']).toEqual(tune.space?.['optimizer.learning_rate']);
+  });
+
+  it('reports what is wrong with the spec and with the search at once', () => {
+    const read = () => readTuningSpec('{ epoch: 1, tune: { method: grid, space: { x: { choice: [[1]] } } } }');
+    expect(read).toThrow(/Unknown key `epoch`.*\n.*`tune.method`.*\n.*`tune.space\["x"\].choice\[0\]` to be a number/);
   });
 });

@@ -237,11 +237,11 @@ describe('successive halving', () => {
     const others = trials(1, 2, 3, 4, 6, 7, 8, 9);
     expect(rule.reasonToStop([2.5], others)).toBeNull();
     expect(rule.reasonToStop([3.5], others)).toBe(
-      '3 of the 8 other trials that have come to epoch 1 are better, and 3 may go on',
+      '3 of the 8 other trials that were validated once are better, and 3 may go on',
     );
   });
 
-  it('asks at rungs only: 1, 3, 9, 27 epochs', () => {
+  it('asks at rungs only: 1, 3, 9, 27 validations', () => {
     const epochs = Array.from({ length: 30 }, (_, i) => i + 1);
     expect(epochs.filter((epoch) => rule.isRung(epoch))).toEqual([1, 3, 9, 27]);
     expect(rule.reasonToStop([9, 9], [{ curve: [1, 1] }])).toBeNull();
@@ -261,7 +261,7 @@ describe('median stopping', () => {
   it('ends what is worse than the median of five or more complete trials', () => {
     expect(rule.reasonToStop([3, 3.5], complete)).toBeNull();
     expect(rule.reasonToStop([3.1], complete)).toBe(
-      'it is worse than the median of the 5 complete trials after epoch 1',
+      'it is worse than the median of 5 complete trials when they were validated once',
     );
     expect(rule.reasonToStop([9], complete.slice(1))).toBeNull();
     expect(
