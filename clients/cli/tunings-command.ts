@@ -73,7 +73,8 @@ export async function tuningsDelete(millrace: Millrace, id: string, options: Com
 
 /** Shows a tuning to its end: a leaderboard for people, or one JSON object an event. One that fails fails the command. */
 export async function followTuning(millrace: Millrace, tuning: TuningJob, options: CommonOptions): Promise<void> {
-  const board = new Leaderboard(process.stdout, tuning.tune?.objective === 'METRIC_VALIDATION_ACCURACY');
+  const isSmallerBetter = /(LOSS|BRIER_SCORE|RMSE|MAE|ERROR)$/.test(tuning.tune?.objective ?? '');
+  const board = new Leaderboard(process.stdout, !isSmallerBetter);
   for await (const event of millrace.followTuningJob(tuning.name)) {
     if (options.json) {
       process.stdout.write(`${toJson(event)}\n`);

@@ -28,6 +28,7 @@ const fixedFields = [
   'pipeline',
   'split',
   'validation',
+  'metrics',
   'loss',
   'huber_delta',
   'checkpoints',

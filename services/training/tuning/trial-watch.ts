@@ -1,4 +1,5 @@
 import type { KeptEvent } from '../job.js';
+import { measuredOf } from '../validation-metric.js';
 import type { TuneSpec } from './tune-spec.js';
 import { scoreOf, type Trial } from './tuning-job.js';
 
@@ -25,10 +26,11 @@ export class TrialWatch {
         this.#measured.length = happening.epochsDone;
         return false;
       case 'epoch': {
-        this.#measured[happening.epoch - 1] = happening[this.objective];
+        const measured = measuredOf(this.objective, happening);
+        this.#measured[happening.epoch - 1] = measured;
         const isNew = happening.epoch > this.trial.epochsDone;
         this.#update();
-        return isNew && happening[this.objective] !== null;
+        return isNew && measured !== null;
       }
       case 'trainingEnd':
         this.#restoredEpoch = happening.restoredEpoch;

@@ -1,8 +1,10 @@
+import type { Metric } from '../contract-names.js';
 import type { SearchSpace, Value } from './search-space.js';
 
 export type SearchMethod = 'random' | 'sobol' | 'tpe';
 export type StopEarly = 'none' | 'asha' | 'median';
-export type Objective = 'validationLoss' | 'validationAccuracy';
+/** Measured on the validation rows. */
+export type Objective = Extract<Metric, `validation${string}`>;
 
 /** How a search is done, checked and with defaults: what `TuneSpec` is on the wire. */
 export interface TuneSpec {

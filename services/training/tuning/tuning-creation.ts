@@ -1,5 +1,6 @@
 import { digestOf } from '../../platform/blob-store.js';
 import { Violations } from '../../platform/errors.js';
+import { metricNames } from '../contract-names.js';
 import { checkRequest, fit, type JobRequest, newId, type SpecDependencies } from '../job-creation.js';
 import { checkAgainstPipeline, checkSpec } from '../spec-check.js';
 import type { FittedPipeline, SpecDraft } from '../training-spec.js';
@@ -34,19 +35,20 @@ const combinationsMax = 200;
  */
 export async function createTuning(
   dependencies: TuningCreationDependencies,
-  spec: object,
+  asked: object,
   tuneDraft: TuneDraft,
   request: TuningRequest,
   signal: AbortSignal,
 ): Promise<TuningJob> {
   const { tunings, toDraft, parallelDefault } = dependencies;
   const violations = new Violations();
-  const draft = toDraft(spec);
   checkRequest({ ...request, stepEventsPerSecond: 1 }, violations);
   checkLabels(request.labels, violations);
-  const tune = resolveTune(tuneDraft, spec, draft, parallelDefault, violations);
+  const tune = resolveTune(tuneDraft, asked, parallelDefault, violations);
+  const spec = withMetric(asked, tune.objective);
+  const draft = toDraft(spec);
   const { requestId, ...placing } = request;
-  const requestDigest = digestOf(JSON.stringify([spec, tuneDraft, placing]));
+  const requestDigest = digestOf(JSON.stringify([asked, tuneDraft, placing]));
   if (violations.isEmpty) {
     const made = await tunings.findRequested(requestId, requestDigest);
     if (made) {
@@ -58,6 +60,14 @@ export async function createTuning(
   const pinned = { ...spec, dataset: pipeline!.datasetVersion };
   const id = newId(draft.publish!.model);
   return tunings.create({ id, requestId, requestDigest, ...placing, spec: pinned, tune });
+}
+
+/** What is compared must be measured. */
+function withMetric(spec: object, objective: TuneSpec['objective']): object {
+  const { metrics = [] } = spec as { metrics?: string[] };
+  const name = metricNames[objective];
+  const isMeasured = objective === 'validationLoss' || metrics.includes(name);
+  return isMeasured ? spec : { ...spec, metrics: [...metrics, name] };
 }
 
 function checkLabels(labels: Record<string, string>, violations: Violations): void {

@@ -1,4 +1,5 @@
 import type { JobError } from '../job.js';
+import { isSmallerBetter } from '../validation-metric.js';
 import type { Assignment } from './search-space.js';
 import type { PastTrial } from './searcher.js';
 import type { Curve } from './stop-rules.js';
@@ -110,5 +111,5 @@ export function toPastTrial(trial: Trial, objective: Objective): PastTrial {
 
 /** Less is better. */
 export function scoreOf(objective: Objective, value: number): number {
-  return objective === 'validationAccuracy' ? -value : value;
+  return isSmallerBetter(objective) ? value : -value;
 }

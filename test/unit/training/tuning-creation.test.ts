@@ -85,7 +85,7 @@ describe('createTuning', () => {
     expect(found).toEqual([
       'Expected `tune.trials` to be from 1 to 1,000 but received 1001.',
       'Expected `tune.asha.reduction_factor` to be from 2 to 100 but received 1.',
-      'Expected `tune.objective` to be METRIC_VALIDATION_LOSS or METRIC_VALIDATION_ACCURACY: what was not trained on, but received "trainLoss".',
+      'Expected `tune.objective` to be a metric of the validation rows but received "trainLoss".',
       expect.stringContaining('`optimizer` has no `adma` that can be searched. Did you mean `optimizer.adam`?'),
       expect.stringContaining('`the training spec` has no `seed` that can be searched.'),
       'Expected `spec.optimizer` to be sgd, or `optimizer` to be searched too with sgd among its choices, since `optimizer.sgd.momentum` is searched.',
@@ -106,6 +106,14 @@ describe('createTuning', () => {
     expect(await violationsOf(create({ space }))).toEqual([
       'Expected `spec.optimizer.adam.beta1` to be in [0, 1) but received 1.',
       'Expected `spec.batch_size` to be at most 54000, the rows of the training split, or full, but received 100000.',
+    ]);
+  });
+
+  it('has what is compared measured, if there is such a metric for the label', async () => {
+    const { spec } = await create({ objective: 'validationMacroF1' });
+    expect(spec).toMatchObject({ metrics: ['METRIC_VALIDATION_MACRO_F1'] });
+    expect(await violationsOf(create({ objective: 'validationRmse' }))).toEqual([
+      expect.stringContaining('which there are for a label of KIND_CLASSES, but received "METRIC_VALIDATION_RMSE"'),
     ]);
   });
 
