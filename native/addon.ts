@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { CsvTarget } from './csv.js';
+import type { CsvTarget, PlainRecords } from './csv.js';
 import { EngineError } from './engine-error.js';
 import type { ImageForm, ImageSize } from './images.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
@@ -48,6 +48,14 @@ export interface Addon {
     kinds: Uint8Array,
     result: Uint32Array,
   ): void;
+  scanPlainRecordsAhead(
+    bytes: Uint8Array,
+    to: number,
+    delimiter: number,
+    isCrLf: boolean,
+    recordBytesMax: number,
+    kinds: Uint8Array,
+  ): Promise<PlainRecords>;
   readCsvRecords(
     bytes: Uint8Array,
     delimiter: number,

@@ -21,12 +21,17 @@ export interface CsvForm {
   recordBytesMax: number;
 }
 
+/** Where the first record begins that is not plain, or not whole, and how many there are before it. */
+export interface PlainRecords {
+  end: number;
+  count: number;
+}
+
 const found = new Uint32Array(2);
 
 /**
  * Goes over plain records of bytes[from .. to], at the first of which `from` is: no quotes, whole lines, one field for each of `kinds`,
  * none of them of a kind above its column's.
- * @returns where the first record begins that is not plain, or not whole, and how many there are before it
  */
 export function scanPlainRecords(
   bytes: Uint8Array,
@@ -34,9 +39,19 @@ export function scanPlainRecords(
   to: number,
   { delimiter, isCrLf, recordBytesMax }: CsvForm,
   kinds: CsvKinds,
-): { end: number; count: number } {
+): PlainRecords {
   addon.scanPlainRecords(bytes, from, to, delimiter, isCrLf, recordBytesMax, kinds, found);
   return { end: found[0]!, count: found[1]! };
+}
+
+/** As `scanPlainRecords` of bytes[0 .. to], on a thread of its own; what is given must not change, but for the kinds. */
+export function scanPlainRecordsAhead(
+  bytes: Uint8Array,
+  to: number,
+  { delimiter, isCrLf, recordBytesMax }: CsvForm,
+  kinds: CsvKinds,
+): Promise<PlainRecords> {
+  return addon.scanPlainRecordsAhead(bytes, to, delimiter, isCrLf, recordBytesMax, kinds);
 }
 
 /**

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { addon, parentFolder } from './addon.js';
 import type { EngineInfo } from './spec.js';
 
-export { type CsvTarget, readCsvRecords, scanPlainRecords } from './csv.js';
+export { type CsvTarget, readCsvRecords, scanPlainRecords, scanPlainRecordsAhead } from './csv.js';
 export { EngineError, type EngineErrorCode } from './engine-error.js';
 export {
   decodeJpeg,

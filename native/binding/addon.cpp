@@ -91,6 +91,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));
   exports.Set("scanPlainRecords", Napi::Function::New<scan_plain>(env, "scanPlainRecords"));
+  exports.Set("scanPlainRecordsAhead", Napi::Function::New<scan_plain_ahead>(env, "scanPlainRecordsAhead"));
   exports.Set("readCsvRecords", Napi::Function::New<read_csv>(env, "readCsvRecords"));
   exports.Set("writeFeatures", Napi::Function::New<write_table_features>(env, "writeFeatures"));
   exports.Set("countTexts", Napi::Function::New<count_column_texts>(env, "countTexts"));

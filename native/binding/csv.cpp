@@ -76,6 +76,30 @@ Napi::Value scan_plain(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value scan_plain_ahead(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::uint64_t to = to_integer(info[1], "to", 0, kBytesMax);
+    const Napi::Uint8Array bytes = to_bytes(info[0], "bytes", to);
+    const CsvForm form{to_delimiter(info[2]), info[3].ToBoolean(), to_integer(info[4], "recordBytesMax", 1, kBytesMax)};
+    const Napi::Uint8Array given = to_bytes(info[5], "kinds", 1);
+    // Copied: they may rise while the thread works.
+    const std::vector<std::uint8_t> kinds(given.Data(), given.Data() + given.ElementLength());
+    Job::Plan plan;
+    plan.kept.push_back(info[0]);
+    auto found = std::make_shared<PlainRecords>();
+    const std::uint8_t* data = bytes.Data();
+    plan.work = [=](Job&) { *found = scan_plain_records(data, 0, to, form, kinds); };
+    plan.result = [found](Napi::Env env) {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("end", static_cast<double>(found->end));
+      result.Set("count", static_cast<double>(found->count));
+      return result;
+    };
+    plan.finished = [] {};
+    return Job::start(info.Env(), std::move(plan), nullptr);
+  });
+}
+
 Napi::Value read_csv(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Uint8Array bytes = to_bytes(info[0], "bytes", 0);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,32 @@ PlainRecords scan_plain_records(const std::uint8_t* bytes, std::size_t from, std
 
 enum class CsvType : std::uint8_t { kInt64, kFloat64, kText };
 
+/// Bytes that are added at the end.
+class CsvText {
+ public:
+  const std::uint8_t* data() const { return bytes_.data(); }
+  std::size_t size() const { return size_; }
+
+  void append(const std::uint8_t* bytes, std::size_t count) {
+    std::memcpy(reserve(count), bytes, count);
+    extend(count);
+  }
+
+  /// Room for so many bytes at the end, which count once `extend` says so.
+  std::uint8_t* reserve(std::size_t count) {
+    if (bytes_.size() < size_ + count) bytes_.resize(2 * (size_ + count) + kSizeMin);
+    return bytes_.data() + size_;
+  }
+  void extend(std::size_t count) { size_ += count; }
+
+ private:
+  static constexpr std::size_t kSizeMin = 4096;
+
+  /// Longer than what is used, so that adding few bytes costs little.
+  std::vector<std::uint8_t> bytes_;
+  std::size_t size_ = 0;
+};
+
 /// Where the values of a column go. Of those that are missing, the value is 0 and the bit of `validity` too.
 struct CsvColumn {
   CsvType type;
@@ -41,7 +68,7 @@ struct CsvColumn {
   /// One bit a row, least significant first; all 0 before.
   std::uint8_t* validity;
   /// UTF-8 of all texts.
-  std::vector<std::uint8_t> text;
+  CsvText text;
   std::size_t missing = 0;
 };
 

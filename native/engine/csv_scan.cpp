@@ -1,5 +1,7 @@
 #include "csv.h"
 
+#include "csv_fields.h"
+
 namespace millrace {
 namespace {
 
@@ -28,7 +30,27 @@ class PlainRecord {
 
   bool is_empty(const std::uint8_t* at) const { return *at == line_end_; }
 
+  /// Of those that a block holds, how many there are before one that is not plain.
+  std::size_t count(const PlainFields& fields) const {
+    const bool has_line_end = fields.stride == kinds_.size() + (line_end_ == '\r' ? 1 : 0);
+    std::size_t records = has_line_end ? fields.records : 0;
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      const auto kind = static_cast<CsvKind>(kinds_[i]);
+      if (kind == CsvKind::kText) continue;
+      for (std::size_t record = 0; record < records; ++record) {
+        if (!is_number(fields.from(record, i), fields.to(record, i), kind)) records = record;
+      }
+    }
+    return records;
+  }
+
  private:
+  bool is_number(const std::uint8_t* from, const std::uint8_t* to, CsvKind kind) const {
+    ShortNumber number;
+    const bool is_short = kind >= CsvKind::kInteger && read_short(from, to, end_, number);
+    return is_short ? kind == CsvKind::kNumber || !number.has_point : skip_number(from, kind) == to;
+  }
+
   const std::uint8_t* skip_text(const std::uint8_t* at) const {
     for (; at < end_; ++at) {
       // No byte above the comma means anything.
@@ -82,9 +104,20 @@ class PlainRecord {
 PlainRecords scan_plain_records(const std::uint8_t* bytes, std::size_t from, std::size_t to, const CsvForm& form,
                                 std::span<const std::uint8_t> kinds) {
   const PlainRecord record(bytes + to, form, kinds);
+  FieldEnds ends(bytes + to, form.delimiter);
   PlainRecords found{from, 0};
   while (found.end < to) {
     const std::uint8_t* start = bytes + found.end;
+    // Where there is one column its fields may be empty lines.
+    if (kinds.size() > 1) {
+      PlainFields fields = ends.next(start, kinds.size(), form.record_bytes_max);
+      fields.records = record.count(fields);
+      if (fields.records > 0) {
+        found.end = static_cast<std::size_t>(fields.end() - bytes);
+        found.count += fields.records;
+        continue;
+      }
+    }
     // An empty line is no record where there are several columns, and one where there is one: the caller knows.
     const std::uint8_t* past = record.is_empty(start) ? nullptr : record.skip(start);
     if (past == nullptr || static_cast<std::size_t>(past - start) > form.record_bytes_max) break;

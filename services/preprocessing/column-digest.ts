@@ -167,6 +167,13 @@ function updateBytes(values: Hash, lengths: Hash, { length, offsets, bytes, vali
   const sizes = new Float64Array(length);
   if (validity === null) {
     values.update(bytes.subarray(Number(offsets[0]), Number(offsets[length])));
+    if (offsets instanceof Int32Array) {
+      for (let row = 0; row < length; row++) {
+        sizes[row] = offsets[row + 1]! - offsets[row]!;
+      }
+      lengths.update(sizes);
+      return;
+    }
   }
   for (let row = 0; row < length; row++) {
     if (isValid(validity, row)) {

@@ -11,6 +11,9 @@ import { ColumnDigest } from './column-digest.js';
 export const dataFile = 'data.arrows';
 export const metadataFile = 'version.json';
 
+/** So much is written between two times that the system is told to bring it to the disk. */
+const flushBytes = 32 * 1024 * 1024;
+
 /** Parts that one system call writes: IOV_MAX of Linux and macOS. */
 const vectorsMax = 1_024;
 
@@ -26,6 +29,9 @@ export interface DraftContent {
 /** Rows on their way to a dataset version: an Arrow stream in a folder that no reader knows yet. */
 export class DatasetDraft {
   readonly #digests: ColumnDigest[];
+  /** Goes on beside the writing, so that little is left to do at the end. */
+  #flushing: Promise<unknown> = Promise.resolve();
+  #unflushedBytes = 0;
   #rowCount = 0;
   #sizeBytes = 0;
 
@@ -78,6 +84,13 @@ export class DatasetDraft {
     const parts = [new Uint8Array(prefix.buffer), header, new Uint8Array(padding), ...body];
     await this.#writeAll(parts.filter(({ length }) => length > 0));
     this.#sizeBytes += 8 + header.length + padding + bodyBytes;
+    this.#unflushedBytes += bodyBytes;
+    if (this.#unflushedBytes >= flushBytes) {
+      this.#unflushedBytes = 0;
+      // An error is told once; it counts at the end.
+      this.#flushing = this.#flushing.then(() => this.file.datasync());
+      this.#flushing.catch(() => undefined);
+    }
   }
 
   /** Goes on after a short write, as they come at the edge of a full disk. */
@@ -101,6 +114,7 @@ export class DatasetDraft {
     }
     const end = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
     await this.file.writeFile(end);
+    await this.#flushing;
     await this.file.sync();
     await this.file.close();
     await syncFolder(this.folder);
@@ -116,6 +130,7 @@ export class DatasetDraft {
 
   /** Removes what was written; harmless once the draft has become a version. */
   async discard(): Promise<void> {
+    await this.#flushing.catch(() => undefined);
     await this.file.close();
     await rm(this.folder, { recursive: true, force: true });
   }

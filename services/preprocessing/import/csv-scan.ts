@@ -1,5 +1,9 @@
-import { scanPlainRecords } from '../../../native/index.js';
+import { isUtf8 } from 'node:buffer';
+import type { FileHandle } from 'node:fs/promises';
+import { scanPlainRecords, scanPlainRecordsAhead } from '../../../native/index.js';
+import { BufferPool } from '../buffer-pool.js';
 import { columnsMax } from '../column.js';
+import { workAhead } from '../work-ahead.js';
 import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from './field-kind.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import { isSpelledMissing, type MissingValues } from './missing-values.js';
@@ -72,9 +76,11 @@ export async function scanCsv(
     let kept = 0;
     /** In the file, of what is first in the buffer. */
     let offset = 0;
-    for (;;) {
+    /** Blocks that are scanned here before the rest is left to threads, as far as it is plain; more where little was. */
+    let blocks = 1;
+    for (let block = 1; ; block++) {
       signal.throwIfAborted();
-      const { bytesRead } = await handle.read(buffer, kept, readBytes);
+      const { bytesRead } = await handle.read(buffer, kept, readBytes, offset + kept);
       if (bytesRead === 0) {
         return scanner.finish(buffer, kept, offset);
       }
@@ -83,9 +89,58 @@ export async function scanCsv(
       buffer.copyWithin(0, fieldStart, end);
       kept = end - fieldStart;
       offset += fieldStart;
+      const start = block >= blocks && sizeBytes - offset > pieceBytes ? scanner.returnToRecord(offset) : null;
+      if (start !== null) {
+        kept = 0;
+        offset = await scanAhead(handle, scanner, start, signal);
+        blocks = offset - start > plainBytesMin ? 1 : Math.min(2 * blocks, blocksMax);
+        block = 0;
+      }
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** Less than this is not worth leaving to threads. */
+const plainBytesMin = 16 * 1024 * 1024;
+const blocksMax = 64;
+const piecesAhead = 2;
+
+/** Has plain records scanned on threads of their own. @returns where in the file the first begins that is not plain, or not whole */
+async function scanAhead(handle: FileHandle, scanner: CsvScanner, start: number, signal: AbortSignal): Promise<number> {
+  const pool = new BufferPool();
+  const scan = async (piece: { bytes: Buffer<ArrayBuffer>; offset: number; sizeBytes: number }) => {
+    const { bytes, offset, sizeBytes } = piece;
+    const isText = isUtf8(bytes.subarray(0, sizeBytes));
+    const { end, count } = isText ? await scanner.scanAhead(bytes, sizeBytes) : { end: 0, count: 0 };
+    pool.give(bytes);
+    return { offset, sizeBytes, end, count };
+  };
+  const pieces = wholeLines(handle, start, scanner.pieceBytes(start), pool);
+  let reached = start;
+  for await (const { offset, sizeBytes, end, count } of workAhead(pieces, piecesAhead, scan)) {
+    signal.throwIfAborted();
+    scanner.takePlain(offset, end, count);
+    reached = offset + end;
+    if (end < sizeBytes) {
+      break;
+    }
+  }
+  return reached;
+}
+
+/** Pieces of a file that end with a line. */
+async function* wholeLines(handle: FileHandle, start: number, bytesMax: number, pool: BufferPool) {
+  for (let offset = start; ; ) {
+    const bytes = pool.take(bytesMax);
+    const { bytesRead } = await handle.read(bytes, 0, bytesMax, offset);
+    const sizeBytes = bytes.subarray(0, bytesRead).lastIndexOf(newline) + 1;
+    if (sizeBytes === 0) {
+      return;
+    }
+    yield { bytes, offset, sizeBytes };
+    offset += sizeBytes;
   }
 }
 
@@ -98,7 +153,7 @@ const byteOrderMark = Buffer.from('\ufeff');
 const [startOfRecord, startOfField, inField, inQuotes, afterQuote] = [0, 1, 2, 3, 4];
 
 class CsvScanner {
-  readonly #text: Utf8Check;
+  #text: Utf8Check;
   #state = startOfRecord;
   #line = 1;
   /** Where the record began: quotes may hold line ends. */
@@ -179,13 +234,54 @@ class CsvScanner {
     return start;
   }
 
+  /** Goes back to where the record began, at a byte of the file. Null: plain records cannot be told here. @param offset of the buffer */
+  returnToRecord(offset: number): number | null {
+    if (!this.#mayBePlain()) {
+      return null;
+    }
+    const start = offset + this.#recordStart;
+    this.#text = new Utf8Check(this.file);
+    this.#state = startOfRecord;
+    this.#line = this.#recordLine;
+    this.#recordStart = 0;
+    this.#fieldStart = 0;
+    this.#fields = 0;
+    return start;
+  }
+
+  #mayBePlain(): boolean {
+    return !this.#isHeader && this.#lineEnd !== null && this.#lineEnd !== 'CR' && !this.#afterCarriageReturn;
+  }
+
+  #form() {
+    return { delimiter: this.#delimiter, isCrLf: this.#lineEnd === 'CR LF', recordBytesMax };
+  }
+
+  scanAhead(bytes: Uint8Array, sizeBytes: number) {
+    return scanPlainRecordsAhead(bytes, sizeBytes, this.#form(), this.#kinds);
+  }
+
+  /** Records that were scanned elsewhere, at a byte of the file. */
+  takePlain(offset: number, sizeBytes: number, count: number): void {
+    this.#endPiece(offset, 0);
+    this.#records += count;
+    this.#line += count;
+    this.#recordLine = this.#line;
+    this.#endPiece(offset + sizeBytes, 0);
+  }
+
+  /** Of pieces whose values are few enough, going by the records before a byte of the file. */
+  pieceBytes(offset: number): number {
+    const valueBytes = this.#records * this.#columns.length * 8;
+    return Math.floor(pieceBytes / Math.max(1, valueBytes / offset));
+  }
+
   /** Takes records of the simplest form in one go; answers where they end. Records that are not, or raise a column, go step by step. */
   #takeRecords(buffer: Buffer, at: number, to: number): number {
-    if (this.#lineEnd === null || this.#lineEnd === 'CR' || this.#afterCarriageReturn) {
+    if (!this.#mayBePlain()) {
       return at;
     }
-    const form = { delimiter: this.#delimiter, isCrLf: this.#lineEnd === 'CR LF', recordBytesMax };
-    const { end, count } = scanPlainRecords(buffer, at, to, form, this.#kinds);
+    const { end, count } = scanPlainRecords(buffer, at, to, this.#form(), this.#kinds);
     if (count > 0) {
       this.#records += count;
       this.#line += count;

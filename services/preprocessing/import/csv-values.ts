@@ -1,7 +1,10 @@
+import type { FileHandle } from 'node:fs/promises';
 import { type CsvTarget, readCsvRecords } from '../../../native/index.js';
 import type { ColumnChunk } from '../../pipeline/index.js';
+import { BufferPool } from '../buffer-pool.js';
 import { sliceChunk } from '../chunk-slice.js';
 import type { Column, ColumnType } from '../column.js';
+import { workAhead } from '../work-ahead.js';
 import type { CsvOutline, CsvPiece, Delimiter } from './csv-scan.js';
 import { fixedBytes } from './duckdb-vector.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
@@ -15,7 +18,7 @@ export function isReadByEngine(type: ColumnType): boolean {
   return type.kind === 'text' ? !type.large : type.kind === 'number' && targets[type.type] !== undefined;
 }
 
-/** Rows of a file whose form was checked, in its order. */
+/** Rows of a file whose form was checked, in its order. A batch is used up when the next is asked for. */
 export async function* readCsvValues(
   { path }: ImportFile,
   { pieces, lineEnd }: CsvOutline,
@@ -24,44 +27,45 @@ export async function* readCsvValues(
   signal: AbortSignal,
 ): AsyncGenerator<ImportBatch> {
   const file = await openFile(path);
-  const ahead: Promise<PieceRows>[] = [];
+  const pool = new BufferPool();
+  const read = async (piece: CsvPiece) => {
+    const bytes = pool.take(piece.sizeBytes);
+    try {
+      await readWhole(file, path, bytes.subarray(0, piece.sizeBytes), piece.offset);
+      // The second half of the line end before the piece.
+      const start = lineEnd === 'CR LF' && bytes[0] === newline ? 1 : 0;
+      const rows = await parse(path, bytes.subarray(start, piece.sizeBytes), delimiter, columns, piece, pool);
+      return { piece, ...rows };
+    } finally {
+      pool.give(bytes);
+    }
+  };
   try {
-    for (let i = 0; i < pieces.length; i++) {
-      while (ahead.length <= piecesAhead && i + ahead.length < pieces.length) {
-        ahead.push(readPiece(pieces[i + ahead.length]!));
-      }
-      const { rowCount, chunks } = await ahead.shift()!;
+    for await (const { piece, chunks, memory } of workAhead(pieces, piecesAhead, read)) {
       signal.throwIfAborted();
-      if (rowCount !== pieces[i]!.rowCount) {
-        throw changed(path);
-      }
-      yield* cut(chunks, pieces[i]!, columns);
+      yield* cut(chunks, piece, columns);
+      pool.give(memory);
     }
   } finally {
-    // What is under way reads from the file.
-    await Promise.allSettled(ahead);
     await file.close();
   }
+}
 
-  async function readPiece(piece: CsvPiece): Promise<PieceRows> {
-    const bytes = Buffer.allocUnsafeSlow(piece.sizeBytes);
-    let size = 0;
-    while (size < bytes.length) {
-      const { bytesRead } = await file.read(bytes, size, bytes.length - size, piece.offset + size);
-      if (bytesRead === 0) {
-        throw changed(path);
-      }
-      size += bytesRead;
+async function readWhole(file: FileHandle, path: string, bytes: Buffer, offset: number): Promise<void> {
+  let size = 0;
+  while (size < bytes.length) {
+    const { bytesRead } = await file.read(bytes, size, bytes.length - size, offset + size);
+    if (bytesRead === 0) {
+      throw changed(path);
     }
-    // The second half of the line end before the piece.
-    const start = lineEnd === 'CR LF' && bytes[0] === newline ? 1 : 0;
-    return parse(path, bytes.subarray(start), delimiter, columns, piece.rowCount);
+    size += bytesRead;
   }
 }
 
 interface PieceRows {
-  rowCount: number;
   chunks: ColumnChunk[];
+  /** What their arrays lie in, but for the bytes of texts. */
+  memory: Buffer<ArrayBuffer>;
 }
 
 const newline = 0x0a;
@@ -75,25 +79,47 @@ async function parse(
   bytes: Uint8Array,
   delimiter: Delimiter,
   columns: readonly Column[],
-  rows: number,
+  { rowCount: rows }: CsvPiece,
+  pool: BufferPool,
 ): Promise<PieceRows> {
-  const given = columns.map(({ type }): CsvTarget => {
-    const validity = new Uint8Array(Math.ceil(rows / 8));
-    return type.kind === 'number'
-      ? { type: type.type as 'int64' | 'float64', values: new targets[type.type]!(rows), validity }
-      : { type: 'text', values: new Int32Array(rows + 1), validity };
-  });
+  const { targets: given, memory } = makeTargets(columns, rows, pool);
   const read = readCsvRecords(bytes, delimiter.charCodeAt(0), given, rows);
   const { rowCount, missing, texts } = await read.catch((error: Error) => {
     throw invalidFile(path, `${error.message} Was it changed while it was read?`);
   });
+  if (rowCount !== rows) {
+    throw changed(path);
+  }
   const chunks = given.map(({ values, validity: bits }, i): ColumnChunk => {
     const validity = missing[i] === 0 ? null : bits;
     return values instanceof Int32Array
       ? { kind: 'text', length: rows, offsets: values, bytes: texts[i]!, validity }
       : { kind: 'number', length: rows, width: 1, values, validity };
   });
-  return { rowCount, chunks };
+  return { chunks, memory };
+}
+
+/** Arrays for the values of a piece, one behind the other. */
+function makeTargets(columns: readonly Column[], rows: number, pool: BufferPool) {
+  const bitBytes = 8 * Math.ceil(rows / 64);
+  const memory = pool.take(columns.length * (8 * (rows + 1) + bitBytes));
+  let place = memory.byteOffset;
+  const takeBytes = (size: number) => {
+    const from = place;
+    place += 8 * Math.ceil(size / 8);
+    return from;
+  };
+  const given = columns.map(({ type }): CsvTarget => {
+    const validity = new Uint8Array(memory.buffer, takeBytes(bitBytes), Math.ceil(rows / 8)).fill(0);
+    if (type.kind === 'number') {
+      const values = new targets[type.type]!(memory.buffer, takeBytes(8 * rows), rows);
+      return { type: type.type as 'int64' | 'float64', values, validity };
+    }
+    const offsets = new Int32Array(memory.buffer, takeBytes(4 * (rows + 1)), rows + 1);
+    offsets[0] = 0;
+    return { type: 'text', values: offsets, validity };
+  });
+  return { targets: given, memory };
 }
 
 /** A piece has few bytes, but may have many rows, or many more bytes once they are read. */

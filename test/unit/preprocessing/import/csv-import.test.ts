@@ -111,7 +111,8 @@ describe('openCsv', () => {
     const { batches } = await importCsv(`${line.map((i) => `c${i}`)}\n${`${line}\n`.repeat(600)}`);
     expect(rowsOf(batches)).toBe(600);
     for (const chunks of batches) {
-      const room = chunks.reduce((sum, chunk) => sum + (chunk as NumberChunk).values.buffer.byteLength, 0);
+      const buffers = new Set(chunks.map((chunk) => (chunk as NumberChunk).values.buffer));
+      const room = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
       expect(room).toBeLessThanOrEqual(batchBytesMax);
     }
   });

@@ -94,4 +94,40 @@ describe('scanCsv', () => {
       },
     ]);
   });
+
+  describe.each([
+    ['LF', '\n'],
+    ['CR LF', '\r\n'],
+  ])('of a long file with lines that end in %s', (_, lineEnd) => {
+    const plainRows = 500_000;
+    const plain = `1234567,ab cd${lineEnd}`.repeat(plainRows);
+    const head = `a,b${lineEnd}`;
+
+    it('goes on with what is not plain, and with what is plain again', async () => {
+      const content = `${head}${plain}"1\n2","x,""y"${lineEnd}${plain}1.5,${lineEnd}${plain}`;
+      const { columns, rowCount, pieces } = await scan(content);
+      expect(columns[0]!.firstBeyond).toEqual({
+        integer: { line: plainRows + 2, text: '1\n2' },
+        number: { line: plainRows + 2, text: '1\n2' },
+      });
+      expect(columns.map(({ kind }) => kind)).toEqual([3, 3]);
+      expect(rowCount).toBe(3 * plainRows + 2);
+      expect(pieces.reduce((sum, piece) => sum + piece.rowCount, 0)).toBe(rowCount);
+      let end = head.length;
+      for (const { offset, sizeBytes } of pieces) {
+        // Where lines end with two characters, the second may be in the next piece.
+        expect(Math.abs(offset - end)).toBeLessThan(lineEnd.length);
+        end = offset + sizeBytes;
+      }
+      expect(end).toBe(content.length);
+    });
+
+    it.each<[string, string | Buffer, string]>([
+      ['a row that is too short', '1', 'Expected 2 fields'],
+      ['a character that is none', Buffer.from('1,\xff', 'latin1'), 'Expected UTF-8 but received 0xff as byte 3'],
+    ])('names the line of %s', async (_, line, message) => {
+      const content = Buffer.concat([Buffer.from(head + plain), Buffer.from(line), Buffer.from(lineEnd + plain)]);
+      await expect(scan(content)).rejects.toThrow(`Line ${plainRows + 2}: ${message}`);
+    });
+  });
 });
