@@ -37,12 +37,16 @@ export function writeTrainerState(
   });
 }
 
-/** Refuses what is no checkpoint, and one of other options by naming the differences. */
+/**
+ * Refuses what is no checkpoint, and one of other options by naming the differences.
+ * @param otherRates takes one of other learning rates too; where a plateau has brought them down, it stays as far down
+ */
 export function readTrainerState(
   shapes: TensorShape[],
   options: OptimizationOptions,
   blockNames: string[],
   bytes: Uint8Array,
+  otherRates: boolean,
 ): TrainerState {
   const { tensors, metadata } = readSafetensors(bytes);
   if (metadata.format !== format || !/^\d{1,15}$/.test(metadata.step ?? '')) {
@@ -51,13 +55,15 @@ export function readTrainerState(
       `Expected a checkpoint (${format}) but received ${JSON.stringify(metadata).slice(0, 500)}.`,
     );
   }
-  const differing = differences(parsed(metadata, 'options'), options);
+  const found = parsed(metadata, 'options') as OptimizationOptions;
+  const differing = otherRates ? differences(withoutRates(found), withoutRates(options)) : differences(found, options);
   if (differing.length > 0) {
     throw invalidArgument(
       '__metadata__',
       `Expected a checkpoint of a trainer with the same options, but in it ${differing.join('; ')}.`,
     );
   }
+  const plateau = parsed(metadata, 'plateau') as PlateauState;
   const prefixes = blockNames.map((name) => `${name}.`);
   expectNoOthers(shapes, tensors, ['', ...prefixes]);
   return {
@@ -65,8 +71,18 @@ export function readTrainerState(
     position: parsed(metadata, 'position') as EpochPosition,
     parameters: fromTensors(shapes, tensors, ''),
     blocks: prefixes.map((prefix) => fromTensors(shapes, tensors, prefix)),
-    plateau: parsed(metadata, 'plateau') as PlateauState,
+    plateau: otherRates ? { ...plateau, rate: plateau.rate * (rateOf(options) / rateOf(found)) } : plateau,
   };
+}
+
+const rates = ['learningRate', 'maximumRate', 'endRate', 'minimumRate'];
+
+function withoutRates(options: OptimizationOptions): unknown {
+  return JSON.parse(JSON.stringify(options, (name, value) => (rates.includes(name) ? undefined : value)));
+}
+
+function rateOf({ optimizer }: OptimizationOptions): number {
+  return optimizer.learningRate ?? Number.NaN;
 }
 
 function parsed(metadata: Record<string, string>, key: string): unknown {

@@ -183,12 +183,13 @@ export class Trainer {
 
   /**
    * Goes on exactly where `saveState` was called. Refuses the checkpoint of another network, and of a trainer with
-   * another optimizer, schedule, regularization, clipping or averaging.
+   * another optimizer, schedule, regularization, clipping or averaging; with `otherRates` learning rates may differ, and
+   * training goes on with those of this trainer.
    */
-  loadState(bytes: Uint8Array): void {
+  loadState(bytes: Uint8Array, { otherRates = false }: { otherRates?: boolean } = {}): void {
     const trainer = Trainer.#of(this);
     const names = trainer.#handle.optimizerState().blocks.map(({ name }) => name);
-    const state = readTrainerState(trainer.#shapes, optimizationOf(trainer.#options), names, bytes);
+    const state = readTrainerState(trainer.#shapes, optimizationOf(trainer.#options), names, bytes, otherRates);
     const before = trainer.#handle.position();
     trainer.#handle.setPosition(state.position);
     try {

@@ -5,8 +5,8 @@ import type { RunControl } from './run-control.js';
 
 /** Writes the checkpoints of a run beside its training. */
 export class CheckpointKeeper {
-  /** The best epoch's checkpoint, until it is kept; null also where none is asked for. */
-  #best: Checkpoint | null = null;
+  /** Of the ends of epochs, until they are kept or needed no more. */
+  readonly #epochs = new Map<number, Checkpoint>();
   /** The checkpoint being written while the training goes on; null when none is. */
   #writing: Promise<void> | null = null;
 
@@ -26,14 +26,14 @@ export class CheckpointKeeper {
     }
   }
 
-  /** Of an epoch that was the best. */
-  async best(epoch: number): Promise<Checkpoint> {
+  /** Of the end of an epoch that a checkpoint needs. */
+  async epoch(epoch: number): Promise<Checkpoint> {
     await this.#writing;
-    const best = await this.store.readBest(this.jobId, epoch);
-    if (!best) {
-      throw new Error(`the checkpoint of the best epoch, ${epoch}, is missing`);
+    const found = this.#epochs.get(epoch) ?? (await this.store.readEpoch(this.jobId, epoch));
+    if (!found) {
+      throw new Error(`the checkpoint of epoch ${epoch} is missing`);
     }
-    return best;
+    return found;
   }
 
   /** Resolves once nothing is being written, and rejects with what went wrong. */
@@ -41,9 +41,9 @@ export class CheckpointKeeper {
     await this.#writing;
   }
 
-  /** Has a checkpoint kept beside the next one that is written. */
-  noteBest(best: Checkpoint): void {
-    this.#best = best;
+  /** Has the checkpoint at the end of an epoch kept beside those that need it. */
+  note(checkpoint: Checkpoint): void {
+    this.#epochs.set(checkpoint.epochsDone, checkpoint);
   }
 
   /**
@@ -78,16 +78,21 @@ export class CheckpointKeeper {
 
   /** Takes the state at once. Never written ahead of the events: a run that goes on reports what they say of its epochs. */
   async #write(take: () => Checkpoint): Promise<void> {
-    const best = this.#best;
-    this.#best = null;
     const checkpoint = take();
+    const needed = checkpoint.needs.flatMap((epoch) => this.#epochs.get(epoch) ?? []);
+    for (const epoch of this.#epochs.keys()) {
+      // That of the epoch that has just ended may be needed by a checkpoint in the midst of the next one.
+      if (epoch < checkpoint.epochsDone || checkpoint.needs.includes(epoch)) {
+        this.#epochs.delete(epoch);
+      }
+    }
     await this.control.told;
-    if (best) {
-      await this.store.writeBest(this.jobId, best);
+    for (const epoch of needed) {
+      await this.store.writeEpoch(this.jobId, epoch);
     }
     await this.store.write(this.jobId, checkpoint, this.keepLast);
-    if (best) {
-      await this.store.keepBest(this.jobId);
+    if (needed.length > 0) {
+      await this.store.keepNeeded(this.jobId);
     }
     const { epochsDone, stepsDone, trainerState } = checkpoint;
     this.control.emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });

@@ -15,6 +15,10 @@ export interface Checkpoint {
   /** Of training and validation up to the last finished epoch. */
   secondsDone: number;
   stopping: StoppingState | null;
+  /** How often the training has gone back because it had diverged. */
+  retriesDone: number;
+  /** Epochs before it whose own checkpoints are needed to go on from it. */
+  needs: number[];
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;
 }
@@ -23,17 +27,17 @@ const evaluationName = 'evaluation.json';
 const suffix = '.checkpoint';
 /** What earlier releases called the only one that they kept. */
 const earlierName = `newest${suffix}`;
-const bestPrefix = 'best-';
+const epochPrefix = 'epoch-';
 /** 0: the name has none. */
 const numberOf = (name: string | undefined) => Number(/^(\d+)\.checkpoint$/.exec(name ?? '')?.[1] ?? 0);
-const bestName = (epoch: number) => `${bestPrefix}${epoch}${suffix}`;
+const epochName = (epoch: number) => `${epochPrefix}${epoch}${suffix}`;
 /** What the headers of earlier releases do not say. */
-const earlierHeader = { stepsDone: 0, epochSeconds: 0, secondsDone: 0, stopping: null };
+const earlierHeader = { stepsDone: 0, epochSeconds: 0, secondsDone: 0, stopping: null, retriesDone: 0, needs: [] };
 const lengthBytes = 4;
 
 /**
- * The newest checkpoints of each job, numbered, and that of its best epoch, files in a folder of its own. Layout: length of the header
- * as uint32 little-endian, header as JSON, all fields but the last, and the state of the trainer.
+ * The newest checkpoints of each job, numbered, and those at the ends of epochs that they need, files in a folder of its own. Layout:
+ * length of the header as uint32 little-endian, header as JSON, all fields but the last, and the state of the trainer.
  */
 export class CheckpointStore {
   private constructor(private readonly folder: string) {}
@@ -51,22 +55,23 @@ export class CheckpointStore {
     await this.#remove(jobId, before.slice(keepLast - 1));
   }
 
-  /** Writes the checkpoint of an epoch that is the best so far. The one before it stays until `keepBest`. */
-  async writeBest(jobId: string, checkpoint: Checkpoint): Promise<void> {
-    await this.#write(jobId, bestName(checkpoint.epochsDone), checkpoint);
+  /** Writes the checkpoint at the end of an epoch that a numbered one will need. */
+  async writeEpoch(jobId: string, checkpoint: Checkpoint): Promise<void> {
+    await this.#write(jobId, epochName(checkpoint.epochsDone), checkpoint);
   }
 
-  /** Removes the checkpoints of best epochs that none of the numbered ones leads to. */
-  async keepBest(jobId: string): Promise<void> {
+  /** Removes the checkpoints of epochs that none of the numbered ones needs. */
+  async keepNeeded(jobId: string): Promise<void> {
     const kept = new Set<string>();
     for (const name of await this.names(jobId)) {
-      const { stopping } = await this.#readPosition(jobId, name);
-      kept.add(stopping ? bestName(stopping.bestEpoch) : '');
+      for (const epoch of (await this.#readPosition(jobId, name)).needs) {
+        kept.add(epochName(epoch));
+      }
     }
     const entries = await this.#entries(jobId);
     await this.#remove(
       jobId,
-      entries.filter((entry) => entry.startsWith(bestPrefix) && !kept.has(entry)),
+      entries.filter((entry) => entry.startsWith(epochPrefix) && !kept.has(entry)),
     );
   }
 
@@ -82,9 +87,9 @@ export class CheckpointStore {
     return asked === undefined ? null : this.#read(jobId, asked);
   }
 
-  /** That of an epoch that was the best when it ended, or null. */
-  async readBest(jobId: string, epoch: number): Promise<Checkpoint | null> {
-    return this.#read(jobId, bestName(epoch));
+  /** That of the end of an epoch, or null. */
+  async readEpoch(jobId: string, epoch: number): Promise<Checkpoint | null> {
+    return this.#read(jobId, epochName(epoch));
   }
 
   async #write(jobId: string, name: string, { trainerState, ...position }: Checkpoint): Promise<void> {

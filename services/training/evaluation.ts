@@ -1,5 +1,5 @@
 import type { Examples, FeatureBlock, Trainer } from '../../native/index.js';
-import { ServiceError } from '../platform/errors.js';
+import { divergence } from './divergence.js';
 
 /** Rows that are measured in one go: a run that is to end waits for no more than these. */
 const evaluationRowsMax = 65_536;
@@ -54,8 +54,7 @@ async function measure(trainer: Trainer, examples: Examples, signal: AbortSignal
   }
   const loss = sums.loss / examples.rows;
   if (!Number.isFinite(loss)) {
-    const message = `Training diverged: after step ${trainer.step} the loss on held-out rows is ${loss}. Lower the learning rate, or scale the features.`;
-    throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', message);
+    throw divergence(trainer.step, `the loss on held-out rows is ${loss}`);
   }
   return { loss, accuracy: sums.accuracy / examples.rows };
 }

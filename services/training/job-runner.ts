@@ -112,9 +112,6 @@ export class JobRunner {
     if (error instanceof ServiceError || error instanceof RpcError) {
       return { code: error.code, message: error.message };
     }
-    if (error instanceof EngineError && error.code === 'DIVERGED') {
-      return { code: 'FAILED_PRECONDITION', message: `Training diverged. ${error.message}` };
-    }
     if (error instanceof EngineError && error.code === 'INVALID_ARGUMENT') {
       return { code: 'INVALID_ARGUMENT', message: error.message };
     }

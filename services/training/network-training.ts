@@ -7,9 +7,11 @@ import {
   Network,
   Trainer,
 } from '../../native/index.js';
+import { ServiceError } from '../platform/errors.js';
 import type { CheckpointKeeper } from './checkpoint-keeper.js';
 import { CheckpointClock } from './checkpoint-rule.js';
 import type { Checkpoint } from './checkpoint-store.js';
+import { divergence, isDivergence, scaledRates } from './divergence.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
 import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
 import type { EpochMetrics, RunnableJob } from './job.js';
@@ -29,13 +31,18 @@ type SliceOptions = Omit<EpochOptions, 'signal' | 'maxSteps' | 'onProgress'> & {
   onProgress: (progress: EpochProgress) => void;
 };
 
+/** What the engine says of it begins with another word. */
+function inWords({ message }: Error): string {
+  return message.startsWith('Training diverged') ? message : `Training diverged. ${message}`;
+}
+
 /** The longest time that a timer takes. */
 const timerMsMax = 2 ** 31 - 1;
 
 /** A network on its way through the epochs of a job. */
 export class NetworkTraining {
   readonly network: Network;
-  readonly #trainer: Trainer;
+  #trainer: Trainer;
   #epochsDone = 0;
   #validationSeconds = 0;
   /** Spent on the epoch that runs before the run was stopped in its midst. */
@@ -47,10 +54,14 @@ export class NetworkTraining {
   readonly #progressIntervalMs: number;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
   readonly #clock: CheckpointClock;
+  /** How often training has gone back because it had diverged. */
+  #retriesDone = 0;
+  /** Where it goes back to: the end of the last epoch; null where it is not to. */
+  #good: Checkpoint | null = null;
 
   constructor(
     private readonly job: RunnableJob,
-    threads: number,
+    private readonly threads: number,
     private readonly control: RunControl,
     private readonly keeper: CheckpointKeeper,
     private readonly metrics: TrainingMetrics,
@@ -60,6 +71,7 @@ export class NetworkTraining {
     this.#trainer = new Trainer(this.network, trainerOptions(spec, threads));
     this.#progressIntervalMs = 1_000 / job.stepEventsPerSecond;
     this.#clock = new CheckpointClock(spec.checkpoints);
+    this.#good = spec.onDivergence && this.#checkpoint();
   }
 
   get epochsDone(): number {
@@ -84,25 +96,48 @@ export class NetworkTraining {
   }
 
   /** Goes on where a checkpoint was taken. */
-  load({ epochsDone, epochSeconds, secondsDone, stopping, trainerState }: Checkpoint): void {
-    this.#trainer.loadState(trainerState);
+  async load(checkpoint: Checkpoint): Promise<void> {
+    const { epochsDone, stepsDone, epochSeconds, secondsDone, stopping, retriesDone, trainerState } = checkpoint;
+    const isBetween = stepsDone === 0 || epochsDone === 0;
+    const good = this.#good && (isBetween ? checkpoint : await this.keeper.epoch(epochsDone));
+    const before = this.#retriesDone;
+    if (retriesDone !== before) {
+      this.#replaceTrainer(retriesDone);
+    }
+    try {
+      this.#trainer.loadState(trainerState);
+    } catch (error) {
+      this.#replaceTrainer(before);
+      throw error;
+    }
     this.#epochsDone = epochsDone;
     this.#earlierSeconds = epochSeconds;
     this.#secondsDone = secondsDone;
     this.#stopping = stopping;
+    if (epochsDone > 0) {
+      this.#good = good;
+    }
   }
 
   async trainToEnd(train: JobExamples, validation: JobExamples | null): Promise<void> {
     while (this.endReason === null) {
-      await this.#trainEpoch(train, validation);
+      try {
+        await this.#trainEpoch(train, validation);
+      } catch (error) {
+        if (!isDivergence(error)) {
+          throw error;
+        }
+        this.#goBack(error);
+      }
     }
   }
 
   /** Takes the weights that are tested and published. */
   async restoreBest(): Promise<void> {
     if (this.restoredEpoch !== this.#epochsDone) {
-      const { trainerState } = await this.keeper.best(this.restoredEpoch);
-      this.#trainer.loadState(trainerState);
+      const { trainerState } = await this.keeper.epoch(this.restoredEpoch);
+      // It may be from before a divergence, when learning rates were others.
+      this.#trainer.loadState(trainerState, { otherRates: true });
     }
   }
 
@@ -185,6 +220,9 @@ export class NetworkTraining {
     }
     const pace = this.#pace(rate(examples, seconds));
     const norms = await measureNorms(this.#trainer, train);
+    if (!Number.isFinite(norms.weightNorm)) {
+      throw divergence(this.#trainer.step, `the norm of the weights is ${norms.weightNorm}`);
+    }
     await this.#keep({
       ...{ epoch, epochs, loss, accuracy: this.#known(result.accuracy), seconds },
       validationLoss: validated?.loss ?? null,
@@ -198,6 +236,37 @@ export class NetworkTraining {
     });
     this.metrics.epochs.inc();
     this.metrics.examples.inc(examples);
+  }
+
+  /** Goes back to the end of the last epoch, with lower learning rates; throws when that is not asked for, or was done often enough. */
+  #goBack(error: EngineError | ServiceError): void {
+    const rule = this.job.spec.onDivergence;
+    if (!rule || !this.#good || this.#retriesDone >= rule.retries) {
+      const times = this.#retriesDone === 0 ? '' : ` This was with learning rates lowered ${this.#retriesDone} times.`;
+      throw new ServiceError('FAILED_PRECONDITION', 'DIVERGED', `${inWords(error)}${times}`, { cause: error });
+    }
+    const { epochsDone, stopping, trainerState } = this.#good;
+    this.#replaceTrainer(this.#retriesDone + 1);
+    this.#trainer.loadState(trainerState, { otherRates: true });
+    this.#epochsDone = epochsDone;
+    this.#stopping = stopping;
+    // The time is spent, though it has led nowhere.
+    this.#secondsDone += this.#earlierSeconds;
+    this.#earlierSeconds = 0;
+    const factor = rule.learningRateFactor ** this.#retriesDone;
+    const place = epochsDone === 0 ? 'from the start' : `from the end of epoch ${epochsDone}`;
+    const text = `${inWords(error)} It goes on ${place} with learning rates times ${Number(factor.toPrecision(6))} (${this.#retriesDone} of ${rule.retries} retries).`;
+    this.control.say('warning', text);
+    this.control.emit({ kind: 'resumed', epochsDone, stepsDone: 0 });
+  }
+
+  /** Lowers the learning rates, as often as training has gone back. Where the training stands is to be loaded. */
+  #replaceTrainer(retriesDone: number): void {
+    const { spec } = this.job;
+    this.#retriesDone = retriesDone;
+    this.#trainer.dispose();
+    const factor = (spec.onDivergence?.learningRateFactor ?? 1) ** retriesDone;
+    this.#trainer = new Trainer(this.network, trainerOptions({ ...spec, ...scaledRates(spec, factor) }, this.threads));
   }
 
   #pace(examplesPerSecond: number): Pace {
@@ -284,13 +353,14 @@ export class NetworkTraining {
   /** Tells of an epoch, and has a checkpoint written while the next one runs. */
   async #keep(metrics: EpochMetrics): Promise<void> {
     const { earlyStopping } = this.job.spec;
-    let taken: Checkpoint | null = null;
     if (earlyStopping) {
       this.#stopping = observeEpoch(earlyStopping, this.#stopping, metrics);
-      if (earlyStopping.restoreBest && this.#stopping?.bestEpoch === metrics.epoch) {
-        taken = this.#checkpoint();
-        this.keeper.noteBest(taken);
-      }
+    }
+    const isBest = earlyStopping?.restoreBest && this.#stopping?.bestEpoch === metrics.epoch;
+    const taken = isBest || this.#good ? this.#checkpoint() : null;
+    if (taken) {
+      this.keeper.note(taken);
+      this.#good &&= taken;
     }
     this.control.emit({ kind: 'epoch', ...metrics });
     const reason = this.endReason;
@@ -305,9 +375,15 @@ export class NetworkTraining {
   }
 
   #checkpoint(): Checkpoint {
+    const { earlyStopping, onDivergence } = this.job.spec;
+    const stepsDone = this.#trainer.position.step;
+    const best = earlyStopping?.restoreBest ? this.#stopping?.bestEpoch : undefined;
+    const good = onDivergence && stepsDone > 0 && this.#epochsDone > 0 ? this.#epochsDone : undefined;
     return {
       epochsDone: this.#epochsDone,
-      stepsDone: this.#trainer.position.step,
+      stepsDone,
+      retriesDone: this.#retriesDone,
+      needs: [...new Set([best, good])].filter((epoch) => epoch !== undefined),
       epochSeconds: this.#earlierSeconds,
       secondsDone: this.#secondsDone,
       stopping: this.#stopping,

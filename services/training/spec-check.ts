@@ -11,7 +11,12 @@ import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
 import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
 import { checkSettings, type Draft, fraction, notNegative, positive, snakeCase, unset } from './settings.js';
-import { checkpointSettings, earlyStoppingSettings, validationSettings } from './stopping-settings.js';
+import {
+  checkpointSettings,
+  divergenceSettings,
+  earlyStoppingSettings,
+  validationSettings,
+} from './stopping-settings.js';
 import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
 import { checkMeasurable, checkMetrics } from './validation-metric.js';
 
@@ -69,6 +74,9 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   violations.check(Number.isFinite(seconds) && seconds >= 0, 'spec.seconds', 'a finite number greater than 0', seconds);
   checkSettings(validationSettings, validation ?? {}, 'spec.validation', violations);
   checkCheckpoints(draft.checkpoints ?? {}, violations);
+  if (draft.onDivergence) {
+    checkSettings(divergenceSettings, draft.onDivergence, 'spec.on_divergence', violations);
+  }
   if (earlyStopping) {
     checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
   }

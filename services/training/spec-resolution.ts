@@ -1,5 +1,6 @@
 import type { Averaging, Clipping, Regularization } from '../../native/index.js';
 import type { CheckpointRule } from './checkpoint-rule.js';
+import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
 import { resolveAugmentation } from './image-augmentation.js';
@@ -7,7 +8,12 @@ import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
 import { resolveSchedule } from './schedule-settings.js';
 import { fraction, notNegative, positive, type Settings, unset, withDefaults } from './settings.js';
-import { checkpointSettings, earlyStoppingSettings, validationSettings } from './stopping-settings.js';
+import {
+  checkpointSettings,
+  divergenceSettings,
+  earlyStoppingSettings,
+  validationSettings,
+} from './stopping-settings.js';
 import type { FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
 
 const batchSizeDefault = 32;
@@ -51,6 +57,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
     metrics: (draft.metrics ?? []) as TrainingSpec['metrics'],
     checkpoints: resolveCheckpoints(draft),
+    onDivergence: resolved<DivergenceRule>(divergenceSettings, draft.onDivergence),
     seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },
   };

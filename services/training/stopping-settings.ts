@@ -1,11 +1,16 @@
 import { metricNames } from './contract-names.js';
-import { choice, flag, fromOne, integer, notNegative, type Settings, unset } from './settings.js';
+import { choice, flag, fromOne, integer, notNegative, openFraction, type Settings, unset } from './settings.js';
 
 export const earlyStoppingSettings: Settings = {
   metric: choice(metricNames, unset),
   patience: integer(1, 10),
   minimumDelta: notNegative(0),
   restoreBest: flag(true),
+};
+
+export const divergenceSettings: Settings = {
+  retries: integer(1, 3, 100),
+  learningRateFactor: openFraction(0.1),
 };
 
 export const checkpointSettings: Settings = {

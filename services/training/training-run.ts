@@ -81,7 +81,7 @@ export class TrainingRun {
   async #loadNewest(): Promise<void> {
     for await (const read of this.#keeper.newestFirst()) {
       try {
-        this.#training.load(await read());
+        await this.#training.load(await read());
         return;
       } catch (error) {
         const isDamaged = error instanceof ServiceError && error.code === 'DATA_LOSS';

@@ -11,6 +11,7 @@ import type {
 } from '../../native/index.js';
 import type { CheckpointRule } from './checkpoint-rule.js';
 import type { Metric } from './contract-names.js';
+import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
@@ -52,6 +53,8 @@ export interface TrainingSpec {
   /** Of the validation rows, beside loss and accuracy. */
   metrics: Metric[];
   checkpoints: CheckpointRule;
+  /** Null: a training that diverges fails. */
+  onDivergence: DivergenceRule | null;
   seed: number;
   publish: PublishSpec;
 }
@@ -85,6 +88,7 @@ export interface SpecDraft {
   /** Words of ours, or what else came. */
   metrics?: unknown[];
   checkpoints?: Draft | null;
+  onDivergence?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
 }
@@ -200,5 +204,6 @@ const earlierSpec = {
   validation: { everyEpochs: 1 },
   metrics: [],
   checkpoints: { everyEpochs: 1, keepLast: 1 },
+  onDivergence: null,
   augmentation: null,
 } satisfies Partial<TrainingSpec>;

@@ -232,3 +232,20 @@ describe('a loss that is no longer finite', () => {
     expect(digestOf(first.network)).toBe(digestOf(second.network));
   });
 });
+
+test('takes the checkpoint of other learning rates only where that is asked for, and goes on with its own', async () => {
+  const [network, another] = [Network.create(spec, 1), Network.create(spec, 2)];
+  const [before, after] = [
+    trainerOf(network, { optimizer: adam }),
+    trainerOf(another, { optimizer: { ...adam, learningRate: 1e-9 } }),
+  ];
+  const state = before.saveState();
+  expect(() => after.loadState(state)).toThrow('optimizer.learningRate is 0.001, not 1e-9');
+  after.loadState(state, { otherRates: true });
+  expect(after.learningRate).toBe(1e-9);
+  expect(digestOf(another)).toBe(digestOf(network));
+  const beta = trainerOf(Network.create(spec, 1), {
+    optimizer: { type: 'adam', learningRate: 0.001, beta1: 0.5, beta2: 0.999, epsilon: 1e-7 },
+  });
+  expect(() => beta.loadState(state, { otherRates: true })).toThrow('optimizer.beta1 is 0.9, not 0.5');
+});

@@ -15,14 +15,14 @@ describe('CheckpointStore', () => {
   });
 
   const checkpoint = (epochsDone: number, changes: Partial<Checkpoint> = {}): Checkpoint => ({
-    ...{ epochsDone, stepsDone: 0, epochSeconds: 0.5, secondsDone: 0, stopping: null, trainerState: Buffer.from([1]) },
+    ...{ epochsDone, stepsDone: 0, epochSeconds: 0.5, secondsDone: 0, stopping: null },
+    ...{ retriesDone: 0, needs: [], trainerState: Buffer.from([1]) },
     ...changes,
   });
-  const bestAt = (bestEpoch: number) => ({ stopping: { best: 1, bestEpoch, waited: 0 } });
 
   it('has nothing of a job without a checkpoint', async () => {
     expect(await store.read('a')).toBeNull();
-    expect(await store.readBest('a', 1)).toBeNull();
+    expect(await store.readEpoch('a', 1)).toBeNull();
     await store.remove('a');
   });
 
@@ -58,19 +58,19 @@ describe('CheckpointStore', () => {
     expect(await store.names('a')).toHaveLength(1);
   });
 
-  it('keeps the best that one of the newest leads to, and no other', async () => {
+  it('keeps the epochs that one of the newest needs, and no others', async () => {
     for (const epoch of [1, 2, 3]) {
-      await store.writeBest('a', checkpoint(epoch, bestAt(epoch)));
+      await store.writeEpoch('a', checkpoint(epoch, { needs: [epoch] }));
     }
-    await store.write('a', checkpoint(2, bestAt(2)), 2);
-    await store.write('a', checkpoint(3, bestAt(3)), 2);
-    await store.keepBest('a');
-    expect(await store.readBest('a', 1)).toBeNull();
-    expect(await store.readBest('a', 2)).toMatchObject({ epochsDone: 2 });
-    await store.write('a', checkpoint(4, bestAt(3)), 1);
-    await store.keepBest('a');
-    expect(await store.readBest('a', 2)).toBeNull();
-    expect(await store.readBest('a', 3)).toMatchObject({ epochsDone: 3 });
+    await store.write('a', checkpoint(2, { needs: [2] }), 2);
+    await store.write('a', checkpoint(3, { needs: [3] }), 2);
+    await store.keepNeeded('a');
+    expect(await store.readEpoch('a', 1)).toBeNull();
+    expect(await store.readEpoch('a', 2)).toMatchObject({ epochsDone: 2 });
+    await store.write('a', checkpoint(4, { needs: [3] }), 1);
+    await store.keepNeeded('a');
+    expect(await store.readEpoch('a', 2)).toBeNull();
+    expect(await store.readEpoch('a', 3)).toMatchObject({ epochsDone: 3 });
   });
 
   it('removes what jobs that have ended left behind', async () => {

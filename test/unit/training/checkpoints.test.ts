@@ -1,6 +1,7 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Trainer } from '../../../native/index.js';
 import type { Happening } from '../../../services/training/job.js';
-import { diskFull, kinds, RunnerFixture, weightsOf } from './runner-fixture.js';
+import { diskFull, kinds, RunnerFixture, twoClasses, weightsOf } from './runner-fixture.js';
 
 let fixture: RunnerFixture;
 beforeEach(async () => {
@@ -103,5 +104,92 @@ describe('the checkpoints of a job', () => {
     expect(happenings).toContainEqual(expect.objectContaining({ kind: 'log', severity: 'warning' }));
     expect(places(happenings, 'resumed')).toEqual([`${intact!.epochsDone}:${intact!.stepsDone}`]);
     expect(kinds(happenings).at(-1)).toBe('succeeded');
+  });
+});
+
+describe('a training that diverges', () => {
+  const onDivergence = { retries: 4, learningRateFactor: 0.25 };
+  /** A rate that is too large by far: the loss grows from step to step. */
+  const steep = {
+    pipeline: { labelKind: 'number' as const, message: {} },
+    layers: [{ type: 'dense' as const, units: 1, activation: 'linear', kernelInitializer: null }],
+    ...{ loss: 'meanSquaredError' as const, optimizer: { type: 'sgd' as const, learningRate: 32 } },
+    ...{ epochs: 3, batchSize: 8, earlyStopping: { patience: 5 } },
+  };
+
+  beforeEach(() => {
+    fixture.preprocessing = {
+      tensors: async (...asked) => {
+        const { rows: count, features } = await twoClasses.tensors(...asked);
+        return { rows: count, features, targets: Float32Array.from({ length: count }, (_, i) => features[2 * i]!) };
+      },
+    };
+  });
+
+  const warnings = (happenings: Happening[]) =>
+    happenings.flatMap((happening) =>
+      happening.kind === 'log' && happening.severity === 'warning' ? [happening.text] : [],
+    );
+
+  it('fails with the reason, unless it is to go back', async () => {
+    await fixture.create(steep, rows);
+    expect((await fixture.run()).at(-1)).toMatchObject({
+      ...{
+        state: 'failed',
+        error: { code: 'FAILED_PRECONDITION', message: expect.stringMatching(/^Training diverged/) },
+      },
+    });
+  });
+
+  it('fails when no retry is left', async () => {
+    await fixture.create({ ...steep, onDivergence: { retries: 1, learningRateFactor: 0.99 } }, rows);
+    const happenings = await fixture.run();
+    expect(warnings(happenings)).toHaveLength(1);
+    expect(happenings.at(-1)).toMatchObject({ error: { message: expect.stringContaining('lowered 1 times') } });
+  });
+
+  it('goes back to the last epoch with lower learning rates, to the same bits after each of many interruptions', async () => {
+    await fixture.create({ ...steep, onDivergence }, rows);
+    const undisturbed = await fixture.run();
+    expect(kinds(undisturbed).at(-1)).toBe('succeeded');
+    const said = warnings(undisturbed);
+    expect(said[0]).toMatch(
+      /^Training diverged.* It goes on from the start with learning rates times 0.25 \(1 of 4 retries\)\.$/,
+    );
+    expect(said.length).toBeGreaterThan(1);
+    const checkpoints = { everySteps: 7 };
+    await fixture.create({ ...steep, onDivergence, checkpoints }, rows, 'b');
+    let happenings: Happening[] = [];
+    for (let stop = 1; kinds(happenings).at(-1) !== 'succeeded'; stop++) {
+      let seen = 0;
+      fixture.stopAfter(({ kind }) => {
+        seen += kind === 'checkpoint' || kind === 'log' || kind === 'epoch' ? 1 : 0;
+        return seen >= stop;
+      });
+      happenings = await fixture.run();
+    }
+    expect(weightsOf(fixture.published[1]!)).toEqual(weightsOf(fixture.published[0]!));
+    expect(fixture.published[1]!.metrics).toEqual(fixture.published[0]!.metrics);
+  });
+
+  it('goes back from the midst to the end of an epoch, with the schedule that it had come to', async () => {
+    const plateau = { type: 'plateau' as const, patience: 0, factor: 0.5, minimumDelta: 1e6 };
+    await fixture.create(
+      { ...steep, optimizer: { type: 'sgd', learningRate: 0.1 }, schedule: plateau, onDivergence },
+      rows,
+    );
+    const { evaluate } = Trainer.prototype;
+    let evaluations = 0;
+    vi.spyOn(Trainer.prototype, 'evaluate').mockImplementation(async function (this: Trainer, examples) {
+      const measured = await evaluate.call(this, examples);
+      // The validation after the third epoch.
+      return ++evaluations === 3 ? { ...measured, loss: Number.POSITIVE_INFINITY } : measured;
+    });
+    const happenings = await fixture.run();
+    vi.restoreAllMocks();
+    expect(places(happenings, 'resumed')).toEqual(['2:0']);
+    const rates = happenings.flatMap((happening) => (happening.kind === 'epoch' ? happening.learningRate : []));
+    // Halved after the second epoch, and a quarter of that after the divergence.
+    expect(rates).toEqual([0.1, 0.1, expect.closeTo(0.1 / 2 / 4, 9)]);
   });
 });

@@ -191,6 +191,8 @@ describe('JobRunner', () => {
         epochSeconds: 0,
         secondsDone: 0,
         stopping: null,
+        retriesDone: 0,
+        needs: [],
         trainerState: Uint8Array.of(1, 2, 3),
       },
       1,

@@ -171,6 +171,13 @@ describe('checkSpec', () => {
     expect(text(true, null, 0.5, 'loss < 0.5')).toContain('`loss < 0.5` holds: test_loss is 0.3, compared with 0.5.');
   });
 
+  it('refuses to go back without end, or to learning rates that are no lower', () => {
+    expect(Object.keys(refused({ onDivergence: { retries: 0, learningRateFactor: 1 } }))).toEqual([
+      ...['spec.on_divergence.retries', 'spec.on_divergence.learning_rate_factor'],
+    ]);
+    expect(refused({ onDivergence: {} })).toEqual({});
+  });
+
   it('refuses metrics that there are not, by their place', () => {
     const metrics = ['validationRmse', 'validationMacroF1', 'METRIC_UNSPECIFIED', 'validationMacroF1'];
     const found = refused({ metrics, earlyStopping: { metric: 'validationR2' } });

@@ -101,6 +101,7 @@ const specs: [string, string, string?][] = [
     'metrics',
     'metrics: [validation_macro_f1, validation_roc_auc]\nearly_stopping: { metric: validation_balanced_accuracy }',
   ],
+  ['divergence', 'on_divergence: { retries: 5 }'],
   ['checkpoints by steps', 'checkpoints: { every_steps: 100, keep_last: 3 }'],
   ['checkpoints by time', 'checkpoints: { every_seconds: 60 }'],
   ['binary', `loss: binary_cross_entropy\n${one}sigmoid }] }`, 'binary'],
