@@ -23,6 +23,7 @@ export {
   stepsOnValues,
 } from './fitted-pipeline.js';
 export { imagePixelsMax, isImage } from './image.js';
+export { loadNative } from './native.js';
 export {
   filesAtOnce,
   type PreparedColumn,

@@ -2,6 +2,7 @@ import {
   type FittedColumn,
   type FittedLabel,
   isByteMatrix,
+  loadNative,
   type PipelineDefinition,
   pipelineFormat,
   prepareColumn,
@@ -65,6 +66,8 @@ async function fitColumns(
   first: number,
   { table, assignment, label, signal }: Training,
 ): Promise<FittedColumn[]> {
+  // Waited for in a pass over the table, it would part those who need it from those who do not.
+  await loadNative();
   const indices = specs.map((spec) => table.columns.findIndex(({ name }) => name === spec.column));
   const batches = new TrainingBatches(table, assignment, [...new Set(indices)]);
   const failure = new AbortController();

@@ -33,6 +33,11 @@ export interface StoredBatch extends Place {
   dictionaries: Dictionaries;
 }
 
+/** Gives memory for so many bytes or more, whatever they hold; of its own, so that arrays of numbers can begin where it does. */
+export type Allocate = (sizeBytes: number) => Buffer<ArrayBuffer>;
+
+const allocateOwn: Allocate = (sizeBytes) => Buffer.allocUnsafeSlow(sizeBytes);
+
 /** The rows of a dataset version. Only what is asked for is read. */
 export class StoredTable {
   readonly batches: StoredBatch[] = [];
@@ -94,9 +99,8 @@ export class StoredTable {
     }
   }
 
-  async #read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
-    // Filled whole below; of its own, so that arrays of numbers can begin where it does.
-    const bytes = Buffer.allocUnsafeSlow(size);
+  async #read(offset: number, size: number, allocate: Allocate = allocateOwn): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = allocate(size).subarray(0, size);
     let done = 0;
     while (done < size) {
       const { bytesRead } = await this.file.read(bytes, done, size - done, offset + done);
@@ -110,22 +114,22 @@ export class StoredTable {
   }
 
   /** One column of one batch; only its own buffers are read. */
-  async readColumn(batch: StoredBatch, column: number): Promise<ColumnChunk> {
-    const read = await this.#readBuffers(batch, column);
+  async readColumn(batch: StoredBatch, column: number, allocate?: Allocate): Promise<ColumnChunk> {
+    const read = await this.#readBuffers(batch, column, allocate);
     return decodeColumn(this.columns[column]!, this.#layout[column]!, batch.header, read, batch.dictionaries);
   }
 
   /** Some columns of one batch, in one reading where they are most of what lies between them. */
-  async readColumns(batch: StoredBatch, columns: readonly number[]): Promise<ColumnChunk[]> {
+  async readColumns(batch: StoredBatch, columns: readonly number[], allocate?: Allocate): Promise<ColumnChunk[]> {
     const regions = [...new Set(columns)].flatMap((column) => this.#regions(batch, column));
     const from = regions.reduce((first, { offset }) => Math.min(first, offset), batch.bodyBytes);
     const to = regions.reduce((last, { offset, length }) => Math.max(last, offset + length), from);
     const wanted = regions.reduce((sum, { length }) => sum + length, 0);
     // A column that is named twice is read twice: steps may change what they are given.
     if (wanted < (to - from) / 2 || new Set(columns).size < columns.length) {
-      return Promise.all(columns.map((column) => this.readColumn(batch, column)));
+      return Promise.all(columns.map((column) => this.readColumn(batch, column, allocate)));
     }
-    const bytes = await this.#read(batch.bodyOffset + from, to - from);
+    const bytes = await this.#read(batch.bodyOffset + from, to - from, allocate);
     const read: ReadRegion = ({ offset, length }) => bytes.subarray(offset - from, offset - from + length);
     return columns.map((column) =>
       decodeColumn(this.columns[column]!, this.#layout[column]!, batch.header, read, batch.dictionaries),
@@ -145,12 +149,12 @@ export class StoredTable {
   }
 
   /** The buffers of a column lie side by side. */
-  async #readBuffers(batch: StoredBatch, column: number): Promise<ReadRegion> {
+  async #readBuffers(batch: StoredBatch, column: number, allocate?: Allocate): Promise<ReadRegion> {
     const regions = this.#regions(batch, column);
     // A column of nulls has no regions.
     const from = regions.length > 0 ? Math.min(...regions.map(({ offset }) => offset)) : 0;
     const to = Math.max(from, ...regions.map(({ offset, length }) => offset + length));
-    const bytes = await this.#read(batch.bodyOffset + from, to - from);
+    const bytes = await this.#read(batch.bodyOffset + from, to - from, allocate);
     return ({ offset, length }) => bytes.subarray(offset - from, offset - from + length);
   }
 

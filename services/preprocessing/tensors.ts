@@ -11,12 +11,13 @@ import {
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
 import { createArrowEncoder } from './arrow-encoder.js';
+import { BufferPool } from './buffer-pool.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { where } from './label.js';
 import { overlap, type RowRange, wholeTable } from './row-range.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
-import type { StoredBatch, StoredTable } from './stored-table.js';
+import type { Allocate, StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
 import { workAhead } from './work-ahead.js';
 
@@ -67,8 +68,10 @@ export async function* encodeTensors(
   const targets = new TargetReader(pipeline.label, table);
   const isTraining = split === 'train';
   const parts = tensorParts(pipeline, table, assignment, split, part.rows);
-  const prepare = async ({ batch, rows, chunks }: TablePart) => {
-    const features = await transformPart(pipeline, { batch, rows, chunks }, isTraining);
+  const prepare = async ({ batch, rows, chunks, release }: TablePart) => {
+    const numbers = isTraining && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
+    const features = await transformRows(pipeline, await chunks, rows, batch.firstRow, numbers);
+    release();
     const targetsOf = await targets.read(batch);
     return { length: rows.length, features, targets: targetsOf(rows) };
   };
@@ -89,6 +92,8 @@ interface TablePart {
   batch: StoredBatch;
   rows: Int32Array;
   chunks: Promise<ColumnChunk[]>;
+  /** Says that the chunks are used up. */
+  release: () => void;
 }
 
 /** Those rows of a split that are wanted. A batch is read when its first part is asked for. */
@@ -100,23 +105,32 @@ function* tensorParts(
   range: RowRange,
 ): Generator<TablePart> {
   const rowsMax = rowsPerBatch(pipeline);
+  // Bytes are not copied: tensors lie in what was read.
+  const pool = pipeline.featureType === 'float32' ? new BufferPool() : null;
   let firstRow = 0;
   for (const batch of table.batches) {
     const rows = rowsInSplit(assignment, split, batch);
     const wanted = overlap(range, { firstRow, length: rows.length });
     firstRow += rows.length;
     if (wanted) {
-      const chunks = readColumns(pipeline, table, batch);
+      const memory: Buffer<ArrayBuffer>[] = [];
+      const allocate = (size: number) => {
+        memory.push(pool!.take(size));
+        return memory.at(-1)!;
+      };
+      const chunks = readColumns(pipeline, table, batch, pool ? allocate : undefined);
+      let partsLeft = Math.ceil((wanted.to - wanted.from) / rowsMax);
+      const release = () => {
+        partsLeft--;
+        for (const buffer of partsLeft === 0 ? memory : []) {
+          pool!.give(buffer);
+        }
+      };
       for (let from = wanted.from; from < wanted.to; from += rowsMax) {
-        yield { batch, rows: rows.subarray(from, Math.min(wanted.to, from + rowsMax)), chunks };
+        yield { batch, rows: rows.subarray(from, Math.min(wanted.to, from + rowsMax)), chunks, release };
       }
     }
   }
-}
-
-async function transformPart(pipeline: FittedPipeline, { batch, rows, chunks }: TablePart, isTraining: boolean) {
-  const numbers = isTraining && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
-  return transformRows(pipeline, await chunks, rows, batch.firstRow, numbers);
 }
 
 /**
@@ -159,13 +173,14 @@ export async function checkTransformable(
     return;
   }
   for (const split of splitNames) {
-    const check = async ({ batch, rows, chunks }: TablePart) => {
+    const check = async ({ batch, rows, chunks, release }: TablePart) => {
       const numbers = split === 'train' && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
       try {
         await checkColumns(pipeline, await chunks, rows, numbers);
       } catch (error) {
         throw withPlace(error, rows, batch.firstRow);
       }
+      release();
     };
     const parts = tensorParts(pipeline, table, assignment, split, wholeTable);
     for await (const _ of workAhead(parts, partsAhead, check)) {
@@ -175,11 +190,17 @@ export async function checkTransformable(
 }
 
 /** The columns of a batch that a pipeline reads, in its order. */
-function readColumns({ columns }: FittedPipeline, table: StoredTable, batch: StoredBatch): Promise<ColumnChunk[]> {
+function readColumns(
+  { columns }: FittedPipeline,
+  table: StoredTable,
+  batch: StoredBatch,
+  allocate: Allocate | undefined,
+): Promise<ColumnChunk[]> {
   const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
   return table.readColumns(
     batch,
     columns.map(({ column }) => indexOf(column)),
+    allocate,
   );
 }
 

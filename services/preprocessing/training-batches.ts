@@ -1,4 +1,5 @@
 import type { ColumnChunk } from '../pipeline/index.js';
+import { BufferPool } from './buffer-pool.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 
@@ -13,9 +14,14 @@ export interface TrainingBatch {
 }
 
 interface HeldBatch {
+  place: number;
   rows: Int32Array;
   /** Until they are taken. */
   chunks: Promise<Map<number, ColumnChunk>>;
+  /** What the chunks lie in. */
+  memory: Buffer<ArrayBuffer>[];
+  /** Who look at a chunk. */
+  readers: number;
 }
 
 /**
@@ -23,8 +29,12 @@ interface HeldBatch {
  * once, and the next batch while they work on it. One that has fallen behind reads for itself.
  */
 export class TrainingBatches {
-  readonly #held = new Map<StoredBatch, HeldBatch>();
+  /** By place, the oldest first. */
+  readonly #held = new Map<number, HeldBatch>();
+  /** The last place that was held in the newest pass over the table. */
+  #front = -1;
   readonly #columns: Set<number>;
+  readonly #pool = new BufferPool();
 
   /** @param columns each once */
   constructor(
@@ -35,17 +45,30 @@ export class TrainingBatches {
     this.#columns = new Set(columns);
   }
 
-  /** Of batches that have training rows. What a reader gets is its own to change. */
+  /** Of batches that have training rows. What a reader gets is its own to change, until it asks for the next. */
   async *read(column: number): AsyncGenerator<TrainingBatch> {
     const { batches } = this.table;
     for (const [place, batch] of batches.entries()) {
-      const { rows, chunks } = this.#hold(batch);
-      const all = await chunks;
-      if (place + 1 < batches.length) {
-        this.#hold(batches[place + 1]!);
+      const held = this.#hold(place);
+      const chunks = await held?.chunks;
+      // A fault in the next one is for those who come to it.
+      this.#hold(place + 1)?.chunks.catch(() => undefined);
+      const rows = held?.rows ?? this.#rowsOf(batch);
+      const chunk = chunks?.get(column);
+      if (rows.length === 0) {
+        continue;
       }
-      if (rows.length > 0) {
-        yield { batch, chunk: this.#take(batch, all, column) ?? (await this.table.readColumn(batch, column)), rows };
+      if (!held || !chunk) {
+        yield { batch, chunk: await this.table.readColumn(batch, column), rows };
+        continue;
+      }
+      held.readers++;
+      chunks!.delete(column);
+      try {
+        yield { batch, chunk, rows };
+      } finally {
+        held.readers--;
+        this.#drop(held, chunks!);
       }
     }
   }
@@ -53,36 +76,68 @@ export class TrainingBatches {
   /** A reader that wants no more. */
   leave(column: number): void {
     this.#columns.delete(column);
+    for (const held of this.#held.values()) {
+      const drop = (chunks: Map<number, ColumnChunk>) => {
+        chunks.delete(column);
+        this.#drop(held, chunks);
+      };
+      held.chunks.then(drop, () => undefined);
+    }
   }
 
-  #take(batch: StoredBatch, chunks: Map<number, ColumnChunk>, column: number): ColumnChunk | undefined {
-    const chunk = chunks.get(column);
-    chunks.delete(column);
-    if (chunks.size === 0) {
-      this.#held.delete(batch);
+  /** Once all is taken and nobody looks at it. */
+  #drop(held: HeldBatch, chunks: Map<number, ColumnChunk>): void {
+    if (chunks.size > 0 || held.readers > 0) {
+      return;
     }
-    return chunk;
+    if (this.#held.get(held.place) === held) {
+      this.#held.delete(held.place);
+    }
+    for (const memory of held.memory.splice(0)) {
+      this.#pool.give(memory);
+    }
   }
 
-  #hold(batch: StoredBatch): HeldBatch {
-    const known = this.#held.get(batch);
-    if (known) {
-      return known;
+  /** The batch for all readers. Null: it is behind the table, or they are past it. */
+  #hold(place: number): HeldBatch | null {
+    const known = this.#held.get(place);
+    const isNext = place === 0 || place > this.#front;
+    if (known || !isNext || place >= this.table.batches.length) {
+      return known ?? null;
     }
-    const rows = rowsInSplit(this.assignment, 'train', batch);
-    const held = { rows, chunks: this.#read(batch, rows.length > 0 ? [...this.#columns] : []) };
-    // A fault in it is for those who come to it.
-    held.chunks.catch(() => undefined);
-    this.#held.set(batch, held);
+    this.#front = place;
+    const rows = this.#rowsOf(this.table.batches[place]!);
+    const memory: Buffer<ArrayBuffer>[] = [];
+    const chunks = this.#read(this.table.batches[place]!, rows.length > 0 ? [...this.#columns] : [], memory);
+    const held: HeldBatch = { place, rows, chunks, memory, readers: 0 };
+    this.#held.set(place, held);
+    const [oldest] = this.#held.values();
     if (this.#held.size > heldMax) {
-      const [oldest] = this.#held.keys();
-      this.#held.delete(oldest!);
+      this.#held.delete(oldest!.place);
+      this.#forget(oldest!);
     }
     return held;
   }
 
-  async #read(batch: StoredBatch, columns: readonly number[]): Promise<Map<number, ColumnChunk>> {
-    const chunks = await this.table.readColumns(batch, columns);
+  /** Those who still want of it read for themselves. */
+  #forget(held: HeldBatch): void {
+    const drop = (chunks: Map<number, ColumnChunk>) => {
+      chunks.clear();
+      this.#drop(held, chunks);
+    };
+    held.chunks.then(drop, () => undefined);
+  }
+
+  #rowsOf(batch: StoredBatch): Int32Array {
+    return rowsInSplit(this.assignment, 'train', batch);
+  }
+
+  async #read(batch: StoredBatch, columns: readonly number[], memory: Buffer<ArrayBuffer>[]) {
+    const allocate = (sizeBytes: number) => {
+      memory.push(this.#pool.take(sizeBytes));
+      return memory.at(-1)!;
+    };
+    const chunks = await this.table.readColumns(batch, columns, allocate);
     return new Map(columns.map((column, i) => [column, chunks[i]!]));
   }
 }
