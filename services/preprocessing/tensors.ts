@@ -1,4 +1,5 @@
 import {
+  areConsecutive,
   type ColumnChunk,
   checkColumns,
   type FittedPipeline,
@@ -105,8 +106,9 @@ function* tensorParts(
   range: RowRange,
 ): Generator<TablePart> {
   const rowsMax = rowsPerBatch(pipeline);
-  // Bytes are not copied: tensors lie in what was read.
-  const pool = pipeline.featureType === 'float32' ? new BufferPool() : null;
+  const pool = new BufferPool();
+  // Neighbouring rows of bytes are not copied: tensors lie in what was read.
+  const areCopied = (rows: Int32Array) => pipeline.featureType === 'float32' || !areConsecutive(rows);
   let firstRow = 0;
   for (const batch of table.batches) {
     const rows = rowsInSplit(assignment, split, batch);
@@ -115,19 +117,20 @@ function* tensorParts(
     if (wanted) {
       const memory: Buffer<ArrayBuffer>[] = [];
       const allocate = (size: number) => {
-        memory.push(pool!.take(size));
+        memory.push(pool.take(size));
         return memory.at(-1)!;
       };
-      const chunks = readColumns(pipeline, table, batch, pool ? allocate : undefined);
+      const chunks = readColumns(pipeline, table, batch, allocate);
       let partsLeft = Math.ceil((wanted.to - wanted.from) / rowsMax);
       const release = () => {
         partsLeft--;
         for (const buffer of partsLeft === 0 ? memory : []) {
-          pool!.give(buffer);
+          pool.give(buffer);
         }
       };
       for (let from = wanted.from; from < wanted.to; from += rowsMax) {
-        yield { batch, rows: rows.subarray(from, Math.min(wanted.to, from + rowsMax)), chunks, release };
+        const part = rows.subarray(from, Math.min(wanted.to, from + rowsMax));
+        yield { batch, rows: part, chunks, release: areCopied(part) ? release : () => undefined };
       }
     }
   }
@@ -194,7 +197,7 @@ function readColumns(
   { columns }: FittedPipeline,
   table: StoredTable,
   batch: StoredBatch,
-  allocate: Allocate | undefined,
+  allocate: Allocate,
 ): Promise<ColumnChunk[]> {
   const indexOf = (name: string) => table.columns.findIndex((column) => column.name === name);
   return table.readColumns(
