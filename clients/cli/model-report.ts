@@ -6,6 +6,7 @@ import { fullName } from './resource-name.js';
 interface Report {
   evaluation: Evaluation | null;
   findings?: { text: string; advice: string[] }[];
+  crossValidation?: { folds: unknown[]; mean: Record<string, number>; deviation: Record<string, number> };
 }
 
 interface Evaluation {
@@ -64,11 +65,17 @@ async function versionName(millrace: Millrace, text: string): Promise<string> {
   throw new CommandError(`${name} has no versions.`);
 }
 
-export function reportLines({ evaluation, findings = [] }: Report): string[] {
+export function reportLines({ evaluation, findings = [], crossValidation }: Report): string[] {
   return [
     ...(evaluation ? evaluationLines(evaluation) : ['It had no test rows.']),
+    ...(crossValidation ? foldLines(crossValidation) : []),
     ...findings.flatMap(({ text, advice }) => ['', text, ...advice.map((line) => `  - ${line}`)]),
   ];
+}
+
+function foldLines({ folds, mean, deviation }: NonNullable<Report['crossValidation']>): string[] {
+  const rows = Object.entries(mean).map(([name, value]) => [name, shown(value), shown(deviation[name]!)]);
+  return ['', ...table([[`OVER ${folds.length} FOLDS`, 'MEAN', 'DEVIATION'], ...rows])];
 }
 
 function evaluationLines(evaluation: Evaluation): string[] {

@@ -20,7 +20,7 @@ export class ProgressBar {
       const done = Math.round((step / stepsPerEpoch) * barWidth);
       const bar = '█'.repeat(done) + '░'.repeat(barWidth - done);
       this.#drawLive(
-        `${epochOf(epoch, this.#epochs)} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
+        `${foldOf(event.step)}${epochOf(epoch, this.#epochs)} ${bar} ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}  ${remainingSeconds.toFixed(1)} s left`,
       );
       return;
     }
@@ -55,13 +55,22 @@ export function eventLine(event: TrainingEvent): string | null {
       validationLoss === undefined
         ? ''
         : `  validation ${measures(validationLoss, validationAccuracy)}${others.join('')}`;
-    return `${epochOf(epoch, epochs)}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
+    return `${foldOf(event.epoch)}${epochOf(epoch, epochs)}  ${seconds.toFixed(2)} s  ${perSecond(examplesPerSecond)}  ${measures(loss, accuracy)}${validation}`;
   }
   if (event.trainingEnd) {
     const { reason, epoch, steps, restoredEpoch } = event.trainingEnd;
     const why = reason.replace('REASON_', '').toLowerCase().replace('_', ' ');
     const restored = restoredEpoch === epoch ? '' : `, back to the best, epoch ${restoredEpoch}`;
-    return `trained until epoch ${epoch}, step ${steps}: ended by ${why}${restored}`;
+    return `${foldOf(event.trainingEnd)}trained until epoch ${epoch}, step ${steps}: ended by ${why}${restored}`;
+  }
+  if (event.fold) {
+    const { fold, folds, rowCount, metrics } = event.fold;
+    return `fold ${fold}/${folds} scored on ${rowCount} rows  ${listed(metrics, (name) => metrics[name]!.toFixed(4))}`;
+  }
+  if (event.crossValidation) {
+    const { folds, mean, deviation } = event.crossValidation;
+    const scores = listed(mean, (name) => `${mean[name]!.toFixed(4)} ± ${deviation[name]!.toFixed(4)}`);
+    return `cross-validation by ${folds} folds  ${scores}`;
   }
   if (event.test) {
     const { loss, accuracy, rowCount } = event.test;
@@ -69,7 +78,7 @@ export function eventLine(event: TrainingEvent): string | null {
   }
   if (event.resumed) {
     const { epochsDone, stepsDone } = event.resumed;
-    return `resumed after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}`;
+    return `${foldOf(event.resumed)}resumed after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}`;
   }
   if (event.stateChange) {
     const { state, error, modelVersion } = event.stateChange;
@@ -77,12 +86,24 @@ export function eventLine(event: TrainingEvent): string | null {
   }
   if (event.checkpoint) {
     const { epochsDone, stepsDone, sizeBytes } = event.checkpoint;
-    return `checkpoint after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}  ${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
+    return `${foldOf(event.checkpoint)}checkpoint after epoch ${epochsDone}${stepsDone > 0 ? `, step ${stepsDone}` : ''}  ${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
   }
   if (event.log) {
     return `${event.log.severity === 'SEVERITY_WARNING' ? 'warning: ' : ''}${event.log.text}`;
   }
   return null;
+}
+
+/** Of the many measures, those that a line has room for. */
+const foldMeasures = ['loss', 'accuracy', 'macro_f1', 'roc_auc', 'rmse', 'r2'];
+
+function listed(measures: Record<string, number>, shown: (name: string) => string): string {
+  const names = foldMeasures.filter((name) => name in measures);
+  return names.map((name) => `${name} ${shown(name)}`).join('  ');
+}
+
+function foldOf({ fold }: { fold: number }): string {
+  return fold > 0 ? `fold ${fold}  ` : '';
 }
 
 function epochOf(epoch: number, epochs: number): string {

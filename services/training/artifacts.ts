@@ -1,3 +1,4 @@
+import { type FoldScore, summarise } from './folds.js';
 import type { EpochMetrics, TestMetrics } from './job.js';
 import { inLabelUnits } from './label-units.js';
 import { layerShapes, toNetworkSpec } from './network-shape.js';
@@ -22,6 +23,8 @@ export interface ArtifactSources {
 export interface Tested {
   test: TestMetrics | null;
   evaluation: Evaluation | null;
+  /** Of the folds of a cross-validation, first to last; empty without one. */
+  scores: FoldScore[];
 }
 
 export function createArtifacts({
@@ -46,9 +49,12 @@ export function createArtifacts({
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
     ...(spec.pipeline.labelKind === 'numbers' ? { numbers: pipeline.numbers } : {}),
   };
+  const { scores } = tested;
   const report = {
     format: 'millrace.report/1',
-    ...tested,
+    test: tested.test,
+    evaluation: tested.evaluation,
+    ...(scores.length > 0 ? { crossValidation: { ...summarise(scores), folds: scores } } : {}),
     findings: findingsIn(epochs, tested.evaluation),
     restoredEpoch,
     epochs: epochs.map(withoutForecast),
@@ -65,8 +71,12 @@ export function createArtifacts({
 }
 
 /** Numbers of a version, as the registry lists them. @param epoch that its weights are of */
-export function versionMetrics(epoch: EpochMetrics | undefined, { test, evaluation }: Tested): Record<string, number> {
+export function versionMetrics(
+  epoch: EpochMetrics | undefined,
+  { test, evaluation, scores }: Tested,
+): Record<string, number> {
   const figures = Object.entries(evaluation?.figures ?? {}).map(([name, value]) => [`test_${name}`, value]);
+  const { mean } = summarise(scores);
   const held = Object.entries(epoch?.validationMetrics ?? {}).map(([name, value]) => [`validation_${name}`, value]);
   const named = {
     ...(Object.fromEntries(figures) as Record<string, number | null>),
@@ -75,6 +85,7 @@ export function versionMetrics(epoch: EpochMetrics | undefined, { test, evaluati
     validation_loss: epoch?.validationLoss,
     validation_accuracy: epoch?.validationAccuracy,
     ...Object.fromEntries(held),
+    ...Object.fromEntries(Object.entries(mean).map(([name, value]) => [`cross_validation_${name}`, value])),
     test_loss: test?.loss,
     test_accuracy: test?.accuracy,
   };

@@ -3,7 +3,7 @@ import type { Logger } from '../platform/log.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
 import type { RunControl } from './run-control.js';
 
-/** Writes the checkpoints of a run beside its training. */
+/** Writes the checkpoints of one training of a run beside it: of a fold, or of that which is published. */
 export class CheckpointKeeper {
   /** Of the ends of epochs, until they are kept or needed no more. */
   readonly #epochs = new Map<number, Checkpoint>();
@@ -14,22 +14,16 @@ export class CheckpointKeeper {
     private readonly jobId: string,
     /** How many of the newest are kept. */
     private readonly keepLast: number,
+    private readonly fold: number,
     private readonly store: CheckpointStore,
     private readonly control: RunControl,
     private readonly log: Logger,
   ) {}
 
-  /** Those that are kept, the newest first, each read when it is asked for. */
-  async *newestFirst(): AsyncGenerator<() => Promise<Checkpoint>, void> {
-    for (const name of await this.store.names(this.jobId)) {
-      yield async () => (await this.store.read(this.jobId, name))!;
-    }
-  }
-
   /** Of the end of an epoch that a checkpoint needs. */
   async epoch(epoch: number): Promise<Checkpoint> {
     await this.#writing;
-    const found = this.#epochs.get(epoch) ?? (await this.store.readEpoch(this.jobId, epoch));
+    const found = this.#epochs.get(epoch) ?? (await this.store.readEpoch(this.jobId, this.fold, epoch));
     if (!found) {
       throw new Error(`the checkpoint of epoch ${epoch} is missing`);
     }
@@ -94,7 +88,8 @@ export class CheckpointKeeper {
     if (needed.length > 0) {
       await this.store.keepNeeded(this.jobId);
     }
-    const { epochsDone, stepsDone, trainerState } = checkpoint;
-    this.control.emit({ kind: 'checkpoint', epochsDone, stepsDone, sizeBytes: trainerState.byteLength });
+    const { epochsDone, stepsDone, fold, trainerState } = checkpoint;
+    const place = { epochsDone, stepsDone, ...(fold ? { fold } : {}) };
+    this.control.emit({ kind: 'checkpoint', ...place, sizeBytes: trainerState.byteLength });
   }
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { syncFolder, writeDurably } from '../platform/durable-file.js';
 import { ServiceError } from '../platform/errors.js';
 import type { StoppingState } from './early-stopping.js';
+import type { FoldScore } from './folds.js';
 import type { Evaluation } from './report/network-evaluation.js';
 
 /** All that a job needs to go on. */
@@ -17,8 +18,12 @@ export interface Checkpoint {
   stopping: StoppingState | null;
   /** How often the training has gone back because it had diverged. */
   retriesDone: number;
-  /** Epochs before it whose own checkpoints are needed to go on from it. */
+  /** Epochs before it, of the same fold, whose own checkpoints are needed to go on from it. */
   needs: number[];
+  /** Of a cross-validation, from 1; 0: the training that is published. */
+  fold: number;
+  /** Of the folds before. */
+  scores: FoldScore[];
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;
 }
@@ -27,12 +32,21 @@ const evaluationName = 'evaluation.json';
 const suffix = '.checkpoint';
 /** What earlier releases called the only one that they kept. */
 const earlierName = `newest${suffix}`;
-const epochPrefix = 'epoch-';
 /** 0: the name has none. */
 const numberOf = (name: string | undefined) => Number(/^(\d+)\.checkpoint$/.exec(name ?? '')?.[1] ?? 0);
-const epochName = (epoch: number) => `${epochPrefix}${epoch}${suffix}`;
+const epochName = (fold: number, epoch: number) => `fold-${fold}-epoch-${epoch}${suffix}`;
+const isEpochName = (name: string) => name.startsWith('fold-');
 /** What the headers of earlier releases do not say. */
-const earlierHeader = { stepsDone: 0, epochSeconds: 0, secondsDone: 0, stopping: null, retriesDone: 0, needs: [] };
+const earlierHeader = {
+  stepsDone: 0,
+  epochSeconds: 0,
+  secondsDone: 0,
+  stopping: null,
+  retriesDone: 0,
+  needs: [],
+  fold: 0,
+  scores: [],
+};
 const lengthBytes = 4;
 
 /**
@@ -57,21 +71,22 @@ export class CheckpointStore {
 
   /** Writes the checkpoint at the end of an epoch that a numbered one will need. */
   async writeEpoch(jobId: string, checkpoint: Checkpoint): Promise<void> {
-    await this.#write(jobId, epochName(checkpoint.epochsDone), checkpoint);
+    await this.#write(jobId, epochName(checkpoint.fold, checkpoint.epochsDone), checkpoint);
   }
 
   /** Removes the checkpoints of epochs that none of the numbered ones needs. */
   async keepNeeded(jobId: string): Promise<void> {
     const kept = new Set<string>();
     for (const name of await this.names(jobId)) {
-      for (const epoch of (await this.#readPosition(jobId, name)).needs) {
-        kept.add(epochName(epoch));
+      const { fold, needs } = await this.#readPosition(jobId, name);
+      for (const epoch of needs) {
+        kept.add(epochName(fold, epoch));
       }
     }
     const entries = await this.#entries(jobId);
     await this.#remove(
       jobId,
-      entries.filter((entry) => entry.startsWith(epochPrefix) && !kept.has(entry)),
+      entries.filter((entry) => isEpochName(entry) && !kept.has(entry)),
     );
   }
 
@@ -88,8 +103,8 @@ export class CheckpointStore {
   }
 
   /** That of the end of an epoch, or null. */
-  async readEpoch(jobId: string, epoch: number): Promise<Checkpoint | null> {
-    return this.#read(jobId, epochName(epoch));
+  async readEpoch(jobId: string, fold: number, epoch: number): Promise<Checkpoint | null> {
+    return this.#read(jobId, epochName(fold, epoch));
   }
 
   async #write(jobId: string, name: string, { trainerState, ...position }: Checkpoint): Promise<void> {

@@ -196,7 +196,7 @@ export class JobStore {
     return row?.timeMs ?? null;
   }
 
-  /** What each of the first `count` epochs brought; of one that was repeated, what it brought last. */
+  /** What each of the first `count` epochs brought, folds aside; of one that was repeated, what it brought last. */
   async epochs(jobNumber: number, count: number): Promise<EpochMetrics[]> {
     const rows = await this.database
       .selectFrom('events')
@@ -208,7 +208,9 @@ export class JobStore {
     const epochs: EpochMetrics[] = [];
     for (const row of rows) {
       const { kind: _, ...metrics } = JSON.parse(row.happening) as EpochMetrics & { kind: 'epoch' };
-      epochs[metrics.epoch - 1] = metrics;
+      if (!metrics.fold) {
+        epochs[metrics.epoch - 1] = metrics;
+      }
     }
     return epochs.slice(0, count);
   }

@@ -1,4 +1,5 @@
 import type { StatusName } from '../../proto/index.js';
+import type { CrossValidationScore, FoldScore } from './folds.js';
 import { enterState, isEndState, type JobState } from './job-state.js';
 import type { EndReason } from './training-goal.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
@@ -56,8 +57,10 @@ export type Happening =
   | ({ kind: 'epoch' } & EpochMetrics)
   | ({ kind: 'test' } & TestMetrics)
   | ({ kind: 'trainingEnd' } & TrainingEnd)
-  | { kind: 'resumed'; epochsDone: number; stepsDone: number }
-  | { kind: 'checkpoint'; epochsDone: number; stepsDone: number; sizeBytes: number }
+  | ({ kind: 'resumed'; epochsDone: number; stepsDone: number } & OfFold)
+  | ({ kind: 'checkpoint'; epochsDone: number; stepsDone: number; sizeBytes: number } & OfFold)
+  | ({ kind: 'fold'; folds: number } & FoldScore)
+  | ({ kind: 'crossValidation'; folds: number } & CrossValidationScore)
   | { kind: 'log'; severity: 'info' | 'warning'; text: string };
 
 export interface TrainingEvent {
@@ -75,8 +78,14 @@ export interface KeptEvent extends TrainingEvent {
   jobId: string;
 }
 
+/** What may belong to a fold of a cross-validation. */
+export interface OfFold {
+  /** From 1; without it, it is of the training that is published. */
+  fold?: number;
+}
+
 /** A look into a running epoch; means are over the epoch so far. */
-export interface StepMetrics {
+export interface StepMetrics extends OfFold {
   epoch: number;
   step: number;
   stepsPerEpoch: number;
@@ -89,7 +98,7 @@ export interface StepMetrics {
   learningRate: number;
 }
 
-export interface EpochMetrics {
+export interface EpochMetrics extends OfFold {
   epoch: number;
   epochs: number;
   /** Of this epoch. */
@@ -113,7 +122,7 @@ export interface EpochMetrics {
 }
 
 /** Why training ended, and where. */
-export interface TrainingEnd {
+export interface TrainingEnd extends OfFold {
   reason: EndReason;
   epoch: number;
   steps: number;
@@ -141,7 +150,7 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
       break;
     case 'epoch': {
       const { kind: _, ...metrics } = happening;
-      next.epochsDone = metrics.epoch;
+      next.epochsDone = metrics.fold ? 0 : metrics.epoch;
       next.latestEpoch = metrics;
       break;
     }
@@ -151,12 +160,14 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
       break;
     }
     case 'resumed':
-      next.epochsDone = happening.epochsDone;
+      next.epochsDone = happening.fold ? 0 : happening.epochsDone;
       break;
     case 'step':
     case 'checkpoint':
     case 'log':
     case 'trainingEnd':
+    case 'fold':
+    case 'crossValidation':
       break;
   }
   return next;

@@ -1,43 +1,37 @@
-import {
-  EngineError,
-  type EpochOptions,
-  type EpochProgress,
-  type EpochResult,
-  type Examples,
-  Network,
-  Trainer,
-} from '../../native/index.js';
+import { type EngineError, type Examples, Network, Trainer } from '../../native/index.js';
 import { ServiceError } from '../platform/errors.js';
 import type { CheckpointKeeper } from './checkpoint-keeper.js';
-import { CheckpointClock } from './checkpoint-rule.js';
 import type { Checkpoint } from './checkpoint-store.js';
 import { divergence, isDivergence, scaledRates } from './divergence.js';
 import { observeEpoch, type StoppingState } from './early-stopping.js';
+import { EpochSlices } from './epoch-slices.js';
 import { evaluate, type Measures, measureNorms, withPublishedWeights } from './evaluation.js';
-import type { EpochMetrics, RunnableJob } from './job.js';
+import type { FoldScore } from './folds.js';
+import type { EpochMetrics, OfFold, RunnableJob } from './job.js';
 import type { JobExamples } from './job-examples.js';
 import { toNetworkSpec } from './network-shape.js';
 import { type Pace, rate, remainingSeconds } from './progress.js';
 import { measureFigures } from './report/network-evaluation.js';
 import type { RunControl } from './run-control.js';
-import { stepsPerEpoch } from './spec-resolution.js';
 import { trainerOptions } from './trainer-options.js';
 import { type EndReason, endReason, epochsAllowed } from './training-goal.js';
+import { stepsPerEpoch } from './training-length.js';
 import type { TrainingMetrics } from './training-metrics.js';
 import { isNumeric } from './training-spec.js';
 import { wantedFigures } from './validation-metric.js';
-
-type SliceOptions = Omit<EpochOptions, 'signal' | 'maxSteps' | 'onProgress'> & {
-  onProgress: (progress: EpochProgress) => void;
-};
 
 /** What the engine says of it begins with another word. */
 function inWords({ message }: Error): string {
   return message.startsWith('Training diverged') ? message : `Training diverged. ${message}`;
 }
 
-/** The longest time that a timer takes. */
-const timerMsMax = 2 ** 31 - 1;
+/** Which of a job's trainings it is. */
+export interface Part {
+  /** From 1; 0: the training that is published. */
+  fold: number;
+  /** Of the folds before. */
+  scores: FoldScore[];
+}
 
 /** A network on its way through the epochs of a job. */
 export class NetworkTraining {
@@ -45,15 +39,11 @@ export class NetworkTraining {
   #trainer: Trainer;
   #epochsDone = 0;
   #validationSeconds = 0;
-  /** Spent on the epoch that runs before the run was stopped in its midst. */
-  #earlierSeconds = 0;
-  /** Of training and validation up to the last finished epoch, s. */
-  #secondsDone = 0;
   #stopping: StoppingState | null = null;
   /** Time between two step events, ms. */
   readonly #progressIntervalMs: number;
   #stepTimeMs = Number.NEGATIVE_INFINITY;
-  readonly #clock: CheckpointClock;
+  readonly #slices: EpochSlices;
   /** How often training has gone back because it had diverged. */
   #retriesDone = 0;
   /** Where it goes back to: the end of the last epoch; null where it is not to. */
@@ -65,12 +55,13 @@ export class NetworkTraining {
     private readonly control: RunControl,
     private readonly keeper: CheckpointKeeper,
     private readonly metrics: TrainingMetrics,
+    private readonly part: Part,
   ) {
     const { spec, pipeline } = job;
     this.network = Network.create(toNetworkSpec(pipeline.featureCount, spec.layers), spec.seed);
     this.#trainer = new Trainer(this.network, trainerOptions(spec, threads));
     this.#progressIntervalMs = 1_000 / job.stepEventsPerSecond;
-    this.#clock = new CheckpointClock(spec.checkpoints);
+    this.#slices = new EpochSlices(spec, control, keeper, () => this.#checkpoint());
     this.#good = spec.onDivergence && this.#checkpoint();
   }
 
@@ -85,7 +76,7 @@ export class NetworkTraining {
 
   /** Why training ends here; null: it goes on. */
   get endReason(): EndReason | null {
-    const [epochsDone, secondsDone, stopping] = [this.#epochsDone, this.#secondsDone, this.#stopping];
+    const [epochsDone, secondsDone, stopping] = [this.#epochsDone, this.#slices.secondsDone, this.#stopping];
     return endReason(this.job.spec, { epochsDone, stepsDone: this.#trainer.step, secondsDone, stopping });
   }
 
@@ -93,6 +84,11 @@ export class NetworkTraining {
   get restoredEpoch(): number {
     const { earlyStopping } = this.job.spec;
     return (earlyStopping?.restoreBest && this.#stopping?.bestEpoch) || this.#epochsDone;
+  }
+
+  /** What events say of it. */
+  get #ofFold(): OfFold {
+    return this.part.fold ? { fold: this.part.fold } : {};
   }
 
   /** Goes on where a checkpoint was taken. */
@@ -111,8 +107,8 @@ export class NetworkTraining {
       throw error;
     }
     this.#epochsDone = epochsDone;
-    this.#earlierSeconds = epochSeconds;
-    this.#secondsDone = secondsDone;
+    this.#slices.epochSeconds = epochSeconds;
+    this.#slices.secondsDone = secondsDone;
     this.#stopping = stopping;
     if (epochsDone > 0) {
       this.#good = good;
@@ -147,20 +143,28 @@ export class NetworkTraining {
     return { loss, accuracy: this.#known(accuracy) };
   }
 
+  /** All measures of rows that it was not trained on, by their names in a report; those that they leave undefined are left out. */
+  async score(examples: JobExamples): Promise<Record<string, number>> {
+    const { loss, accuracy } = await this.evaluate(examples);
+    return { loss, ...(accuracy === null ? {} : { accuracy }), ...(await this.#figures(examples, null)) };
+  }
+
   /** The validation rows, by the figures that the spec asks for too. */
   async #validate(validation: JobExamples): Promise<Measures & { figures: Record<string, number> | null }> {
-    const { spec, pipeline } = this.job;
+    const { spec } = this.job;
     const measures = await this.evaluate(validation);
     const names = wantedFigures(spec.metrics, spec.earlyStopping);
-    if (names.length === 0) {
-      return { ...measures, figures: null };
-    }
+    return { ...measures, figures: names.length === 0 ? null : await this.#figures(validation, names) };
+  }
+
+  /** @param names null: all */
+  async #figures(examples: JobExamples, names: string[] | null): Promise<Record<string, number>> {
+    const { spec, pipeline } = this.job;
     const task = { labelKind: spec.pipeline.labelKind!, pipeline };
     const figures = await this.withPublishedWeights(() =>
-      measureFigures(this.network, task, validation, names, this.control.signal),
+      measureFigures(this.network, task, examples, names, this.control.signal),
     );
-    const known = Object.entries(figures).filter((entry): entry is [string, number] => entry[1] !== null);
-    return { ...measures, figures: Object.fromEntries(known) };
+    return Object.fromEntries(Object.entries(figures).filter((entry): entry is [string, number] => entry[1] !== null));
   }
 
   /** Does something while the network has the weights that would be published now. */
@@ -187,7 +191,7 @@ export class NetworkTraining {
     const allowed = epochsAllowed(spec, stepsPerEpoch(train.rows, spec.batchSize));
     const epochs = Number.isFinite(allowed) ? Math.ceil(allowed) : 0;
     const position = { epoch, epochs: allowed, examplesPerEpoch: train.rows };
-    const result = await this.#trainWithCheckpoints(train, {
+    const result = await this.#slices.trainEpoch(this.#trainer, train, {
       epoch,
       progressIntervalMs: this.#progressIntervalMs,
       onProgress: ({ step, steps, examples, loss, accuracy, examplesPerSecond, learningRate }) => {
@@ -199,21 +203,21 @@ export class NetworkTraining {
         const remaining = remainingSeconds({ ...position, examples, validated: false }, pace);
         this.control.emit({
           ...{ kind: 'step', epoch, step, stepsPerEpoch: steps, loss, accuracy: this.#known(accuracy) },
-          ...{ examplesPerSecond, remainingSeconds: remaining, learningRate },
+          ...{ examplesPerSecond, remainingSeconds: remaining, learningRate, ...this.#ofFold },
         });
       },
     });
     const { loss, examples } = result;
     this.#epochsDone = epoch;
-    const seconds = this.#earlierSeconds + result.seconds;
-    this.#earlierSeconds = 0;
-    this.#secondsDone += seconds;
+    const seconds = this.#slices.epochSeconds + result.seconds;
+    this.#slices.epochSeconds = 0;
+    this.#slices.secondsDone += seconds;
     const isDue = epoch % spec.validation.everyEpochs === 0 || this.endReason !== null;
     const begin = performance.now();
     const validated = validation && isDue ? await this.#validate(validation) : null;
     if (validated) {
       this.#validationSeconds = (performance.now() - begin) / 1_000;
-      this.#secondsDone += this.#validationSeconds;
+      this.#slices.secondsDone += this.#validationSeconds;
     }
     if (spec.schedule?.type === 'plateau' && (validated || !validation)) {
       this.#trainer.observe(validated?.loss ?? loss);
@@ -232,7 +236,7 @@ export class NetworkTraining {
       remainingSeconds: remainingSeconds({ ...position, examples, validated: true }, pace),
       learningRate: result.learningRate,
       steps: result.steps,
-      ...norms,
+      ...{ ...norms, ...this.#ofFold },
     });
     this.metrics.epochs.inc();
     this.metrics.examples.inc(examples);
@@ -251,13 +255,13 @@ export class NetworkTraining {
     this.#epochsDone = epochsDone;
     this.#stopping = stopping;
     // The time is spent, though it has led nowhere.
-    this.#secondsDone += this.#earlierSeconds;
-    this.#earlierSeconds = 0;
+    this.#slices.secondsDone += this.#slices.epochSeconds;
+    this.#slices.epochSeconds = 0;
     const factor = rule.learningRateFactor ** this.#retriesDone;
     const place = epochsDone === 0 ? 'from the start' : `from the end of epoch ${epochsDone}`;
     const text = `${inWords(error)} It goes on ${place} with learning rates times ${Number(factor.toPrecision(6))} (${this.#retriesDone} of ${rule.retries} retries).`;
     this.control.say('warning', text);
-    this.control.emit({ kind: 'resumed', epochsDone, stepsDone: 0 });
+    this.control.emit({ kind: 'resumed', epochsDone, stepsDone: 0, ...this.#ofFold });
   }
 
   /** Lowers the learning rates, as often as training has gone back. Where the training stands is to be loaded. */
@@ -271,74 +275,8 @@ export class NetworkTraining {
 
   #pace(examplesPerSecond: number): Pace {
     const { seconds } = this.job.spec;
-    const secondsLeft = seconds === null ? null : seconds - this.#secondsDone - this.#earlierSeconds;
+    const secondsLeft = seconds === null ? null : seconds - this.#slices.secondsDone - this.#slices.epochSeconds;
     return { examplesPerSecond, validationSeconds: this.#validationSeconds, secondsLeft };
-  }
-
-  /** The whole epoch, or what of it steps and time allow, with the checkpoints that come due in its midst. */
-  async #trainWithCheckpoints(train: Examples, options: SliceOptions): Promise<EpochResult> {
-    const stepsMax = this.job.spec.steps ?? Number.POSITIVE_INFINITY;
-    for (;;) {
-      const result = await this.#trainSlice(train, options, stepsMax - this.#trainer.step);
-      if (
-        result !== null &&
-        (result.step === result.steps || this.#trainer.step >= stepsMax || this.#isTimeUp(result))
-      ) {
-        return result;
-      }
-      this.#earlierSeconds += result?.seconds ?? 0;
-      this.#clock.restart();
-      await this.keeper.keep(() => this.#checkpoint(), false);
-    }
-  }
-
-  /**
-   * Trains until a checkpoint is due, or the epoch or the training ends; null: until time made a checkpoint due. A run that is stopped
-   * meanwhile, to go on later, keeps a checkpoint of the very step.
-   */
-  async #trainSlice(train: Examples, options: SliceOptions, stepsLeft: number): Promise<EpochResult | null> {
-    const { signalOrPause } = this.control;
-    const begin = performance.now();
-    const timeUp = new AbortController();
-    const due = new AbortController();
-    let last: EpochProgress | null = null;
-    const onProgress = (progress: EpochProgress) => {
-      options.onProgress(progress);
-      last = progress;
-      if (this.#isTimeUp(progress)) {
-        timeUp.abort();
-      }
-    };
-    const milliseconds = this.#clock.millisecondsLeft();
-    const timer = milliseconds === null ? undefined : setTimeout(() => due.abort(), Math.min(milliseconds, timerMsMax));
-    const signal = AbortSignal.any([signalOrPause, timeUp.signal, due.signal]);
-    const steps = Math.min(stepsLeft, this.#clock.stepsLeft(this.#trainer.step) ?? Number.POSITIVE_INFINITY);
-    const maxSteps = Number.isFinite(steps) ? steps : null;
-    try {
-      return await this.#trainer.trainEpoch(train, { ...options, maxSteps, onProgress, signal });
-    } catch (error) {
-      const isStopped = error instanceof EngineError && error.code === 'CANCELLED';
-      const isOwn = isStopped && !signalOrPause.aborted;
-      if (isOwn && timeUp.signal.aborted) {
-        // As it was when time was up; at most a step has been done since.
-        return last!;
-      }
-      this.#earlierSeconds += (performance.now() - begin) / 1_000;
-      if (isOwn) {
-        return null;
-      }
-      if (isStopped && !this.control.isLost) {
-        await this.keeper.keepPosition(() => this.#checkpoint());
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** @param seconds of the call of the engine that runs */
-  #isTimeUp({ seconds }: { seconds: number }): boolean {
-    return this.#secondsDone + this.#earlierSeconds + seconds >= (this.job.spec.seconds ?? Number.POSITIVE_INFINITY);
   }
 
   /** Epochs may be far shorter than the time between two step events. */
@@ -366,10 +304,10 @@ export class NetworkTraining {
     const reason = this.endReason;
     if (reason) {
       const end = { epoch: this.#epochsDone, steps: this.#trainer.step, restoredEpoch: this.restoredEpoch };
-      this.control.emit({ kind: 'trainingEnd', reason, ...end });
+      this.control.emit({ kind: 'trainingEnd', reason, ...end, ...this.#ofFold });
     }
-    if (reason !== null || this.#clock.isDue({ epochs: this.#epochsDone, steps: this.#trainer.step })) {
-      this.#clock.restart();
+    if (reason !== null || this.#slices.clock.isDue({ epochs: this.#epochsDone, steps: this.#trainer.step })) {
+      this.#slices.clock.restart();
       await this.keeper.keep(() => taken ?? this.#checkpoint(), reason !== null);
     }
   }
@@ -380,12 +318,13 @@ export class NetworkTraining {
     const best = earlyStopping?.restoreBest ? this.#stopping?.bestEpoch : undefined;
     const good = onDivergence && stepsDone > 0 && this.#epochsDone > 0 ? this.#epochsDone : undefined;
     return {
+      ...this.part,
       epochsDone: this.#epochsDone,
       stepsDone,
       retriesDone: this.#retriesDone,
       needs: [...new Set([best, good])].filter((epoch) => epoch !== undefined),
-      epochSeconds: this.#earlierSeconds,
-      secondsDone: this.#secondsDone,
+      epochSeconds: this.#slices.epochSeconds,
+      secondsDone: this.#slices.secondsDone,
       stopping: this.#stopping,
       trainerState: this.#trainer.saveState(),
     };

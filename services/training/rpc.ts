@@ -166,6 +166,10 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
       const { reason, ...end } = happening;
       return { ...numbered, trainingEnd: { ...end, reason: reasonNames[reason] } };
     }
+    case 'fold':
+      return { ...numbered, fold: happening };
+    case 'crossValidation':
+      return { ...numbered, crossValidation: happening };
     case 'resumed':
       return { ...numbered, resumed: happening };
     case 'checkpoint':

@@ -1,7 +1,8 @@
 import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
-import { activationNames } from './contract-names.js';
+import { activationNames, labelKindNames } from './contract-names.js';
 import { checkEmbedding, embeddingTables } from './embedding-tables.js';
+import { type CrossValidation, foldTrainRows } from './folds.js';
 import { checkAugmentation, checkImages } from './image-augmentation.js';
 import { checkLayers, resolveLayer } from './layer-settings.js';
 import { checkLoss, checkWeightedClasses } from './loss-check.js';
@@ -10,14 +11,24 @@ import { parameterCount, unevenBlocks } from './network-shape.js';
 import { checkOptimizer, resolveOptimizer } from './optimizer-settings.js';
 import { checkPromoteIf, checkTestRows } from './promotion-condition.js';
 import { checkSchedule } from './schedule-settings.js';
-import { checkSettings, type Draft, fraction, notNegative, positive, snakeCase, unset } from './settings.js';
+import {
+  checkSettings,
+  type Draft,
+  fraction,
+  notNegative,
+  positive,
+  snakeCase,
+  unset,
+  withDefaults,
+} from './settings.js';
 import {
   checkpointSettings,
+  crossValidationSettings,
   divergenceSettings,
   earlyStoppingSettings,
   validationSettings,
 } from './stopping-settings.js';
-import type { FittedPipeline, PublishSpec, SpecDraft } from './training-spec.js';
+import { type FittedPipeline, hasClass, type PublishSpec, type SpecDraft } from './training-spec.js';
 import { checkMeasurable, checkMetrics } from './validation-metric.js';
 
 const datasetName = new ResourceName('datasets/{dataset}');
@@ -74,6 +85,7 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   violations.check(Number.isFinite(seconds) && seconds >= 0, 'spec.seconds', 'a finite number greater than 0', seconds);
   checkSettings(validationSettings, validation ?? {}, 'spec.validation', violations);
   checkCheckpoints(draft.checkpoints ?? {}, violations);
+  checkCrossValidation(draft, violations);
   if (draft.onDivergence) {
     checkSettings(divergenceSettings, draft.onDivergence, 'spec.on_divergence', violations);
   }
@@ -81,6 +93,29 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
     checkSettings(earlyStoppingSettings, earlyStopping, 'spec.early_stopping', violations);
   }
   checkMetrics(draft, violations);
+}
+
+/** Folds share rows out one by one: that must make sense for the split and the label. */
+function checkCrossValidation({ crossValidation, split, pipeline }: SpecDraft, violations: Violations): void {
+  if (!crossValidation) {
+    return;
+  }
+  const field = 'spec.cross_validation';
+  checkSettings(crossValidationSettings, crossValidation, field, violations);
+  const kind = pipeline?.labelKind ?? null;
+  if (kind !== null && !hasClass(kind)) {
+    const rule = `unset or false with a label of ${labelKindNames[kind]}`;
+    violations.check(crossValidation.stratified !== true, `${field}.stratified`, rule, crossValidation.stratified);
+  }
+  const { groupColumn, timeColumn } = (split?.message ?? {}) as { groupColumn?: string; timeColumn?: string };
+  for (const [name, column] of Object.entries({ group_column: groupColumn, time_column: timeColumn })) {
+    if (column) {
+      violations.add(
+        field,
+        `Expected \`${field}\` to be unset with \`spec.split.${name}\`: folds would part such rows.`,
+      );
+    }
+  }
 }
 
 function checkCheckpoints(checkpoints: Draft, violations: Violations): void {
@@ -154,12 +189,25 @@ export function checkAgainstPipeline(
   }
 }
 
-function checkRows({ batchSize }: SpecDraft, { rowCounts }: FittedPipeline, violations: Violations): void {
-  const rows = rowCounts.train;
-  if (violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
-    const rule = `at most ${rows}, the rows of the training split, or full,`;
-    violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
+function checkRows(draft: SpecDraft, pipeline: FittedPipeline, violations: Violations): void {
+  const { batchSize, crossValidation } = draft;
+  const rows = pipeline.rowCounts.train;
+  if (!violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
+    return;
   }
+  if (crossValidation && !violations.hasWithin('spec.cross_validation')) {
+    const { folds } = withDefaults(crossValidationSettings, crossValidation) as unknown as CrossValidation;
+    const fewer = `at most ${rows}, the rows of the training split,`;
+    if (!violations.check(folds <= rows, 'spec.cross_validation.folds', fewer, folds)) {
+      return;
+    }
+    const left = foldTrainRows(rows, folds);
+    const rule = `at most ${left}, the rows that a fold leaves for training, or full,`;
+    violations.check(!(batchSize > left), 'spec.batch_size', rule, batchSize);
+    return;
+  }
+  const rule = `at most ${rows}, the rows of the training split, or full,`;
+  violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
 }
 
 function checkLastLayer(

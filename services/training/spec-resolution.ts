@@ -3,6 +3,7 @@ import type { CheckpointRule } from './checkpoint-rule.js';
 import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
+import { type CrossValidation, foldTrainRows } from './folds.js';
 import { resolveAugmentation } from './image-augmentation.js';
 import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
@@ -10,11 +11,13 @@ import { resolveSchedule } from './schedule-settings.js';
 import { fraction, notNegative, positive, type Settings, unset, withDefaults } from './settings.js';
 import {
   checkpointSettings,
+  crossValidationSettings,
   divergenceSettings,
   earlyStoppingSettings,
   validationSettings,
 } from './stopping-settings.js';
-import type { FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
+import { stepsPerEpoch } from './training-length.js';
+import { type FittedPipeline, hasClass, type SpecDraft, type TrainingSpec } from './training-spec.js';
 
 const batchSizeDefault = 32;
 
@@ -57,6 +60,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
     metrics: (draft.metrics ?? []) as TrainingSpec['metrics'],
     checkpoints: resolveCheckpoints(draft),
+    crossValidation: resolveCrossValidation(draft),
     onDivergence: resolved<DivergenceRule>(divergenceSettings, draft.onDivergence),
     seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },
@@ -67,16 +71,21 @@ function resolved<Resolved>(settings: Settings, given: SpecDraft['averaging']): 
   return given ? (withDefaults(settings, given) as Resolved) : null;
 }
 
-function resolveBatchSize({ optimizer, fullBatch, batchSize }: SpecDraft, pipeline: FittedPipeline): number | 'full' {
+function resolveBatchSize(draft: SpecDraft, pipeline: FittedPipeline): number | 'full' {
+  const { optimizer, fullBatch, batchSize } = draft;
   if (fullBatch || optimizer!.type === 'gradientDescent') {
     return 'full';
   }
-  return batchSize || Math.min(batchSizeDefault, pipeline.rowCounts.train);
+  return batchSize || Math.min(batchSizeDefault, trainRowsMin(draft, pipeline));
 }
 
-/** The last, shorter batch is a step too. */
-export function stepsPerEpoch(rows: number, batchSize: number | 'full'): number {
-  return batchSize === 'full' ? 1 : Math.ceil(rows / batchSize);
+/** Rows of the smallest training of a job: that on all, or on all but a fold. */
+export function trainRowsMin({ crossValidation }: SpecDraft, { rowCounts }: FittedPipeline): number {
+  if (!crossValidation) {
+    return rowCounts.train;
+  }
+  const { folds } = withDefaults(crossValidationSettings, crossValidation);
+  return foldTrainRows(rowCounts.train, folds as number);
 }
 
 /** Steps until the spec's numbers end the training; null: only time does. */
@@ -92,6 +101,14 @@ function resolveCheckpoints({ checkpoints }: SpecDraft): CheckpointRule {
   const given = checkpoints ?? {};
   const isGiven = [given.everyEpochs, given.everySteps, given.everySeconds].some((every) => every !== undefined);
   return withDefaults(checkpointSettings, isGiven ? given : { ...given, everyEpochs: 1 }) as unknown as CheckpointRule;
+}
+
+function resolveCrossValidation({ crossValidation, pipeline, seed }: SpecDraft): CrossValidation | null {
+  if (!crossValidation) {
+    return null;
+  }
+  const stratified = hasClass(pipeline?.labelKind);
+  return { stratified, seed, ...withDefaults(crossValidationSettings, crossValidation) } as CrossValidation;
 }
 
 function resolveEarlyStopping({ earlyStopping }: SpecDraft, { rowCounts }: FittedPipeline): EarlyStopping | null {

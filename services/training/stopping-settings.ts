@@ -13,6 +13,13 @@ export const divergenceSettings: Settings = {
   learningRateFactor: openFraction(0.1),
 };
 
+/** What is left out follows from the label and the spec. */
+export const crossValidationSettings: Settings = {
+  folds: integer(2, 5, 100),
+  stratified: { rule: 'true or false', allows: (value) => typeof value === 'boolean', otherwise: unset },
+  seed: integer(0, unset),
+};
+
 export const checkpointSettings: Settings = {
   everyEpochs: integer(1, unset),
   everySteps: integer(1, unset),

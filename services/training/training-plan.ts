@@ -1,6 +1,7 @@
 import { networkBytes, rowsBytes } from './memory-estimate.js';
 import { type LayerShape, layerShapes } from './network-shape.js';
-import { stepsPerEpoch, trainingSteps } from './spec-resolution.js';
+import { trainingSteps } from './spec-resolution.js';
+import { stepsPerEpoch } from './training-length.js';
 import { type FittedPipeline, type TrainingSpec, targetWidth } from './training-spec.js';
 
 /** What a spec comes to on its dataset. */
@@ -26,6 +27,11 @@ export function planTraining(spec: TrainingSpec, pipeline: FittedPipeline): Trai
     stepsPerEpoch: perEpoch,
     steps: trainingSteps(spec, perEpoch),
     memoryBytes:
-      networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) + rowsBytes(pipeline, targetCount),
+      networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) +
+      rowsBytes(pipeline, targetCount) +
+      // A fold and the rows without it are copies.
+      (spec.crossValidation
+        ? rowsBytes({ ...pipeline, rowCounts: { ...pipeline.rowCounts, validation: 0 } }, targetCount)
+        : 0),
   };
 }

@@ -3,9 +3,10 @@ import { ServiceError } from '../platform/errors.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { EventWriter } from './event-writer.js';
+import { assignFolds, classWeightsOf, foldWarnings, partByFold, specOfPart, summarise } from './folds.js';
 import type { RunnableJob, TestMetrics } from './job.js';
 import { type JobExamples, jobExamples } from './job-examples.js';
-import { NetworkTraining } from './network-training.js';
+import { NetworkTraining, type Part } from './network-training.js';
 import { promotionText } from './promotion-condition.js';
 import type { Publication } from './registry-client.js';
 import { type Evaluation, evaluateNetwork } from './report/network-evaluation.js';
@@ -17,23 +18,24 @@ import type { Split } from './training-spec.js';
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
   readonly #control: RunControl;
-  readonly #keeper: CheckpointKeeper;
-  readonly #training: NetworkTraining;
+  /** Which training is under way. */
+  #part: Part;
+  #keeper: CheckpointKeeper;
+  #training: NetworkTraining;
   #isPublishing = false;
   #test: TestMetrics | null = null;
   #evaluation: Evaluation | null = null;
 
   constructor(
     private readonly job: RunnableJob,
-    threads: number,
+    private readonly threads: number,
     private readonly events: EventWriter,
     private readonly dependencies: RunDependencies,
     signals: RunSignals,
   ) {
-    const { checkpoints, metrics, log } = dependencies;
     this.#control = new RunControl(events, signals);
-    this.#keeper = new CheckpointKeeper(job.id, job.spec.checkpoints.keepLast, checkpoints, this.#control, log);
-    this.#training = new NetworkTraining(job, threads, this.#control, this.#keeper, metrics);
+    this.#part = this.#firstPart;
+    [this.#keeper, this.#training] = this.#makeTraining(this.#part);
   }
 
   /**
@@ -62,16 +64,42 @@ export class TrainingRun {
     }
   }
 
+  get #firstPart(): Part {
+    return { fold: this.job.spec.crossValidation ? 1 : 0, scores: [] };
+  }
+
+  /** Whether the network that is published is through with its training. */
+  get #isTrained(): boolean {
+    return this.#part.fold === 0 && this.#training.endReason !== null;
+  }
+
+  #makeTraining(part: Part): [CheckpointKeeper, NetworkTraining] {
+    const { job } = this;
+    const { checkpoints, metrics, log } = this.dependencies;
+    const { keepLast } = job.spec.checkpoints;
+    const keeper = new CheckpointKeeper(job.id, keepLast, part.fold, checkpoints, this.#control, log);
+    const own = { ...job, spec: specOfPart(job, part.fold) };
+    return [keeper, new NetworkTraining(own, this.threads, this.#control, keeper, metrics, part)];
+  }
+
+  /** Puts a new training in the place of the one before, which writes no more. */
+  #begin(part: Part): void {
+    this.#training.dispose();
+    this.#part = part;
+    [this.#keeper, this.#training] = this.#makeTraining(part);
+  }
+
   /** Goes back to the newest checkpoint, or to the start. */
   async #resume(): Promise<void> {
     await this.#loadNewest();
-    const isTrained = this.#training.endReason !== null;
+    const isTrained = this.#isTrained;
     if (isTrained) {
       this.#test = this.job.test;
       this.#evaluation = await this.dependencies.checkpoints.readEvaluation(this.job.id);
     }
     const { epochsDone, stepsDone } = this.#training;
-    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone });
+    const { fold } = this.#part;
+    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone, ...(fold ? { fold } : {}) });
     this.#isPublishing = this.job.state === 'publishing' && isTrained;
     if (!this.#isPublishing && this.job.state !== 'preparing') {
       this.#control.enter('preparing');
@@ -79,15 +107,20 @@ export class TrainingRun {
   }
 
   async #loadNewest(): Promise<void> {
-    for await (const read of this.#keeper.newestFirst()) {
+    const { checkpoints } = this.dependencies;
+    for (const name of await checkpoints.names(this.job.id)) {
       try {
-        await this.#training.load(await read());
+        const checkpoint = (await checkpoints.read(this.job.id, name))!;
+        const { fold, scores } = checkpoint;
+        this.#begin({ fold, scores });
+        await this.#training.load(checkpoint);
         return;
       } catch (error) {
         const isDamaged = error instanceof ServiceError && error.code === 'DATA_LOSS';
         if (!isDamaged && !(error instanceof EngineError)) {
           throw error;
         }
+        this.#begin(this.#firstPart);
         // Another release of the engine may have written it. What it has not is trained anew, to what the spec promises.
         this.dependencies.log.warn({ job: this.job.id, err: error }, 'checkpoint cannot be gone on from');
         const text =
@@ -98,7 +131,7 @@ export class TrainingRun {
   }
 
   async #trainAndTest(): Promise<void> {
-    const isTrained = this.#training.endReason !== null;
+    const isTrained = this.#isTrained;
     // Trials are told apart by their validation: what is said of the test rows in the end must not have been looked at.
     const isTested = this.#test !== null || this.job.isTrial;
     const [train, validation, test] = await Promise.all([
@@ -110,6 +143,7 @@ export class TrainingRun {
       const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
       this.#control.say('info', `Read ${counts.join(', ')} rows of ${this.job.pipeline.featureCount} features.`);
       this.#control.enter('training');
+      await this.#completeFolds(train, validation);
       await this.#training.trainToEnd(train, validation);
     }
     await this.#training.restoreBest();
@@ -121,6 +155,36 @@ export class TrainingRun {
       await this.#report(test, validation);
       this.#test = { loss, accuracy, rowCount: test.rows };
       this.#control.emit({ kind: 'test', ...this.#test });
+    }
+  }
+
+  /** Trains for each fold that is left, and scores it; then the training begins that is published. */
+  async #completeFolds(train: JobExamples, validation: JobExamples | null): Promise<void> {
+    const { spec, pipeline } = this.job;
+    const { crossValidation } = spec;
+    if (this.#part.fold === 0 || !crossValidation) {
+      return;
+    }
+    const strata = crossValidation.stratified ? train.targets : null;
+    const foldOf = assignFolds(train.rows, crossValidation, strata);
+    for (const text of this.#part.scores.length === 0 ? foldWarnings(pipeline, crossValidation, strata) : []) {
+      this.#control.say('warning', text);
+    }
+    while (this.#part.fold > 0) {
+      const { fold, scores } = this.#part;
+      const rows = partByFold(train, foldOf, fold, classWeightsOf(spec, pipeline));
+      await this.#training.trainToEnd(rows.train, validation);
+      await this.#training.restoreBest();
+      // A score that was told must not be measured again on other weights.
+      await this.#keeper.settle();
+      const score = { fold, rowCount: rows.held.rows, metrics: await this.#training.score(rows.held) };
+      const all = [...scores, score];
+      const { folds } = crossValidation;
+      this.#control.emit({ kind: 'fold', folds, ...score });
+      if (fold === folds) {
+        this.#control.emit({ kind: 'crossValidation', folds, ...summarise(all) });
+      }
+      this.#begin({ fold: fold === folds ? 0 : fold + 1, scores: all });
     }
   }
 
@@ -163,7 +227,7 @@ export class TrainingRun {
     const weights = this.#training.finalWeights();
     const epochs = await this.dependencies.history.epochs(job.number, this.#training.epochsDone);
     const { restoredEpoch } = this.#training;
-    const tested = { test: this.#test, evaluation: this.#evaluation };
+    const tested = { test: this.#test, evaluation: this.#evaluation, scores: this.#part.scores };
     const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, restoredEpoch, tested };
     const publication: Publication = {
       trainingJob: `trainingJobs/${job.id}`,

@@ -13,6 +13,7 @@ import type { CheckpointRule } from './checkpoint-rule.js';
 import type { Metric } from './contract-names.js';
 import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
+import type { CrossValidation } from './folds.js';
 import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
 import type { OptimizerDraft } from './optimizer-settings.js';
@@ -55,6 +56,7 @@ export interface TrainingSpec {
   checkpoints: CheckpointRule;
   /** Null: a training that diverges fails. */
   onDivergence: DivergenceRule | null;
+  crossValidation: CrossValidation | null;
   seed: number;
   publish: PublishSpec;
 }
@@ -89,6 +91,7 @@ export interface SpecDraft {
   metrics?: unknown[];
   checkpoints?: Draft | null;
   onDivergence?: Draft | null;
+  crossValidation?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
 }
@@ -169,6 +172,11 @@ export interface LabelUnits {
   offset: number;
 }
 
+/** Whether a row has one class. */
+export function hasClass(kind: LabelKind | null | undefined): boolean {
+  return kind === 'classes' || kind === 'binary';
+}
+
 /** Whether answers are numbers, which are right by degree. */
 export function isNumeric(kind: LabelKind | null | undefined): boolean {
   return kind === 'number' || kind === 'numbers';
@@ -205,5 +213,6 @@ const earlierSpec = {
   metrics: [],
   checkpoints: { everyEpochs: 1, keepLast: 1 },
   onDivergence: null,
+  crossValidation: null,
   augmentation: null,
 } satisfies Partial<TrainingSpec>;

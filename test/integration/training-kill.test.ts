@@ -125,7 +125,7 @@ const last = { units: 4, activation: 'ACTIVATION_SOFTMAX' as const };
 describe('kill -9', { timeout }, () => {
   it('at random moments changes neither the numbers of the events nor one bit of the weights', async () => {
     const spec = pointsSpec({
-      epochs: 12,
+      epochs: 6,
       network: {
         layers: [
           { units: 64, activation: 'ACTIVATION_RELU' },
@@ -137,7 +137,8 @@ describe('kill -9', { timeout }, () => {
       schedule: { cosine: {}, warmupSteps: 3 },
       averaging: { decay: 0.9 },
       earlyStopping: { metric: 'METRIC_TRAIN_LOSS', patience: 4 },
-      // An epoch has 750 steps.
+      crossValidation: { folds: 2 },
+      // An epoch has 750 steps, in a fold 375.
       checkpoints: { everySteps: 200, keepLast: 2 },
     });
     let process = await TrainingProcess.start(args);
@@ -160,8 +161,12 @@ describe('kill -9', { timeout }, () => {
     expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
     expect(seen.some(({ resumed }) => resumed)).toBe(true);
     expect(seen.some(({ checkpoint }) => (checkpoint?.stepsDone ?? 0) > 0)).toBe(true);
-    expect(job).toMatchObject({ epochsDone: 12, latestSequence: seen.length });
+    expect(job).toMatchObject({ epochsDone: 6, latestSequence: seen.length });
     expect(await weightsOf(registry, job.modelVersion)).toBe(await weightsOf(registry, 'models/points/versions/1'));
+    const metricsOf = async (version: string) => (await registry.getModelVersion({ name: version })).metrics;
+    const metrics = await metricsOf(job.modelVersion);
+    expect(metrics).toHaveProperty('cross_validation_macro_f1');
+    expect(metrics).toEqual(await metricsOf('models/points/versions/1'));
     // However often publishing was begun, there is one version a job.
     expect((await registry.getModel({ name: 'models/points' })).latestVersion).toBe(2);
   });

@@ -95,7 +95,7 @@ async function publish(pipeline: FittedPipeline, kind: LabelKind) {
     weights: network.toSafetensors({}),
     epochs: [],
     restoredEpoch: 0,
-    tested: { test: null, evaluation: null },
+    tested: { test: null, evaluation: null, scores: [] },
   });
   const number = ++versions;
   const at = path.join(folder, String(number));

@@ -48,12 +48,12 @@ export async function evaluateNetwork(
   return evaluateClasses(classedRows(test, answers), held, pipeline.classes, seed, signal);
 }
 
-/** Some figures of the answers to rows, by the names in `figureNames`; null where the rows leave one undefined. */
+/** Figures of the answers to rows; null where the rows leave one undefined. @param names in `figureNames`; null: all */
 export async function measureFigures(
   network: Network,
   { labelKind, pipeline }: Omit<Task, 'seed'>,
   examples: JobExamples,
-  names: readonly string[],
+  names: readonly string[] | null,
   signal: AbortSignal,
 ): Promise<Figures> {
   const answers = await predict(network, examples, signal);
@@ -71,7 +71,7 @@ export async function measureFigures(
         return new ClassMeasures(classedRows(examples, answers)).all();
     }
   };
-  return figuresOf(tableOf(), names);
+  return figuresOf(tableOf(), names ?? undefined);
 }
 
 /** Answers and truths in the units of the label, one target a name. @param answers [rows, names] */

@@ -1,8 +1,10 @@
-import type { KeptEvent } from '../job.js';
+import type { KeptEvent, OfFold } from '../job.js';
 import type { BoardEvent } from './event-record.js';
 
+type OwnRun = 'train' | 'validation';
+
 /** The run of a job that points are shown under. */
-export type BoardRun = 'train' | 'validation' | 'test';
+export type BoardRun = OwnRun | 'test' | 'cross_validation' | `fold_${number}/${OwnRun}`;
 
 export interface BoardEntry {
   run: BoardRun;
@@ -30,7 +32,7 @@ export class BoardEvents {
     switch (happening.kind) {
       case 'step': {
         const { epoch, step, stepsPerEpoch, loss, accuracy, learningRate, examplesPerSecond } = happening;
-        return point('train', (epoch - 1) * stepsPerEpoch + step, {
+        return point(runOf('train', happening), (epoch - 1) * stepsPerEpoch + step, {
           ...{ batch_loss: loss, batch_accuracy: accuracy, batch_learning_rate: learningRate },
           batch_examples_per_second: examplesPerSecond,
         });
@@ -41,27 +43,35 @@ export class BoardEvents {
         const others = Object.entries(validationMetrics).map(([name, value]) => [`epoch_${name}`, value]);
         this.#stepsPerEpoch = steps;
         return [
-          ...point('train', epoch * steps, {
+          ...point(runOf('train', happening), epoch * steps, {
             ...{ epoch_loss: loss, epoch_accuracy: accuracy, epoch_learning_rate: learningRate },
             ...{ epoch_gradient_norm: gradientNorm, epoch_weight_norm: weightNorm },
             epoch_examples_per_second: examplesPerSecond,
           }),
-          ...point('validation', epoch * steps, {
+          ...point(runOf('validation', happening), epoch * steps, {
             ...{ epoch_loss: validationLoss, epoch_accuracy: validationAccuracy },
             ...Object.fromEntries(others),
           }),
         ];
+      }
+      case 'fold': {
+        const scores = Object.entries(happening.metrics).map(([name, value]) => [`fold_${name}`, value]);
+        return point('cross_validation', happening.fold, Object.fromEntries(scores));
       }
       case 'test':
         return point('test', this.#lastStep, { epoch_loss: happening.loss, epoch_accuracy: happening.accuracy });
       case 'resumed': {
         // What comes again replaces what was there.
         const restartStep = happening.epochsDone * this.#stepsPerEpoch + happening.stepsDone + 1;
-        const runs: BoardRun[] = ['train', 'validation'];
+        const runs = (['train', 'validation'] as const).map((run) => runOf(run, happening));
         return runs.map((run) => ({ run, event: { wallTimeSeconds, restartStep } }));
       }
       default:
         return [];
     }
   }
+}
+
+function runOf(run: OwnRun, { fold }: OfFold): BoardRun {
+  return fold ? `fold_${fold}/${run}` : run;
 }

@@ -24,7 +24,7 @@ const sources = {
   weights: Uint8Array.of(1, 2),
   epochs: [epoch],
   restoredEpoch: 1,
-  tested: { test, evaluation: null },
+  tested: { test, evaluation: null, scores: [] },
 };
 
 describe('createArtifacts', () => {
@@ -74,11 +74,14 @@ describe('createArtifacts', () => {
 
 describe('versionMetrics', () => {
   it('leaves out what was not measured', () => {
-    expect(versionMetrics(epoch, { test: null, evaluation: null })).toEqual({
+    expect(versionMetrics(epoch, { test: null, evaluation: null, scores: [] })).toEqual({
       train_loss: 0.25,
       train_accuracy: 0.5,
       validation_loss: 0.75,
     });
-    expect(versionMetrics(epoch, { test, evaluation: null })).toMatchObject({ test_loss: 0.125, test_accuracy: 0.875 });
+    expect(versionMetrics(epoch, { test, evaluation: null, scores: [] })).toMatchObject({
+      test_loss: 0.125,
+      test_accuracy: 0.875,
+    });
   });
 });

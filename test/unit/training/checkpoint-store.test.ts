@@ -16,13 +16,13 @@ describe('CheckpointStore', () => {
 
   const checkpoint = (epochsDone: number, changes: Partial<Checkpoint> = {}): Checkpoint => ({
     ...{ epochsDone, stepsDone: 0, epochSeconds: 0.5, secondsDone: 0, stopping: null },
-    ...{ retriesDone: 0, needs: [], trainerState: Buffer.from([1]) },
+    ...{ retriesDone: 0, needs: [], fold: 0, scores: [], trainerState: Buffer.from([1]) },
     ...changes,
   });
 
   it('has nothing of a job without a checkpoint', async () => {
     expect(await store.read('a')).toBeNull();
-    expect(await store.readEpoch('a', 1)).toBeNull();
+    expect(await store.readEpoch('a', 0, 1)).toBeNull();
     await store.remove('a');
   });
 
@@ -65,12 +65,12 @@ describe('CheckpointStore', () => {
     await store.write('a', checkpoint(2, { needs: [2] }), 2);
     await store.write('a', checkpoint(3, { needs: [3] }), 2);
     await store.keepNeeded('a');
-    expect(await store.readEpoch('a', 1)).toBeNull();
-    expect(await store.readEpoch('a', 2)).toMatchObject({ epochsDone: 2 });
+    expect(await store.readEpoch('a', 0, 1)).toBeNull();
+    expect(await store.readEpoch('a', 0, 2)).toMatchObject({ epochsDone: 2 });
     await store.write('a', checkpoint(4, { needs: [3] }), 1);
     await store.keepNeeded('a');
-    expect(await store.readEpoch('a', 2)).toBeNull();
-    expect(await store.readEpoch('a', 3)).toMatchObject({ epochsDone: 3 });
+    expect(await store.readEpoch('a', 0, 2)).toBeNull();
+    expect(await store.readEpoch('a', 0, 3)).toMatchObject({ epochsDone: 3 });
   });
 
   it('removes what jobs that have ended left behind', async () => {

@@ -193,6 +193,8 @@ describe('JobRunner', () => {
         stopping: null,
         retriesDone: 0,
         needs: [],
+        fold: 0,
+        scores: [],
         trainerState: Uint8Array.of(1, 2, 3),
       },
       1,

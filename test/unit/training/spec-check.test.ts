@@ -171,6 +171,21 @@ describe('checkSpec', () => {
     expect(text(true, null, 0.5, 'loss < 0.5')).toContain('`loss < 0.5` holds: test_loss is 0.3, compared with 0.5.');
   });
 
+  it('refuses folds that make no sense for the split or the label', () => {
+    const split = { message: { groupColumn: 'patient', timeColumn: 'day' } };
+    const number = { labelKind: 'number' as const, message: {} };
+    const found = refused({
+      ...{ pipeline: number, layers: [layer(1, 'relu')], loss: 'huber' },
+      ...{ crossValidation: { folds: 1, stratified: true, seed: -1 }, split },
+    });
+    expect(Object.keys(found)).toEqual([
+      ...['spec.cross_validation.folds', 'spec.cross_validation.seed', 'spec.cross_validation.stratified'],
+      'spec.cross_validation',
+    ]);
+    expect(found['spec.cross_validation']).toContain('to be unset with `spec.split.time_column`');
+    expect(refused({ crossValidation: {} })).toEqual({});
+  });
+
   it('refuses to go back without end, or to learning rates that are no lower', () => {
     expect(Object.keys(refused({ onDivergence: { retries: 0, learningRateFactor: 1 } }))).toEqual([
       ...['spec.on_divergence.retries', 'spec.on_divergence.learning_rate_factor'],
@@ -279,6 +294,17 @@ describe('checkAgainstPipeline', () => {
       ...['spec.metrics[0]', 'spec.metrics[1]', 'spec.early_stopping.metric'],
     ]);
     expect(against(validDraft({ publish, metrics: ['validationTop5Accuracy'] }), {})).toEqual({});
+  });
+
+  it('refuses more folds than rows, and batches larger than what a fold leaves', () => {
+    const rowCounts = { train: 10, validation: 1, test: 1 };
+    const folds = (count: number, batchSize: number) =>
+      against(validDraft({ crossValidation: { folds: count }, batchSize }), { rowCounts });
+    expect(Object.keys(folds(11, 1))).toEqual(['spec.cross_validation.folds']);
+    expect(folds(3, 7)['spec.batch_size']).toContain('at most 6, the rows that a fold leaves');
+    expect(folds(3, 6)).toEqual({});
+    const draft = validDraft({ crossValidation: { folds: 3 } });
+    expect(resolveSpec(draft, fittedPipeline({ rowCounts })).batchSize).toBe(6);
   });
 
   it('refuses a promotion by the test split where that has no rows', () => {

@@ -102,6 +102,8 @@ const specs: [string, string, string?][] = [
     'metrics: [validation_macro_f1, validation_roc_auc]\nearly_stopping: { metric: validation_balanced_accuracy }',
   ],
   ['divergence', 'on_divergence: { retries: 5 }'],
+  ['cross-validation', 'cross_validation: { folds: 4, stratified: false }'],
+  ['cross-validation by default', 'cross_validation:'],
   ['checkpoints by steps', 'checkpoints: { every_steps: 100, keep_last: 3 }'],
   ['checkpoints by time', 'checkpoints: { every_seconds: 60 }'],
   ['binary', `loss: binary_cross_entropy\n${one}sigmoid }] }`, 'binary'],
@@ -147,7 +149,7 @@ describe('a spec on its way from a file to the engine', () => {
     expect(loss).toBeGreaterThan(0);
     const weights = network.toSafetensors({});
     const pipeline = fittedPipeline(numbers);
-    const tested = { test: null, evaluation: null };
+    const tested = { test: null, evaluation: null, scores: [] };
     const artifacts = createArtifacts({ spec, pipeline, weights, epochs: [], restoredEpoch: 1, tested });
     const file = parseNetworkFile(artifacts['network.json']!);
     expect(parseSignature(artifacts['signature.json']!, file).output.width).toBe(network.outputs);

@@ -47,6 +47,21 @@ it("writes the bytes that TensorBoard's own writer writes", () => {
   expect(Buffer.concat(golden.events.map(toRecord)).toString('hex')).toBe(golden.file);
 });
 
+it('keeps the curves of folds, and their scores, apart', () => {
+  const board = new BoardEvents();
+  const ofFold: Happening[] = [
+    { ...(epoch(1) as Happening & { kind: 'epoch' }), fold: 2 },
+    { kind: 'resumed', epochsDone: 0, stepsDone: 4, fold: 2 },
+    { kind: 'fold', fold: 2, folds: 3, rowCount: 5, metrics: { loss: 0.5 } },
+  ];
+  const entries = ofFold.flatMap((happening, i) => board.next({ ...kept[i]!, happening }));
+  expect(entries.map(({ run }) => run)).toEqual([
+    ...['fold_2/train', 'fold_2/validation', 'fold_2/train', 'fold_2/validation', 'cross_validation'],
+  ]);
+  expect(entries[2]!.event).toMatchObject({ restartStep: 5 });
+  expect(entries[4]!.event).toMatchObject({ step: 2, scalars: { fold_loss: 0.5 } });
+});
+
 it('puts all curves on the axis of steps, and has repeated steps replace those of before', () => {
   const board = new BoardEvents();
   const entries = kept.flatMap((event) => board.next(event));
