@@ -326,7 +326,8 @@ function numbers(name: string, bytes: Uint8Array, type: NumberType, count: numbe
 }
 
 /** The bytes must be UTF-8, and no text may begin within a character. */
-function refuseBrokenText(name: string, { length, offsets, bytes }: TextChunk): void {
+function refuseBrokenText(name: string, chunk: TextChunk): void {
+  const { length, offsets, bytes } = chunk;
   const used = bytes.subarray(Number(offsets[0]), Number(offsets[length]));
   let isWhole = isUtf8(used);
   for (let i = 0; isWhole && i < length; i++) {
@@ -334,8 +335,18 @@ function refuseBrokenText(name: string, { length, offsets, bytes }: TextChunk): 
     isWhole = first >= bytes.length || (bytes[first]! & 0xc0) !== 0x80 || first === Number(offsets[length]);
   }
   if (!isWhole) {
-    throw malformedArrow(`column ${JSON.stringify(name)} holds text that is not UTF-8`);
+    const row = firstBrokenText(chunk);
+    throw malformedArrow(`column ${JSON.stringify(name)} in this batch's row ${row + 1} holds text that is not UTF-8`);
   }
+}
+
+/** The text itself, or the one before it, which ends within a character. */
+function firstBrokenText({ length, offsets, bytes }: TextChunk): number {
+  let row = 0;
+  while (row < length && isUtf8(bytes.subarray(Number(offsets[row]), Number(offsets[row + 1])))) {
+    row++;
+  }
+  return row;
 }
 
 function decodeIndices(

@@ -166,7 +166,7 @@ describe('ImportDataset refuses', () => {
       'to name each file once but received',
     ],
     ['an empty CSV file', () => [write('a.csv', '')], 'a.csv: Expected a header line'],
-    ['a CSV row that is too short', () => [write('a.csv', 'a,b\n1,2\n3\n')], 'a.csv: Line 3: Expected 2 fields'],
+    ['a CSV row that is too short', () => [write('a.csv', 'a,b\n1,2\n3\n')], 'a.csv: Line 3, row 2: Expected 2 fields'],
     [
       'NaN in a column of numbers',
       () => [write('a.csv', 'a,b\n1,2\n3,NaN\n')],
@@ -185,7 +185,7 @@ describe('ImportDataset refuses', () => {
     [
       'a TSV row that is too long',
       () => [write('a.tsv', 'a\tb\n1\t2\t3\n')],
-      'a.tsv: Line 2: Expected 2 fields, as in the header, but received 3.',
+      'a.tsv: Line 2, row 1: Expected 2 fields, as in the header, but received 3: the header ends with column "b".',
     ],
     [
       'IDX and CSV together',
@@ -440,7 +440,7 @@ describe('a pipeline', () => {
     expect(fitted.spec?.label).toMatchObject(label);
     expect(fitted.spec?.columns.map(({ steps }) => steps)).toMatchObject(columns.map(({ steps }) => steps));
     expect(fitted.featureNames).toEqual(['x', 'word:a', 'word:b', 'word.missing']);
-    expect([fitted.labelOffset, fitted.labelScale]).toEqual([2.75, Math.sqrt(2.1875)]);
+    expect([fitted.labelOffset, fitted.labelScale]).toEqual([[2.75], [Math.sqrt(2.1875)]]);
     expect(await client.getPipeline({ name: fitted.name })).toEqual(fitted);
   });
 });

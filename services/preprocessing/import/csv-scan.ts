@@ -194,7 +194,21 @@ class CsvScanner {
    */
   push(buffer: Buffer, from: number, to: number, offset: number): number {
     this.#offset = offset;
-    this.#text.push(buffer.subarray(from, to), this.#line);
+    this.#text.push(buffer.subarray(from, to), this.#line, (at) => {
+      // What is before the fault says which field it is in.
+      this.#scan(buffer, from, from + at);
+      return `, ${this.#place()}`;
+    });
+    this.#scan(buffer, from, to);
+    this.#checkRecordBytes(to);
+    this.#endPiece(offset + this.#recordStart, pieceBytes);
+    const start = this.#fieldStart;
+    this.#recordStart -= start;
+    this.#fieldStart = 0;
+    return start;
+  }
+
+  #scan(buffer: Buffer, from: number, to: number): void {
     const isStart = from === 0 && this.#line === 1 && this.#state === startOfRecord;
     let at = from;
     if (isStart && buffer.indexOf(byteOrderMark) === 0) {
@@ -226,12 +240,20 @@ class CsvScanner {
         at++;
       }
     }
-    this.#checkRecordBytes(to);
-    this.#endPiece(offset + this.#recordStart, pieceBytes);
-    const start = this.#fieldStart;
-    this.#recordStart -= start;
-    this.#fieldStart = 0;
-    return start;
+  }
+
+  /** The row and the column that the next byte is of. */
+  #place(): string {
+    const name = this.#columns[this.#fields]?.name;
+    if (this.#isHeader || name === undefined) {
+      return `${this.#isHeader ? '' : `${this.#row}, `}field ${this.#fields + 1}`;
+    }
+    return `${this.#row}, column ${JSON.stringify(name)}`;
+  }
+
+  /** Of the record that has not ended yet. */
+  get #row(): string {
+    return `row ${this.#records + 1}`;
   }
 
   /** Goes back to where the record began, at a byte of the file. Null: plain records cannot be told here. @param offset of the buffer */
@@ -400,7 +422,7 @@ class CsvScanner {
 
   #addColumn(name: string, isQuoted: boolean): void {
     if (this.#columns.length >= columnsMax) {
-      throw this.#fault(`Expected at most ${columnsMax} columns but received more.`);
+      throw this.#headerFault(`Expected at most ${columnsMax} columns but received more.`);
     }
     this.#columns.push({
       name: isQuoted ? name.replaceAll('""', '"') : name.trim(),
@@ -447,24 +469,39 @@ class CsvScanner {
       return;
     }
     if (fields !== this.#columns.length) {
-      throw this.#fault(`Expected ${this.#columns.length} fields, as in the header, but received ${fields}.`);
+      throw this.#fault(
+        `Expected ${this.#columns.length} fields, as in the header, but received ${fields}: ${this.#raggedness(fields)}.`,
+        this.#row,
+      );
     }
     this.#records++;
   }
 
-  #fault(problem: string) {
-    return invalidFile(this.file, `Line ${this.#recordLine}: ${problem}`);
+  /** Where a record has more or fewer fields than there are columns. */
+  #raggedness(fields: number): string {
+    const first = this.#columns[fields];
+    return first
+      ? `there is none for column ${JSON.stringify(first.name)}`
+      : `the header ends with column ${JSON.stringify(this.#columns.at(-1)!.name)}`;
+  }
+
+  #fault(problem: string, place = this.#place()) {
+    return invalidFile(this.file, `Line ${this.#recordLine}, ${place}: ${problem}`);
+  }
+
+  #headerFault(problem: string) {
+    return invalidFile(this.file, `Line 1: ${problem}`);
   }
 
   #checkHeader(): void {
     const seen = new Set<string>();
     for (const [i, { name }] of this.#columns.entries()) {
       if (name === '') {
-        throw this.#fault(`Expected a name for column ${i + 1} but received none.`);
+        throw this.#headerFault(`Expected a name for column ${i + 1} but received none.`);
       }
       // DuckDB tells columns apart without regard to case.
       if (seen.has(name.toLowerCase())) {
-        throw this.#fault(
+        throw this.#headerFault(
           `Expected columns with names of their own (case aside) but two are called ${JSON.stringify(name)}.`,
         );
       }
@@ -477,7 +514,7 @@ class CsvScanner {
    * @param offset in the file, of the buffer
    */
   finish(buffer: Buffer, end: number, offset: number): CsvOutline {
-    this.#text.finish(this.#line);
+    this.#text.finish(this.#line, () => `, ${this.#place()}`);
     if (this.#state === inQuotes) {
       throw this.#fault('Expected a closing quote but the file ends. Is it truncated?');
     }

@@ -3,7 +3,7 @@ import { checkGivenColumns } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
 import { columnValue, JsonColumns } from './json-columns.js';
-import { type JsonField, JsonRecordError, readJsonRecord } from './json-record.js';
+import { fieldAtEnd, type JsonField, JsonRecordError, readJsonRecord } from './json-record.js';
 import { RowBatch } from './row-batch.js';
 import { readLines } from './text-lines.js';
 
@@ -54,13 +54,19 @@ async function* readRows(
   }
 }
 
+/** @param begin of a line, up to what is wrong in it */
+function describeField(begin: string): string {
+  const name = fieldAtEnd(begin.replace(/^\ufeff/, ''));
+  return name === null ? '' : `, column ${JSON.stringify(name)}`;
+}
+
 /** Reads the records of a file one after the other; answers the bytes of each once its fields were told. */
 async function* records(
   file: ImportFile,
   signal: AbortSignal,
   onField: (name: string, field: JsonField) => void,
 ): AsyncGenerator<number> {
-  for await (const { lines, firstLine, bytes } of readLines(file, signal)) {
+  for await (const { lines, firstLine, bytes } of readLines(file, signal, describeField)) {
     for (const [i, line] of lines.entries()) {
       const text = firstLine + i === 1 ? line.replace(/^\ufeff/, '') : line;
       if (text.trim() === '') {

@@ -27,8 +27,23 @@ export function readJsonRecord(text: string, onField: (name: string, field: Json
   new Reader(text).object(onField);
 }
 
+/** The name of the field that the text breaks off in; null: in none. */
+export function fieldAtEnd(text: string): string | null {
+  const reader = new Reader(text);
+  try {
+    reader.object(() => {});
+  } catch (error) {
+    if (!(error instanceof JsonRecordError)) {
+      throw error;
+    }
+  }
+  return reader.field;
+}
+
 class Reader {
   #at = 0;
+  /** Whose value is being read; null: none. */
+  field: string | null = null;
 
   constructor(private readonly text: string) {}
 
@@ -44,7 +59,9 @@ class Reader {
         }
         names.add(name);
         this.#expect(':', `a colon after ${JSON.stringify(name)}`);
+        this.field = name;
         onField(name, this.#field(name));
+        this.field = null;
       } while (this.#take(','));
       this.#expect('}', 'a comma or the end of the object');
     }
@@ -92,7 +109,8 @@ class Reader {
     }
     const value = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
     if (/\p{Surrogate}/u.test(value)) {
-      throw new JsonRecordError('Expected Unicode but received half of a surrogate pair (\\ud800 to \\udfff)');
+      const where = this.field === null ? '' : ` in column ${JSON.stringify(this.field)}`;
+      throw new JsonRecordError(`Expected Unicode${where} but received half of a surrogate pair (\\ud800 to \\udfff)`);
     }
     return value;
   }

@@ -3,6 +3,14 @@ import { invalidFile } from './import-file.js';
 
 const newline = 0x0a;
 
+/**
+ * What more than its line is known of a place, to stand behind that in a message, such as `, column "a"`.
+ * @param at in the bytes that were given last; negative: in those before them
+ */
+export type DescribePlace = (at: number) => string;
+
+const nothingMore: DescribePlace = () => '';
+
 /** Checks UTF-8 piece by piece; a character may be cut in two. */
 export class Utf8Check {
   #rest = Buffer.alloc(0);
@@ -12,25 +20,27 @@ export class Utf8Check {
   constructor(private readonly file: string) {}
 
   /** @param line of the first byte */
-  push(bytes: Buffer, line: number): void {
-    const text = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes;
+  push(bytes: Buffer, line: number, describe = nothingMore): void {
+    const rest = this.#rest.length;
+    const text = rest > 0 ? Buffer.concat([this.#rest, bytes]) : bytes;
     const end = text.length - incompleteBytes(text);
     const whole = text.subarray(0, end);
     if (!isUtf8(whole)) {
-      throw this.#fault(whole, line);
+      throw this.#fault(whole, line, (at) => describe(at - rest));
     }
     const lastLine = whole.lastIndexOf(newline) + 1;
     this.#lineBytes = whole.length - lastLine + (lastLine === 0 ? this.#lineBytes : 0);
     this.#rest = Buffer.from(text.subarray(end));
   }
 
-  finish(line: number): void {
-    if (this.#rest.length > 0) {
-      throw this.#fault(this.#rest, line);
+  finish(line: number, describe = nothingMore): void {
+    const rest = this.#rest.length;
+    if (rest > 0) {
+      throw this.#fault(this.#rest, line, (at) => describe(at - rest));
     }
   }
 
-  #fault(text: Buffer, firstLine: number) {
+  #fault(text: Buffer, firstLine: number, describe: DescribePlace) {
     let line = firstLine;
     let before = this.#lineBytes;
     let from = 0;
@@ -46,7 +56,7 @@ export class Utf8Check {
     const received = `0x${text[from + place]!.toString(16).padStart(2, '0')} as byte ${before + place + 1} of the line`;
     return invalidFile(
       this.file,
-      `Line ${line}: Expected UTF-8 but received ${received}. Convert the file: iconv -t utf-8.`,
+      `Line ${line}${describe(from + place)}: Expected UTF-8 but received ${received}. Convert the file: iconv -t utf-8.`,
     );
   }
 }

@@ -15,18 +15,34 @@ describe('scanCsv', () => {
   it.each<[string, string | Buffer, string]>([
     ['an empty file', '', 'the file is empty'],
     ['a header alone', 'a,b\n', 'at least one row'],
-    ['a row that is too short', 'a,b\n1,2\n3\n', 'Line 3: Expected 2 fields, as in the header, but received 1.'],
-    ['a row that is too long', 'a,b\n1,2,3\n', 'Line 2: Expected 2 fields, as in the header, but received 3.'],
-    ['a last row that is cut off', 'a,b,c\n1,2,3\n4,5', 'Line 3: Expected 3 fields'],
-    ['a quote that is not closed', 'a,b\n1,"2\n3,4\n', 'Line 2: Expected a closing quote but the file ends'],
-    ['text after a closing quote', 'a,b\n1,"2"x\n', 'Line 2: Expected a comma or the end of the line'],
+    [
+      'a row that is too short',
+      'a,b\n1,2\n3\n',
+      'Line 3, row 2: Expected 2 fields, as in the header, but received 1: there is none for column "b".',
+    ],
+    [
+      'a row that is too long',
+      'a,b\n1,2,3\n',
+      'Line 2, row 1: Expected 2 fields, as in the header, but received 3: the header ends with column "b".',
+    ],
+    ['a last row that is cut off', 'a,b,c\n1,2,3\n4,5', 'Line 3, row 2: Expected 3 fields'],
+    [
+      'a quote that is not closed',
+      'a,b\n1,"2\n3,4\n',
+      'Line 2, row 1, column "b": Expected a closing quote but the file ends',
+    ],
+    [
+      'text after a closing quote',
+      'a,b\n1,"2"x\n',
+      'Line 2, row 1, column "b": Expected a comma or the end of the line',
+    ],
     ['a Windows line after a Unix one', 'a,b\n1,"2\r\n"\n3,4\r\n', 'Line 4: Expected it to end with LF'],
     ['a Unix line after a Windows one', 'a,b\r\n1,"2\n"\r\n3,4\n', 'Line 4: Expected it to end with CR LF'],
     ['a Windows line after one of an old Mac', 'a,b\r1,2\r\n', 'Line 2: Expected it to end with CR, as'],
     [
       'a record of more than 2 MiB',
       `a\n1\n${'x'.repeat(2 ** 21)}\n`,
-      'Line 3: Expected records of at most 2097152 bytes',
+      'Line 3, row 2, column "a": Expected records of at most 2097152 bytes',
     ],
     ['a name twice', 'a,A\n1,2\n', 'Line 1: Expected columns with names of their own'],
     ['more columns than a dataset may have', `${'a,'.repeat(10_000)}a\n`, 'Line 1: Expected at most 10000 columns'],
@@ -34,19 +50,31 @@ describe('scanCsv', () => {
     [
       'bytes that are not UTF-8',
       Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1'),
-      'Line 3: Expected UTF-8 but received 0xff as byte 3 of the line.',
+      'Line 3, row 2, column "b": Expected UTF-8 but received 0xff as byte 3 of the line.',
     ],
     [
       'bytes in a piece after that of their line',
       Buffer.concat([Buffer.from('a\n'), Buffer.alloc(1024 * 1024, 'é'), Buffer.from([0xc3, 0x28])]),
-      'Line 2: Expected UTF-8 but received 0xc3 as byte 1048577 of the line.',
+      'Line 2, row 1, column "a": Expected UTF-8 but received 0xc3 as byte 1048577 of the line.',
     ],
     [
       'a character that is cut off',
       Buffer.from('a\n\xc3', 'latin1'),
-      'Line 2: Expected UTF-8 but received 0xc3 as byte 1 of the line.',
+      'Line 2, row 1, column "a": Expected UTF-8 but received 0xc3 as byte 1 of the line.',
     ],
-    ['a fault after quoted line ends, by its line', 'a,b\n"x\ny\nz",1\n2\n', 'Line 5: Expected 2 fields'],
+    ['a fault after quoted line ends, by its line', 'a,b\n"x\ny\nz",1\n2\n', 'Line 5, row 2: Expected 2 fields'],
+    [
+      'a fault of UTF-8 after rows that are plain, empty lines and line ends in quotes',
+      Buffer.from('a,b\r\n1,2\r\n\r\n3,"x\r\n"\r\n4,"y\r\n\xe9"\r\n', 'latin1'),
+      'Line 7, row 3, column "b": Expected UTF-8 but received 0xe9 as byte 1 of the line.',
+    ],
+    ['a name that is not UTF-8', Buffer.from('a,\xff\n1,2\n', 'latin1'), 'Line 1, field 2: Expected UTF-8'],
+    ['a fault in a field too many', Buffer.from('a\n1\n2,\xff\n', 'latin1'), 'Line 3, row 2, field 2: Expected UTF-8'],
+    [
+      'a ragged row before a fault of UTF-8',
+      Buffer.from('a,b\n1\n2,\xff\n', 'latin1'),
+      'Line 2, row 1: Expected 2 fields',
+    ],
   ])('refuses %s', async (_, content, message) => {
     await expect(scan(content)).rejects.toThrow(message);
   });
@@ -123,11 +151,15 @@ describe('scanCsv', () => {
     });
 
     it.each<[string, string | Buffer, string]>([
-      ['a row that is too short', '1', 'Expected 2 fields'],
-      ['a character that is none', Buffer.from('1,\xff', 'latin1'), 'Expected UTF-8 but received 0xff as byte 3'],
-    ])('names the line of %s', async (_, line, message) => {
+      ['a row that is too short', '1', ': Expected 2 fields'],
+      [
+        'a character that is none',
+        Buffer.from('1,\xff', 'latin1'),
+        ', column "b": Expected UTF-8 but received 0xff as byte 3',
+      ],
+    ])('names the line and the row of %s', async (_, line, message) => {
       const content = Buffer.concat([Buffer.from(head + plain), Buffer.from(line), Buffer.from(lineEnd + plain)]);
-      await expect(scan(content)).rejects.toThrow(`Line ${plainRows + 2}: ${message}`);
+      await expect(scan(content)).rejects.toThrow(`Line ${plainRows + 2}, row ${plainRows + 1}${message}`);
     });
   });
 });

@@ -25,7 +25,13 @@ describe('openJsonLines', () => {
       '{"a":[1]}\n{"a":[1,2]}',
       'Line 2: Expected column "a" to hold lists of 1 numbers, as before, but received a list of 2.',
     ],
-    ['bytes that are not UTF-8', Buffer.from('{"a":1}\n{"a":"\xff"}\n', 'latin1'), 'Line 2: Expected UTF-8'],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('{"a":1}\n{"a":2,"b\\u0041":"x\xff"}\n', 'latin1'),
+      'Line 2, column "bA": Expected UTF-8 but received 0xff as byte 20 of the line',
+    ],
+    ['a name that is not UTF-8', Buffer.from('{"a":1}\n{"a":2,"\xff":1}\n', 'latin1'), 'Line 2: Expected UTF-8'],
+    ['a character that is cut off', Buffer.from('{"a":"\xc3', 'latin1'), 'Line 1, column "a": Expected UTF-8'],
     [
       'a line that is too long',
       `{"a":1}\n{"a":"${'x'.repeat(lineBytesMax)}"}`,
