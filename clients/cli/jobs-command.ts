@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { StateChange__Output as StateChange } from '../../proto/gen/millrace/v1/StateChange.js';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { fromTimestamp } from '../../proto/index.js';
-import { type FollowOptions, type Millrace, pages, readTrainingSpec } from '../sdk/index.js';
+import { type FollowOptions, type Millrace, NotServedError, pages, RpcError, readTrainingSpec } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { eventLine, ProgressBar, stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
@@ -39,7 +39,11 @@ export async function train(millrace: Millrace, options: CommonOptions & TrainOp
     if (!options.json) {
       process.stdout.write(`${job.name}\n`);
     }
-    await followToEnd(millrace, job, options);
+    const version = await followToEnd(millrace, job, options);
+    if (version !== null) {
+      await waitUntilServed(millrace, version);
+      sayNext(version, options);
+    }
   } else {
     show(options, job, [job.name], `millrace jobs watch ${idOf(job.name)}`);
   }
@@ -84,7 +88,10 @@ export async function jobsWatch(
     throw new CommandError('--filter is for watching all jobs: leave out JOB, or --filter.');
   }
   const job = await millrace.training.getTrainingJob({ name: fullName('trainingJobs', id) });
-  await followToEnd(millrace, job, options);
+  const version = await followToEnd(millrace, job, options);
+  if (version !== null) {
+    sayNext(version, options);
+  }
 }
 
 export async function jobsCancel(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
@@ -128,15 +135,40 @@ function followOptions({ after, fromNow, steps }: Partial<WatchOptions>): Follow
   return { after, fromNow, stepEventsPerSecondMax: steps };
 }
 
-/** Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command. */
+/** Whoever asks the model next is to be answered by this version. The job has succeeded, whatever comes of that. */
+async function waitUntilServed(millrace: Millrace, version: string): Promise<void> {
+  try {
+    await millrace.untilServed(version);
+  } catch (error) {
+    if (!(error instanceof NotServedError) && !(error instanceof RpcError)) {
+      throw error;
+    }
+    process.stderr.write(`${version} is published, but is not served yet: ${error.message}.\n`);
+  }
+}
+
+function sayNext(version: string, { json }: CommonOptions): void {
+  if (!json) {
+    const [, model, , number] = version.split('/');
+    process.stdout.write(
+      `Next: millrace models describe ${model}, or promote it: millrace models promote ${model} ${number} champion\n`,
+    );
+  }
+}
+
+/**
+ * Shows a job's events to its end: a bar for people, or one JSON object an event. A job that fails fails the command.
+ * @returns the version that it published; null: none of the events said so
+ */
 async function followToEnd(
   millrace: Millrace,
   job: TrainingJob,
   options: CommonOptions & Partial<WatchOptions>,
-): Promise<void> {
+): Promise<string | null> {
   const bar = new ProgressBar(process.stdout, job.spec?.epochs ?? 0);
   /** Why the job has ended without success, unless it goes on. */
   let failure: string | null = null;
+  let version: string | null = null;
   for await (const event of millrace.followTrainingJob(job.name, followOptions(options))) {
     if (options.json) {
       process.stdout.write(`${toJson(event)}\n`);
@@ -147,16 +179,12 @@ async function followToEnd(
     if (change) {
       failure = failureOf(job.name, change);
     }
-    if (change?.state === 'STATE_SUCCEEDED' && !options.json) {
-      const [, model, , version] = change.modelVersion.split('/');
-      process.stdout.write(
-        `Next: millrace models describe ${model}, or promote it: millrace models promote ${model} ${version} champion\n`,
-      );
-    }
+    version = change?.modelVersion || version;
   }
   if (failure !== null) {
     throw new CommandError(failure);
   }
+  return version;
 }
 
 function failureOf(name: string, { state, error }: StateChange): string | null {

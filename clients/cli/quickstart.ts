@@ -114,24 +114,8 @@ async function trainAndServe(millrace: Millrace, mesh: MeshProcess, options: Qui
     }
     version = Number(change?.modelVersion.split('/').at(-1) || version);
   }
-  await untilServed(millrace, version);
+  await millrace.untilServed(`models/${model}/versions/${version}`);
   return { testAccuracy, secondsPerEpoch, trainSeconds: (Date.now() - begin) / 1000, version, ports: mesh.ports };
-}
-
-const servedTimeoutMs = 30_000;
-const pollMs = 20;
-
-/** Inference follows the registry by itself; this only watches it do so. */
-async function untilServed(millrace: Millrace, version: number): Promise<void> {
-  const deadline = Date.now() + servedTimeoutMs;
-  while (!(await millrace.inference.modelReady({ name: model, version: String(version) })).ready) {
-    if (Date.now() > deadline) {
-      throw new CommandError(
-        `Version ${version} of ${model} was published but is not served after ${servedTimeoutMs / 1000} s.`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
 }
 
 /** First rows of the test files at which a 7, 2, 1, 0 and 4 stand. */

@@ -8,6 +8,7 @@ export { Millrace, type MillraceOptions } from './millrace.js';
 export { InvalidModelError } from './model-import.js';
 export { pages } from './pages.js';
 export type { RecordAnswer } from './record-stream.js';
+export { NotServedError, type ServedOptions } from './served.js';
 export { scalarOf } from './short-forms.js';
 export { type SpecName, specMessages, specSchema } from './spec-schema.js';
 export {

@@ -13,6 +13,7 @@ import { type DeploymentChange, deploymentUpdate } from './deployment.js';
 import { importModel } from './model-import.js';
 import { reconnecting } from './reconnecting.js';
 import { predictRecords, type RecordAnswer } from './record-stream.js';
+import { type ServedOptions, untilServed } from './served.js';
 import { type FollowOptions, followTrainingJob, followTrainingJobs } from './training-watch.js';
 import { followTuningJob } from './tuning-watch.js';
 
@@ -136,6 +137,15 @@ export class Millrace {
   importModel(model: string, source: string, aliases: readonly string[] = []): Promise<ModelVersion> {
     const parent = model.startsWith('models/') ? model : `models/${model}`;
     return importModel(this.registry, parent, source, aliases);
+  }
+
+  /**
+   * Resolves once a version is served: inference follows the registry by itself, and loading takes its time.
+   * @param version `models/NAME/versions/N`
+   * @throws NotServedError where it cannot be loaded, or is not in time
+   */
+  untilServed(version: string, options: ServedOptions = {}): Promise<void> {
+    return untilServed(this.inference, version, options);
   }
 
   /** Closes all connections. */

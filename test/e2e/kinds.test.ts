@@ -63,11 +63,9 @@ async function succeed(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Trains as the example spec says, until the model is served. */
-async function train(example: string, name = example): Promise<void> {
+/** Trains as the example spec says. What is asked next is answered by the version that comes of it. */
+async function train(example: string): Promise<void> {
   await succeed('train', '-f', path.join(root, 'clients/examples', `${example}.yaml`), '--follow');
-  const ready = () => client.inference.modelReady({ name, version: '' });
-  await expect.poll(ready, { timeout: 30_000 }).toEqual({ ready: true });
 }
 
 /** Share of the answers that are right. */
@@ -86,7 +84,7 @@ describe('digits as PNG files in class folders', () => {
     await writeDigits('train', 1_600);
     const digits = await writeDigits('test', 200);
     await succeed('data', 'import', 'digits', path.join(folder, 'digits'));
-    await train('mnist-png', 'digits');
+    await train('mnist-png');
     const { pipelines } = await client.preprocessing.listPipelines({});
     expect(pipelines[0]).toMatchObject({ featureType: 'FEATURE_TYPE_UINT8', featureCount: 784 });
     const records = digits.map(({ file }) => ({ values: { image: { content: readFileSync(file) } } }));

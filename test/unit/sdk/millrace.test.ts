@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Millrace } from '../../../clients/sdk/index.js';
+import { untilServed } from '../../../clients/sdk/served.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../../proto/gen/millrace/v1/TrainingEvent.js';
 import { RpcError } from '../../../proto/index.js';
 
@@ -74,5 +75,45 @@ describe('followTrainingJobs', () => {
     }
     expect(seen).toEqual([12, 15, 16]);
     expect(asked).toEqual([10, 10, 15].map((position) => ['owner = ann', position]));
+  });
+});
+
+describe('untilServed', () => {
+  type State = [name: string, version: string, state: string, reason?: string];
+
+  /** Waits with an index that changes with each pause; gives the pauses. */
+  async function wait(...indexes: State[][]): Promise<number[]> {
+    const pauses: number[] = [];
+    const inference = {
+      async repositoryIndex() {
+        const shown = indexes[Math.min(pauses.length, indexes.length - 1)]!;
+        return { models: shown.map(([name, version, state, reason = '']) => ({ name, version, state, reason })) };
+      },
+    };
+    const clock = {
+      now: () => pauses.reduce((sum, ms) => sum + ms, 0),
+      sleep: async (ms: number) => pauses.push(ms),
+    };
+    await untilServed(inference, 'models/a/versions/2', { timeoutMs: 1_000 }, clock);
+    return pauses;
+  }
+
+  it('ends when the version is ready, and not for another', async () => {
+    const others: State[] = [
+      ['a', '1', 'READY'],
+      ['b', '2', 'READY'],
+    ];
+    expect(await wait(others, [...others, ['a', '2', 'LOADING']], [['a', '2', 'READY']])).toEqual([20, 40]);
+    expect(await wait([['a', '2', 'READY']])).toEqual([]);
+  });
+
+  it('tells why a version cannot be served', async () => {
+    const broken = wait([['a', '2', 'LOADING']], [['a', '2', 'UNAVAILABLE', 'unloaded']]);
+    await expect(broken).rejects.toThrow('models/a/versions/2 cannot be served: unloaded');
+  });
+
+  it('gives up in the end', async () => {
+    await expect(wait([])).rejects.toThrow('is not served after 1 s: inference does not know of it');
+    await expect(wait([['a', '2', 'LOADING']])).rejects.toThrow('is not served after 1 s: it is still being loaded');
   });
 });
