@@ -8,6 +8,7 @@ const layersShown = 100;
 /** A plan for people: the spec in full, which may be trained as it stands, and what it comes to as comments. */
 export function planLines(plan: TrainingPlan): string[] {
   const { layers, featureNames, classes } = plan;
+  const folds = plan.spec?.crossValidation?.folds;
   const count = (value: number) => value.toLocaleString('en-US');
   const shown = layers
     .slice(0, layersShown)
@@ -20,6 +21,7 @@ export function planLines(plan: TrainingPlan): string[] {
     ...(classes.length > 0 ? [`classes     ${count(classes.length)}: ${listed(classes)}`] : []),
     `parameters  ${count(plan.parameterCount)}`,
     `steps       ${count(plan.stepsPerEpoch)} an epoch${steps}`,
+    ...(folds ? [`folds       ${folds}, each a training more, on the training rows without it`] : []),
     `memory      about ${size(plan.memoryBytes)}`,
     ...table([['LAYER', 'KIND', 'OUTPUTS', 'PARAMETERS'], ...shown]),
     ...(layers.length > layersShown ? [`and ${layers.length - layersShown} more layers`] : []),

@@ -149,6 +149,10 @@ batch_size: full
   it('tells classes, steps in all where there is an end of them, and little memory', () => {
     const lines = planLines({ ...plan, classes: ['no', 'yes'], steps: 5_000, memoryBytes: 1_025 });
     expect(lines).toContain('# memory      about 2 KiB');
+    const spec = readTrainingSpec('cross_validation: { folds: 4 }') as TrainingPlan__Output['spec'];
+    expect(planLines({ ...plan, spec })).toContain(
+      '# folds       4, each a training more, on the training rows without it',
+    );
     expect(lines).toContain('# classes     2: no, yes');
     expect(lines).toContain('# steps       1 an epoch, 5,000 in all');
   });
