@@ -24,36 +24,74 @@ export function resample(source: Float64Array, from: number, to: number, length:
     target.set(source.subarray(0, length));
     return target;
   }
-  const { up, down, half, phases, taps } = filterOf(from, to);
+  const filter = filterOf(from, to);
+  const { up, down, half, taps } = filter;
   const count = Math.min(length, Math.ceil((source.length * up) / down));
-  for (let k = 0; k < count; k++) {
-    const time = k * down + half;
-    const newest = Math.floor(time / up);
-    const phase = (time % up) * taps;
-    const first = Math.max(0, newest - source.length + 1);
-    const end = Math.min(taps, newest + 1);
-    target[k] = product(phases, phase, source, newest, first, end);
+  const newestOf = (k: number) => Math.floor((k * down + half) / up);
+  const block = atOnce * up;
+  for (let k = 0; k < count; k += block) {
+    const end = k + block;
+    // Most blocks have all their neighbours within the source.
+    if (end <= count && newestOf(k) >= taps - 1 && newestOf(end - 1) < source.length) {
+      writeBlock(filter, source, target, k);
+    } else {
+      writeOneByOne(filter, source, target, k, Math.min(end, count));
+    }
   }
   return target;
 }
 
-/** Sum of `a[at + i] * b[bAt - i]`, `i` from `first` to before `end`: four sums side by side, which need not wait for each other. */
-function product(a: Float64Array, at: number, b: Float64Array, bAt: number, first: number, end: number): number {
-  let sum0 = 0;
-  let sum1 = 0;
-  let sum2 = 0;
-  let sum3 = 0;
-  let i = first;
-  for (; i + 3 < end; i += 4) {
-    sum0 += a[at + i]! * b[bAt - i]!;
-    sum1 += a[at + i + 1]! * b[bAt - i - 1]!;
-    sum2 += a[at + i + 2]! * b[bAt - i - 2]!;
-    sum3 += a[at + i + 3]! * b[bAt - i - 3]!;
+/** Samples that are computed together: they have the same coefficients, `up` apart. */
+const atOnce = 4;
+
+/** `atOnce` times `up` samples from `start` on. Every coefficient is read once for all that have it. */
+function writeBlock(
+  { up, down, half, phases, taps }: Filter,
+  source: Float64Array,
+  target: Float64Array,
+  start: number,
+) {
+  for (let k = start; k < start + up; k++) {
+    const time = k * down + half;
+    const at = (time % up) * taps;
+    let from = Math.floor(time / up);
+    let sum0 = 0;
+    let sum1 = 0;
+    let sum2 = 0;
+    let sum3 = 0;
+    for (let i = at; i < at + taps; i++, from--) {
+      const coefficient = phases[i]!;
+      sum0 += coefficient * source[from]!;
+      sum1 += coefficient * source[from + down]!;
+      sum2 += coefficient * source[from + 2 * down]!;
+      sum3 += coefficient * source[from + 3 * down]!;
+    }
+    target[k] = sum0;
+    target[k + up] = sum1;
+    target[k + 2 * up] = sum2;
+    target[k + 3 * up] = sum3;
   }
-  for (; i < end; i++) {
-    sum0 += a[at + i]! * b[bAt - i]!;
+}
+
+/** Samples from `start` to before `end`, of which some have neighbours beyond the source: those are silent. */
+function writeOneByOne(
+  { up, down, half, phases, taps }: Filter,
+  source: Float64Array,
+  target: Float64Array,
+  start: number,
+  end: number,
+) {
+  for (let k = start; k < end; k++) {
+    const time = k * down + half;
+    const newest = Math.floor(time / up);
+    const at = (time % up) * taps;
+    const last = Math.min(taps, newest + 1);
+    let sum = 0;
+    for (let i = Math.max(0, newest - source.length + 1); i < last; i++) {
+      sum += phases[at + i]! * source[newest - i]!;
+    }
+    target[k] = sum;
   }
-  return sum0 + sum1 + (sum2 + sum3);
 }
 
 /** So many samples of the source have a part in the first `length` of the answer. */
