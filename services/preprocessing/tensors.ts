@@ -12,7 +12,7 @@ import {
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
 import { createArrowEncoder } from './arrow-encoder.js';
-import { BufferPool } from './buffer-pool.js';
+import { bufferPool } from './buffer-pool.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { where } from './label.js';
@@ -106,7 +106,6 @@ function* tensorParts(
   range: RowRange,
 ): Generator<TablePart> {
   const rowsMax = rowsPerBatch(pipeline);
-  const pool = new BufferPool();
   // Neighbouring rows of bytes are not copied: tensors lie in what was read.
   const areCopied = (rows: Int32Array) => pipeline.featureType === 'float32' || !areConsecutive(rows);
   let firstRow = 0;
@@ -117,7 +116,7 @@ function* tensorParts(
     if (wanted) {
       const memory: Buffer<ArrayBuffer>[] = [];
       const allocate = (size: number) => {
-        memory.push(pool.take(size));
+        memory.push(bufferPool.take(size));
         return memory.at(-1)!;
       };
       const chunks = readColumns(pipeline, table, batch, allocate);
@@ -125,7 +124,7 @@ function* tensorParts(
       const release = () => {
         partsLeft--;
         for (const buffer of partsLeft === 0 ? memory : []) {
-          pool.give(buffer);
+          bufferPool.give(buffer);
         }
       };
       for (let from = wanted.from; from < wanted.to; from += rowsMax) {

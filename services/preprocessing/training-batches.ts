@@ -1,5 +1,5 @@
 import type { ColumnChunk } from '../pipeline/index.js';
-import { BufferPool } from './buffer-pool.js';
+import { bufferPool } from './buffer-pool.js';
 import { rowsInSplit, type SplitAssignment } from './split.js';
 import type { StoredBatch, StoredTable } from './stored-table.js';
 
@@ -34,7 +34,6 @@ export class TrainingBatches {
   /** The last place that was held in the newest pass over the table. */
   #front = -1;
   readonly #columns: Set<number>;
-  readonly #pool = new BufferPool();
 
   /** @param columns each once */
   constructor(
@@ -94,7 +93,7 @@ export class TrainingBatches {
       this.#held.delete(held.place);
     }
     for (const memory of held.memory.splice(0)) {
-      this.#pool.give(memory);
+      bufferPool.give(memory);
     }
   }
 
@@ -134,7 +133,7 @@ export class TrainingBatches {
 
   async #read(batch: StoredBatch, columns: readonly number[], memory: Buffer<ArrayBuffer>[]) {
     const allocate = (sizeBytes: number) => {
-      memory.push(this.#pool.take(sizeBytes));
+      memory.push(bufferPool.take(sizeBytes));
       return memory.at(-1)!;
     };
     const chunks = await this.table.readColumns(batch, columns, allocate);

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { scanPlainRecords, scanPlainRecordsAhead } from '../../../native/index.js';
-import { BufferPool } from '../buffer-pool.js';
+import { bufferPool } from '../buffer-pool.js';
 import { columnsMax } from '../column.js';
 import { workAhead } from '../work-ahead.js';
 import { type FieldKind, fieldKinds, kindOfField, safeDigits, skipDigits } from './field-kind.js';
@@ -109,15 +109,14 @@ const piecesAhead = 2;
 
 /** Has plain records scanned on threads of their own. @returns where in the file the first begins that is not plain, or not whole */
 async function scanAhead(handle: FileHandle, scanner: CsvScanner, start: number, signal: AbortSignal): Promise<number> {
-  const pool = new BufferPool();
   const scan = async (piece: { bytes: Buffer<ArrayBuffer>; offset: number; sizeBytes: number }) => {
     const { bytes, offset, sizeBytes } = piece;
     const isText = isUtf8(bytes.subarray(0, sizeBytes));
     const { end, count } = isText ? await scanner.scanAhead(bytes, sizeBytes) : { end: 0, count: 0 };
-    pool.give(bytes);
+    bufferPool.give(bytes);
     return { offset, sizeBytes, end, count };
   };
-  const pieces = wholeLines(handle, start, scanner.pieceBytes(start), pool);
+  const pieces = wholeLines(handle, start, scanner.pieceBytes(start));
   let reached = start;
   for await (const { offset, sizeBytes, end, count } of workAhead(pieces, piecesAhead, scan)) {
     signal.throwIfAborted();
@@ -131,9 +130,9 @@ async function scanAhead(handle: FileHandle, scanner: CsvScanner, start: number,
 }
 
 /** Pieces of a file that end with a line. */
-async function* wholeLines(handle: FileHandle, start: number, bytesMax: number, pool: BufferPool) {
+async function* wholeLines(handle: FileHandle, start: number, bytesMax: number) {
   for (let offset = start; ; ) {
-    const bytes = pool.take(bytesMax);
+    const bytes = bufferPool.take(bytesMax);
     const { bytesRead } = await handle.read(bytes, 0, bytesMax, offset);
     const sizeBytes = bytes.subarray(0, bytesRead).lastIndexOf(newline) + 1;
     if (sizeBytes === 0) {

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type CsvTarget, readCsvRecords } from '../../../native/index.js';
 import type { ColumnChunk } from '../../pipeline/index.js';
-import { BufferPool } from '../buffer-pool.js';
+import { bufferPool } from '../buffer-pool.js';
 import { sliceChunk } from '../chunk-slice.js';
 import type { Column, ColumnType } from '../column.js';
 import { workAhead } from '../work-ahead.js';
@@ -27,24 +27,23 @@ export async function* readCsvValues(
   signal: AbortSignal,
 ): AsyncGenerator<ImportBatch> {
   const file = await openFile(path);
-  const pool = new BufferPool();
   const read = async (piece: CsvPiece) => {
-    const bytes = pool.take(piece.sizeBytes);
+    const bytes = bufferPool.take(piece.sizeBytes);
     try {
       await readWhole(file, path, bytes.subarray(0, piece.sizeBytes), piece.offset);
       // The second half of the line end before the piece.
       const start = lineEnd === 'CR LF' && bytes[0] === newline ? 1 : 0;
-      const rows = await parse(path, bytes.subarray(start, piece.sizeBytes), delimiter, columns, piece, pool);
+      const rows = await parse(path, bytes.subarray(start, piece.sizeBytes), delimiter, columns, piece);
       return { piece, ...rows };
     } finally {
-      pool.give(bytes);
+      bufferPool.give(bytes);
     }
   };
   try {
     for await (const { piece, chunks, memory } of workAhead(pieces, piecesAhead, read)) {
       signal.throwIfAborted();
       yield* cut(chunks, piece, columns);
-      pool.give(memory);
+      bufferPool.give(memory);
     }
   } finally {
     await file.close();
@@ -80,9 +79,8 @@ async function parse(
   delimiter: Delimiter,
   columns: readonly Column[],
   { rowCount: rows }: CsvPiece,
-  pool: BufferPool,
 ): Promise<PieceRows> {
-  const { targets: given, memory } = makeTargets(columns, rows, pool);
+  const { targets: given, memory } = makeTargets(columns, rows);
   const read = readCsvRecords(bytes, delimiter.charCodeAt(0), given, rows);
   const { rowCount, missing, texts } = await read.catch((error: Error) => {
     throw invalidFile(path, `${error.message} Was it changed while it was read?`);
@@ -100,9 +98,9 @@ async function parse(
 }
 
 /** Arrays for the values of a piece, one behind the other. */
-function makeTargets(columns: readonly Column[], rows: number, pool: BufferPool) {
+function makeTargets(columns: readonly Column[], rows: number) {
   const bitBytes = 8 * Math.ceil(rows / 64);
-  const memory = pool.take(columns.length * (8 * (rows + 1) + bitBytes));
+  const memory = bufferPool.take(columns.length * (8 * (rows + 1) + bitBytes));
   let place = memory.byteOffset;
   const takeBytes = (size: number) => {
     const from = place;
