@@ -74,7 +74,7 @@ describeWith(await python(), 'stubs generated for Python', (interpreter) => {
     });
     expect(value('predict_images')).toEqual({
       modelVersion: 'models/mnist/versions/1',
-      predictions: predictions.map(({ label, scores, labels }) => ({ label, scores, labels })),
+      predictions: predictions.map(({ label, scores, labels, numbers }) => ({ label, scores, labels, numbers })),
     });
     const [first] = predictions;
     expect(value('predict_numbers')).toMatchObject({ predictions: [{ label: first!.label, scores: first!.scores }] });

@@ -545,6 +545,6 @@ describe('Predict', () => {
     const records = [{ values: { image: { numbers: { values: Array(inputWidth).fill(51) } } } }];
     const { predictions } = await serving.prediction.predict({ model: 'models/weight', records });
     const [number] = expectedOutput(parts, new Float32Array(inputWidth).fill(Math.fround(51 * Math.fround(1 / 255))));
-    expect(predictions).toEqual([{ label: '', scores: [], labels: [], number, _number: 'number' }]);
+    expect(predictions).toEqual([{ label: '', scores: [], labels: [], numbers: [], number, _number: 'number' }]);
   });
 });
