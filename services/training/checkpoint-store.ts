@@ -78,9 +78,9 @@ export class CheckpointStore {
   async keepNeeded(jobId: string): Promise<void> {
     const kept = new Set<string>();
     for (const name of await this.names(jobId)) {
-      const { fold, needs } = await this.#readPosition(jobId, name);
-      for (const epoch of needs) {
-        kept.add(epochName(fold, epoch));
+      const position = await this.#readPosition(jobId, name);
+      for (const epoch of position?.needs ?? []) {
+        kept.add(epochName(position!.fold, epoch));
       }
     }
     const entries = await this.#entries(jobId);
@@ -131,13 +131,19 @@ export class CheckpointStore {
     }
   }
 
-  /** All but the trainer's state, which may be large. */
-  async #readPosition(jobId: string, name: string): Promise<Omit<Checkpoint, 'trainerState'>> {
+  /** All but the trainer's state, which may be large; null when it is damaged, and so leads nowhere. */
+  async #readPosition(jobId: string, name: string): Promise<Omit<Checkpoint, 'trainerState'> | null> {
     const file = await open(path.join(this.folder, jobId, name));
     try {
+      const { size } = await file.stat();
       const { buffer: length } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes);
-      const { buffer: header } = await file.read(Buffer.alloc(length.readUInt32LE()));
+      const { buffer: header } = await file.read(Buffer.alloc(Math.min(length.readUInt32LE(), size)));
       return { ...earlierHeader, ...JSON.parse(header.toString()) };
+    } catch (error) {
+      if (error instanceof SyntaxError) {
+        return null;
+      }
+      throw error;
     } finally {
       await file.close();
     }

@@ -58,6 +58,19 @@ describe('CheckpointStore', () => {
     expect(await store.names('a')).toHaveLength(1);
   });
 
+  it('keeps nothing for a checkpoint that is damaged', async () => {
+    await store.write('a', checkpoint(1), 3);
+    writeFileSync(path.join(folder, 'a/1.checkpoint'), Buffer.alloc(3, 255));
+    await store.write('a', checkpoint(2, { needs: [2] }), 3);
+    writeFileSync(path.join(folder, 'a/2.checkpoint'), Buffer.from([255, 255, 255, 255, 1, 2]));
+    await store.writeEpoch('a', checkpoint(2));
+    await store.writeEpoch('a', checkpoint(3));
+    await store.write('a', checkpoint(3, { needs: [3] }), 3);
+    await store.keepNeeded('a');
+    expect(await store.readEpoch('a', 0, 2)).toBeNull();
+    expect(await store.readEpoch('a', 0, 3)).not.toBeNull();
+  });
+
   it('keeps the epochs that one of the newest needs, and no others', async () => {
     for (const epoch of [1, 2, 3]) {
       await store.writeEpoch('a', checkpoint(epoch, { needs: [epoch] }));
