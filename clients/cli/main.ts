@@ -48,6 +48,7 @@ function placed(command: Command): Command {
 
 /** Where commands are. They are loaded when called: `millrace up` need not wait for gRPC. */
 const commands = {
+  auto: () => import('./auto-command.js'),
   data: () => import('./data-command.js'),
   deploy: () => import('./deploy-command.js'),
   jobs: () => import('./jobs-command.js'),
@@ -89,6 +90,16 @@ function parseInteger(text: string, minimum: number, maximum: number): number {
     throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
   }
   return value;
+}
+
+/** Seconds of `90s`, `5m` or `2h`. */
+function parseSeconds(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text) ?? [];
+  const seconds = Number(number) * { s: 1, m: 60, h: 3_600 }[unit as 's' | 'm' | 'h'];
+  if (!(seconds > 0)) {
+    throw new InvalidArgumentError('Expected a time like 90s, 5m or 2h.');
+  }
+  return seconds;
 }
 
 const int32Max = 2 ** 31 - 1;
@@ -259,7 +270,18 @@ placed(connected(program, 'train', 'train a network'))
     ),
   )
   .option('--follow', 'show progress until the job ends')
-  .action((options) => withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)));
+  .addOption(
+    new Option(
+      '--auto',
+      'choose what the spec leaves open by its data - network, optimizer, schedule, batch size - and search it',
+    ).conflicts('explain'),
+  )
+  .addOption(new Option('--time <duration>', 'of --auto, as 90s, 5m or 2h').default(300, '5m').argParser(parseSeconds))
+  .action((options) =>
+    options.auto
+      ? withMillrace(commands.auto, options, ({ trainAuto }, millrace) => trainAuto(millrace, options))
+      : withMillrace(commands.jobs, options, ({ train }, millrace) => train(millrace, options)),
+  );
 
 placed(connected(program, 'tune', 'search the values of a training spec that do best, and publish the best model'))
   .requiredOption('-f, --file <spec>', 'training spec with what is searched under `tune`, YAML or JSON')

@@ -7,7 +7,7 @@ import { CommandError, type CommonOptions, show, table, toJson } from './output.
 import { stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
 
-interface TuneOptions {
+export interface TuneOptions {
   file: string;
   follow?: boolean;
   requestId?: string;

@@ -1,5 +1,6 @@
 /** Millrace for TypeScript programs. */
 export { RpcError } from '../../proto/index.js';
+export { type AutoTuning, autoTuning, withAutoSplit } from './auto-tuning.js';
 export type { PreviewedRow, PreviewOptions } from './dataset.js';
 export type { ImportOptions, ImportProgress } from './dataset-import.js';
 export type { DeploymentChange } from './deployment.js';

@@ -10,6 +10,7 @@ import { engineSuite } from './engine-suite.js';
 import { meshSuite } from './mesh-suite.js';
 import { servingSuite } from './serving-suite.js';
 import type { Figure } from './trial.js';
+import { tuningSuite } from './tuning-suite.js';
 
 /** A group of measurements that belong together. */
 export type Suite = (trials: number, note: (line: string) => void) => Promise<Measurement[]>;
@@ -28,6 +29,7 @@ const suites: Record<string, Suite> = {
   engine: engineSuite,
   mesh: meshSuite,
   serving: servingSuite,
+  tuning: tuningSuite,
 };
 
 const { values, positionals } = parseArgs({

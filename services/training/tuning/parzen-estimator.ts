@@ -30,12 +30,16 @@ export class ParzenEstimator {
   readonly #cumulative: number[] = [];
   readonly #factors: Factor[];
 
-  /** @param observations values of all the parameters, the oldest first */
+  /**
+   * @param observations values of all the parameters, the oldest first
+   * @param given how much each of them counts, beside 1 of the prior. Default: all alike, but less of old ones when there are many
+   */
   constructor(
     private readonly parameters: readonly Parameter[],
     observations: readonly Assignment[],
+    given: readonly number[] = recencyWeights(observations.length),
   ) {
-    const weights = [...recencyWeights(observations.length), 1];
+    const weights = [...given, 1];
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     this.#logWeights = weights.map((weight) => Math.log(weight / total));
     let sum = 0;

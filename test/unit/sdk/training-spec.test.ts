@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { InvalidSpecError, readTrainingSpec, readTuningSpec, writeTuningSpec } from '../../../clients/sdk/index.js';
+import {
+  autoTuning,
+  InvalidSpecError,
+  readTrainingSpec,
+  readTuningSpec,
+  writeTuningSpec,
+} from '../../../clients/sdk/index.js';
 
 const require = createRequire(import.meta.url);
 
@@ -100,5 +106,41 @@ describe('readTuningSpec', () => {
   it('reports what is wrong with the spec and with the search at once', () => {
     const read = () => readTuningSpec('{ epoch: 1, tune: { method: grid, space: { x: { choice: [[1]] } } } }');
     expect(read).toThrow(/Unknown key `epoch`.*\n.*`tune.method`.*\n.*`tune.space\["x"\].choice\[0\]` to be a number/);
+  });
+});
+
+describe('autoTuning', () => {
+  const spec = (label: object) => ({ dataset: 'datasets/x', pipeline: { label }, publish: { model: 'models/x' } });
+  const fitted = (rows: number, classes: string[] = []) => ({ featureCount: 12, classes, trainRowCount: rows });
+
+  it.each([
+    ['KIND_CLASSES', ['a', 'b', 'c'], 'LOSS_CATEGORICAL_CROSS_ENTROPY', 3, 'ACTIVATION_SOFTMAX'],
+    ['KIND_BINARY', ['a', 'b'], 'LOSS_BINARY_CROSS_ENTROPY', 1, 'ACTIVATION_SIGMOID'],
+    ['KIND_LABELS', ['a', 'b', 'c'], 'LOSS_BINARY_CROSS_ENTROPY', 3, 'ACTIVATION_SIGMOID'],
+    ['KIND_NUMBER', [], 'LOSS_MEAN_SQUARED_ERROR', 1, 'ACTIVATION_LINEAR'],
+  ])('ends a network for a label of %s as it must', (kind, classes, loss, units, activation) => {
+    const { spec: chosen } = autoTuning(spec({ column: 'y', kind }), fitted(500, classes), 60);
+    expect(chosen.loss).toBe(loss);
+    expect(chosen.network?.layers?.at(-1)).toEqual({ units, activation });
+  });
+
+  it('takes larger networks and batches, and fewer epochs, for more rows', () => {
+    const of = (rows: number) => autoTuning(spec({ column: 'y', kind: 'KIND_NUMBER' }), fitted(rows), 60);
+    const [few, many] = [of(500), of(5_000_000)];
+    expect(few.tune.space?.['network.width']?.integer?.high).toBeLessThan(
+      Number(many.tune.space?.['network.width']?.integer?.low) + 1,
+    );
+    expect(few.spec.epochs).toBeGreaterThan(many.spec.epochs!);
+    expect(of(10).spec.batchSize).toBe(8);
+    expect(of(5).spec.batchSize).toBe(5);
+    expect(many.tune.seconds).toBe(60);
+  });
+
+  it('leaves what the spec says as it is, and does not search it', () => {
+    const given = { ...spec({ column: 'y', kind: 'KIND_NUMBER' }), optimizer: { sgd: {} }, batchSize: 7, epochs: 3 };
+    const { spec: chosen, tune, reasons } = autoTuning(given, fitted(500), 60);
+    expect(chosen).toMatchObject({ optimizer: { sgd: {} }, batchSize: 7, epochs: 3 });
+    expect(Object.keys(tune.space ?? {}).every((name) => name.startsWith('network.'))).toBe(true);
+    expect(reasons.join(' ')).not.toMatch(/AdamW|Batches/);
   });
 });

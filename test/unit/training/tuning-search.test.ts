@@ -102,8 +102,8 @@ describe('TPE', () => {
     expect(best((seed) => new TpeSearcher(seed), 4)).toBeLessThan(0.7 * random);
   });
 
-  it('counts a tenth as good, 25 at most', () => {
-    expect([1, 10, 11, 100, 1_000].map(goodCount)).toEqual([1, 1, 2, 10, 25]);
+  it('counts the best 15 of 100 as good, 25 at most', () => {
+    expect([1, 6, 7, 100, 1_000].map(goodCount)).toEqual([1, 1, 2, 15, 25]);
   });
 
   it('ranks complete trials by score, then stopped ones by how far they came, then failed ones', () => {
