@@ -31,6 +31,7 @@ const fixedFields = [
   'metrics',
   'loss',
   'huber_delta',
+  'cross_validation',
   'checkpoints',
   'seed',
   'publish',

@@ -60,7 +60,10 @@ export class TuningJobs {
     };
     for (;;) {
       try {
-        return await this.dependencies.createJob(trialSpec(spec, values), request, this.signal);
+        const filled = trialSpec(spec, values);
+        // Folds are for the last job: trials are told apart by the validation rows.
+        const asked = part.isTrial ? { ...filled, crossValidation: null } : filled;
+        return await this.dependencies.createJob(asked, request, this.signal);
       } catch (error) {
         if (this.signal.aborted || !isWanted()) {
           return null;
