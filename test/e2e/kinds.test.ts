@@ -174,6 +174,48 @@ describe('a picture and a row of a table', () => {
   });
 });
 
+const [species, gaps] = ['Species', 'Beak Length (mm)'] as const;
+type Penguin = Record<string, string | number | null> & { [species]: string };
+
+describe('a table with categories and missing values', () => {
+  it('is imported as it is, trained on, and its rows are recognised with what they lack', {
+    timeout: 60_000,
+  }, async () => {
+    const file = path.join(root, 'node_modules/vega-datasets/data/penguins.json');
+    const penguins = JSON.parse(readFileSync(file, 'utf8')) as Penguin[];
+    expect(penguins.filter((penguin) => penguin[gaps] === null)).toHaveLength(2);
+    await succeed('data', 'import', 'penguins', file);
+    await train('penguins');
+    const labels = penguins.map((penguin) => penguin[species]);
+    const mostFrequent = shareRight(
+      labels.map(() => 'Adelie'),
+      labels,
+    );
+    expect(mostFrequent).toBeCloseTo(0.44, 2);
+    // Of the rows that were not trained on, and of all as they are sent.
+    const { metrics } = await client.registry.getModelVersion({ name: 'models/penguins/versions/1' });
+    expect(metrics.test_accuracy).toBeGreaterThan(0.95);
+    const records = penguins.map(({ [species]: _, ...known }) => ({ values: valuesOf(known) }));
+    const answers = await ask('models/penguins', records);
+    expect(shareRight(answers, labels)).toBeGreaterThan(0.95);
+    const place = penguins.findIndex((penguin) => penguin[gaps] === null);
+    const record = JSON.stringify({ ...penguins[place], [species]: undefined });
+    const printed = await succeed('predict', 'penguins', '--record', record, '--json');
+    expect(JSON.parse(printed).predictions[0].label).toBe(answers[place]);
+    const { [gaps]: _, ...values } = records[0]!.values;
+    await expect(ask('models/penguins', [{ values }])).rejects.toThrow('`records[0].values["Beak Length (mm)"]`');
+  });
+});
+
+/** As a record has them; null: the value is missing. */
+function valuesOf(row: Record<string, string | number | null>): Record<string, object> {
+  const entries = Object.entries(row).map(([name, value]) => [
+    name,
+    value === null ? {} : typeof value === 'string' ? { text: value } : { number: value },
+  ]);
+  return Object.fromEntries(entries);
+}
+
 interface Tone {
   file: string;
   kind: ToneKind;

@@ -50,7 +50,7 @@ const formats = {
     title: 'JSON lines',
     isTable: true,
     name: /\.(jsonl|ndjson|json)$/i,
-    begins: ([first]) => first === '{'.charCodeAt(0),
+    begins: ([first]) => first === '{'.charCodeAt(0) || first === '['.charCodeAt(0),
     open: openJsonLines,
   },
   parquet: {

@@ -2,12 +2,16 @@ import type { Column } from '../column.js';
 import { checkGivenColumns } from './given-types.js';
 import { type ImportFile, invalidFile } from './import-file.js';
 import type { ImportBatch, ImportContext, ImportSource } from './import-source.js';
+import { isJsonArray, readJsonArray } from './json-array.js';
 import { columnValue, JsonColumns } from './json-columns.js';
 import { fieldAtEnd, type JsonField, JsonRecordError, readJsonRecord } from './json-record.js';
 import { RowBatch } from './row-batch.js';
 import { readLines } from './text-lines.js';
 
-/** Opens JSON lines: one object a line; a field that is left out is missing. All are read once to find columns and types. */
+/**
+ * Opens JSON lines, one object a line, or an array of objects; a field that is left out is missing. All are read once to find columns
+ * and types.
+ */
 export async function openJsonLines(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
   const found = new JsonColumns(context.types);
   for (const file of files) {
@@ -66,20 +70,39 @@ async function* records(
   signal: AbortSignal,
   onField: (name: string, field: JsonField) => void,
 ): AsyncGenerator<number> {
+  const texts = (await isJsonArray(file)) ? recordsOfArray(file, signal) : recordsOfLines(file, signal);
+  for await (const { text, place, bytes } of texts) {
+    try {
+      readJsonRecord(text, onField);
+    } catch (error) {
+      throw error instanceof JsonRecordError ? invalidFile(file.path, `${place}: ${error.message}.`) : error;
+    }
+    yield bytes;
+  }
+}
+
+interface RecordText {
+  text: string;
+  /** In the file, for messages. */
+  place: string;
+  bytes: number;
+}
+
+async function* recordsOfLines(file: ImportFile, signal: AbortSignal): AsyncGenerator<RecordText> {
   for await (const { lines, firstLine, bytes } of readLines(file, signal, describeField)) {
     for (const [i, line] of lines.entries()) {
       const text = firstLine + i === 1 ? line.replace(/^\ufeff/, '') : line;
-      if (text.trim() === '') {
-        continue;
+      if (text.trim() !== '') {
+        yield { text, place: `Line ${firstLine + i}`, bytes: bytes / lines.length };
       }
-      try {
-        readJsonRecord(text, onField);
-      } catch (error) {
-        throw error instanceof JsonRecordError
-          ? invalidFile(file.path, `Line ${firstLine + i}: ${error.message}.`)
-          : error;
-      }
-      yield bytes / lines.length;
     }
+  }
+}
+
+async function* recordsOfArray(file: ImportFile, signal: AbortSignal): AsyncGenerator<RecordText> {
+  let row = 0;
+  for await (const { text, line, bytes } of readJsonArray(file, signal)) {
+    row++;
+    yield { text, place: `Row ${row}, from line ${line} on`, bytes };
   }
 }

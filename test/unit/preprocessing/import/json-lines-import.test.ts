@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineBytesMax } from '../../../../services/preprocessing/import/text-lines.js';
 import { readImport } from './read-import.js';
@@ -9,7 +10,6 @@ describe('openJsonLines', () => {
   it.each<[string, string | Buffer, string]>([
     ['no record', '\n\n', 'Expected at least one record with a field but received none.'],
     ['a record that is cut off', '{"a":1}\n{"a":', 'Line 2: Expected "a" to be text, a number, true, false, null'],
-    ['a list of records', '[\n{"a":1}\n]', 'Line 1: Expected an object'],
     [
       'NaN',
       '{"a":1}\n\n{"a":NaN}',
@@ -90,5 +90,60 @@ describe('openJsonLines', () => {
     expect(batchRows.length).toBeGreaterThan(1);
     expect(rows).toEqual(Array.from({ length: 70_000 }, (_, i) => [BigInt(i), 'y'.repeat(i % 50)]));
     expect(bytesDone).toBeCloseTo(lines.length, -1);
+  });
+});
+
+describe('openJsonLines, of an array', () => {
+  it.each<[string, string | Buffer, string]>([
+    ['no record', ' [ ]\n', 'Expected at least one record with a field but received none.'],
+    ['what is no record', '[\n{"a":1},\n 1]', 'Line 3: Expected a record, { ... }, but received "1]".'],
+    ['a record without a comma before it', '[{"a":1}\n{"a":2}]', 'Line 2: Expected a comma or the end of the array'],
+    ['a comma without a record after it', '[{"a":1},\n]', 'Line 2: Expected a record, { ... }, but received "]".'],
+    ['what follows the array', '[{"a":1}]\n[]', 'Line 2: Expected nothing after the array, but received "[]".'],
+    ['an array that is cut off', '[{"a":1}\n', 'Line 2: Expected a comma or the end of the array, but the file ends.'],
+    ['a record that is cut off', '[\n{"a":"}]\n', 'Line 3: Expected the end of the record that begins in line 2, but'],
+    ['brackets that do not match', '[{"a":[1}}]', 'Row 1, from line 1 on: Expected a comma or the end of the list'],
+    ['NaN', '[{"a":1},\n\n{\n"a":NaN}]', 'Row 2, from line 3 on: Expected "a" to be text, a number, true'],
+    [
+      'text after numbers',
+      '[{"a":1},\n{"a":"x"}]',
+      'Row 2, from line 2 on: Expected column "a" to hold numbers, as before',
+    ],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('[{"a":1},\n{"a":2,\n"b":"x\xff"}]', 'latin1'),
+      'Line 3, column "b": Expected UTF-8 but received 0xff as byte 7 of the line',
+    ],
+    ['a record that is too long', `[{"a":"${'x'.repeat(lineBytesMax)}"}]`, 'Expected records of at most 2097152 bytes'],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(readJson(content)).rejects.toThrow(message);
+  });
+
+  it('reads the records that the lines of a file give', async () => {
+    const written = fc.record(
+      {
+        a: fc.maxSafeInteger(),
+        b: fc.string({ unit: 'grapheme' }),
+        c: fc.array(fc.integer(), { minLength: 2, maxLength: 2 }),
+      },
+      { requiredKeys: ['b'] },
+    );
+    const cases = fc.tuple(fc.array(written, { minLength: 1, maxLength: 20 }), fc.constantFrom('', ' ', '\t', '   '));
+    await fc.assert(
+      fc.asyncProperty(cases, async ([records, indent]) => {
+        const lines = await readJson(records.map((record) => JSON.stringify(record)).join('\n'));
+        const array = await readImport({ 'data.json': `\ufeff\n${JSON.stringify(records, null, indent)}\n` });
+        expect({ ...array, bytesDone: 0 }).toEqual({ ...lines, bytesDone: 0 });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('reads an array of one long line over blocks, and tells how many bytes', async () => {
+    const records = Array.from({ length: 30_000 }, (_, i) => ({ a: i, b: `"}${'ü\\'.repeat(i % 20)}` }));
+    const content = JSON.stringify(records);
+    const { rows, bytesDone } = await readImport({ 'data.json': content });
+    expect(rows).toEqual(records.map(({ a, b }) => [BigInt(a), b]));
+    expect(Math.abs(bytesDone - Buffer.byteLength(content))).toBeLessThan(10);
   });
 });
