@@ -20,7 +20,9 @@ import (
 	"strconv"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"millrace/client/gen/inference"
 	millrace "millrace/client/gen/millrace/v1"
@@ -207,23 +209,38 @@ func followNewestJob(ctx context.Context, client millrace.TrainingServiceClient)
 		return errors.New("there is no training job")
 	}
 	job := jobs.TrainingJobs[0].Name
-	events, err := client.WatchTrainingJob(ctx, &millrace.WatchTrainingJobRequest{Name: job})
-	if err != nil {
-		return err
-	}
+	return follow(ctx, client, job, func(event *millrace.TrainingEvent) {
+		what := fields{"job": job, "sequence": event.Sequence}
+		switch kind := event.Event.(type) {
+		case *millrace.TrainingEvent_Epoch:
+			what["epoch"], what["loss"] = kind.Epoch.Epoch, kind.Epoch.Loss
+		case *millrace.TrainingEvent_StateChange:
+			what["state"] = kind.StateChange.State.String()
+		}
+		say("WatchTrainingJob", what)
+	})
+}
+
+// Events are numbered: after a lost connection or a restart of the service it goes on where it was.
+func follow(
+	ctx context.Context, client millrace.TrainingServiceClient, job string, use func(*millrace.TrainingEvent),
+) error {
+	seen := int64(0)
 	for {
-		event, err := events.Recv()
+		request := &millrace.WatchTrainingJobRequest{Name: job, AfterSequence: seen}
+		events, err := client.WatchTrainingJob(ctx, request, grpc.WaitForReady(true))
+		for err == nil {
+			var event *millrace.TrainingEvent
+			if event, err = events.Recv(); err == nil {
+				seen = event.Sequence
+				use(event)
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
+		if status.Code(err) != codes.Unavailable {
 			return err
-		}
-		switch kind := event.Event.(type) {
-		case *millrace.TrainingEvent_Epoch:
-			say("WatchTrainingJob", fields{"job": job, "epoch": kind.Epoch.Epoch, "loss": kind.Epoch.Loss})
-		case *millrace.TrainingEvent_StateChange:
-			say("WatchTrainingJob", fields{"job": job, "state": kind.StateChange.State.String()})
 		}
 	}
 }

@@ -108,17 +108,34 @@ def follow_newest_job(training):
     """Events from the job's first to its last; of one that still runs, as they happen."""
     jobs = training.ListTrainingJobs(training_service_pb2.ListTrainingJobsRequest(page_size=1))
     job = jobs.training_jobs[0].name
-    for event in training.WatchTrainingJob(training_service_pb2.WatchTrainingJobRequest(name=job)):
+    for event in follow(training, job):
         match event.WhichOneof("event"):
             case "epoch":
-                say("WatchTrainingJob", job=job, epoch=event.epoch.epoch, loss=event.epoch.loss)
+                what = {"epoch": event.epoch.epoch, "loss": event.epoch.loss}
             case "state_change":
-                state = training_service_pb2.TrainingJob.State.Name(event.state_change.state)
-                say("WatchTrainingJob", job=job, state=state)
+                what = {"state": training_service_pb2.TrainingJob.State.Name(event.state_change.state)}
+            case _:
+                what = {}
+        say("WatchTrainingJob", job=job, sequence=event.sequence, **what)
+
+
+def follow(training, job):
+    """Events are numbered: after a lost connection or a restart of the service it goes on where it was."""
+    seen = 0
+    while True:
+        request = training_service_pb2.WatchTrainingJobRequest(name=job, after_sequence=seen)
+        try:
+            for event in training.WatchTrainingJob(request, wait_for_ready=True):
+                seen = event.sequence
+                yield event
+            return
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                raise
 
 
 def say(call, **fields):
-    print(json.dumps({"call": call, **fields}))
+    print(json.dumps({"call": call, **fields}), flush=True)
 
 
 main(*sys.argv[1:])

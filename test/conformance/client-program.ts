@@ -1,7 +1,11 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { root, run } from '../support/mesh.js';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { root } from '../support/mesh.js';
 import { cache, install, mustRun, python, type Tool } from './installed-tools.js';
 
 export type Language = 'go' | 'java' | 'python' | 'rust';
@@ -29,22 +33,64 @@ export async function builtClient(language: Language): Promise<Tool> {
   return install(folder, `build clients/${language}`, build, () => false);
 }
 
-/** Runs a client by the second command of its README: the JSON lines that it printed. */
-export async function runClient(language: Language, images: string, portBase: number): Promise<object[]> {
-  const command = commands(language).run.replace('images.u8', images).replace('8000', String(portBase));
-  const folder = path.join(checkout, 'clients', language);
-  const { status, stdout, stderr } = await run('bash', ['-c', command], {
-    cwd: folder,
-    env: await environment(language),
-  });
-  if (status !== 0) {
-    throw new Error(`${command} ended with status ${status}: ${stderr}`);
+/** What a client printed: a JSON object a line. */
+export type Line = { call: string } & Record<string, unknown>;
+
+/** A client that runs by the second command of its README. */
+export class RunningClient {
+  readonly lines: Line[] = [];
+  /** Its end; refused when that is not a good one. */
+  readonly ended: Promise<void>;
+  #waiting: (() => void)[] = [];
+
+  private constructor(command: string, child: ChildProcessByStdio<null, Readable, Readable>) {
+    let errors = '';
+    child.stderr.on('data', (chunk) => {
+      errors += chunk;
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      // Maven puts codes for a terminal's colours before and after.
+      if (line.includes('{')) {
+        this.lines.push(JSON.parse(line.slice(line.indexOf('{'))));
+        this.#wake();
+      }
+    });
+    this.ended = once(child, 'close').then(([status]) => {
+      this.#wake();
+      if (status !== 0) {
+        throw new Error(`${command} ended with status ${status}: ${errors}`);
+      }
+    });
   }
-  // Maven puts codes for a terminal's colours before and after.
-  return stdout
-    .split('\n')
-    .filter((line) => line.includes('{'))
-    .map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+
+  static async start(language: Language, images: string, portBase: number): Promise<RunningClient> {
+    const command = commands(language).run.replace('images.u8', images).replace('8000', String(portBase));
+    const cwd = path.join(checkout, 'clients', language);
+    const env = await environment(language);
+    return new RunningClient(command, spawn('bash', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
+  /** Waits until it has printed a line that `accepts`, or fails with it. */
+  async prints(accepts: (line: Line) => boolean): Promise<void> {
+    const printed = async () => {
+      for (let next = 0; ; next++) {
+        while (next === this.lines.length) {
+          await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        }
+        if (accepts(this.lines[next]!)) {
+          return;
+        }
+      }
+    };
+    const early = this.ended.then(() => Promise.reject(new Error(`a client ended after ${this.lines.length} lines`)));
+    await Promise.race([printed(), early]);
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) {
+      resolve();
+    }
+  }
 }
 
 function commands(language: Language): { build: string; run: string } {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { builtClient, type Language, runClient } from './client-program.js';
+import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+import { builtClient, type Language, type Line, RunningClient } from './client-program.js';
 import { describeWith, type Tool } from './installed-tools.js';
 import { classes, pixels, TrainedMesh, testImages } from './trained-mesh.js';
 
@@ -14,30 +15,44 @@ for (const language of languages) {
 }
 
 let mesh: TrainedMesh;
-let imagesFile: string;
+/** Of a job that all clients follow while its service is killed and started again. */
+let job: string;
+let events: TrainingEvent[];
+const clients = new Map<Language, RunningClient>();
 /** Probabilities of the images, as our own client gets them. */
 let expected: number[];
 
 beforeAll(async () => {
   mesh = await TrainedMesh.start();
-  imagesFile = path.join(mesh.folder, 'images.u8');
+  const imagesFile = path.join(mesh.folder, 'images.u8');
   writeFileSync(imagesFile, testImages().subarray(0, rows * pixels));
   const bytes = await mesh.infer(rows);
   expected = Array.from({ length: rows * classes }, (_, i) => bytes.readFloatLE(4 * i));
+
+  const { name } = await mesh.startJob({ epochs: 1_000 });
+  const able = languages.filter((language) => 'path' in tools.get(language)!);
+  for (const language of able) {
+    clients.set(language, await RunningClient.start(language, imagesFile, mesh.portBase));
+  }
+  const running = [...clients.values()];
+  const allPrint = (accepts: (line: Line) => boolean) => Promise.all(running.map((client) => client.prints(accepts)));
+  await allPrint(({ state }) => state === 'STATE_TRAINING');
+  const epochsDone = Math.max(...running.flatMap(({ lines }) => lines.map(({ epoch }) => Number(epoch ?? 0))));
+  mesh.kill('training');
+  await allPrint(({ epoch }) => Number(epoch) > epochsDone + 1);
+  await mesh.millrace.training.cancelTrainingJob({ name }, { waitForReady: true });
+  await Promise.all(running.map(({ ended }) => ended));
+  events = [];
+  for await (const event of mesh.millrace.followTrainingJob(name)) {
+    events.push(event);
+  }
+  job = name;
 });
 afterAll(() => mesh?.stop());
 
-type Line = { call: string } & Record<string, unknown>;
-
 for (const [language, tool] of tools) {
   describeWith(tool, `clients/${language}`, () => {
-    let lines: Line[];
-
-    beforeAll(async () => {
-      lines = (await runClient(language, imagesFile, mesh.portBase)) as Line[];
-    });
-
-    const linesOf = (call: string) => lines.filter((line) => line.call === call);
+    const linesOf = (call: string) => clients.get(language)!.lines.filter((line) => line.call === call);
     /** Languages write a float32 with more or fewer digits; all of them mean the same number. */
     const float32 = (values: unknown) => (values as number[]).map(Math.fround);
 
@@ -83,13 +98,17 @@ for (const [language, tool] of tools) {
       );
     });
 
-    it('follows a training job to its end', () => {
-      const events = mesh.events.flatMap(({ epoch, stateChange }): object[] =>
-        epoch ? [{ epoch: epoch.epoch, loss: epoch.loss }] : stateChange ? [{ state: stateChange.state }] : [],
-      );
-      expect(linesOf('WatchTrainingJob')).toEqual(
-        events.map((event) => ({ call: 'WatchTrainingJob', job: mesh.job, ...event })),
-      );
+    it('follows a training job to its end through a killed service, with no event lost or repeated', () => {
+      const lines = events.map(({ sequence, epoch, stateChange }) => ({
+        call: 'WatchTrainingJob',
+        job,
+        sequence,
+        ...(epoch && { epoch: epoch.epoch, loss: epoch.loss }),
+        ...(stateChange && { state: stateChange.state }),
+      }));
+      expect(linesOf('WatchTrainingJob')).toEqual(lines);
+      expect(lines.map(({ sequence }) => sequence)).toEqual(lines.map((_, i) => i + 1));
+      expect(lines.at(-1)).toMatchObject({ state: 'STATE_CANCELLED' });
     });
   });
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Millrace, readTrainingSpec } from '../../clients/sdk/index.js';
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { millrace as command, mnistFolder, TestMesh } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
@@ -34,8 +35,7 @@ export class TrainedMesh {
     if (imported.status !== 0) {
       throw new Error(`the import failed: ${imported.stderr}`);
     }
-    const spec = { ...readTrainingSpec(readFileSync(exampleFile, 'utf8')), epochs: 1 };
-    const { name } = await millrace.training.createTrainingJob({ spec });
+    const { name } = await millrace.training.createTrainingJob({ spec: exampleOf({ epochs: 1 }) });
     const events: TrainingEvent[] = [];
     for await (const event of millrace.followTrainingJob(name)) {
       events.push(event);
@@ -43,6 +43,16 @@ export class TrainedMesh {
     const trained = new TrainedMesh(mesh, folder, millrace, name, events);
     await trained.untilServed();
     return trained;
+  }
+
+  /** Has the model trained once more. */
+  startJob(changes: { epochs: number }): Promise<TrainingJob> {
+    return this.millrace.training.createTrainingJob({ spec: exampleOf(changes) });
+  }
+
+  /** kill -9. */
+  kill(service: string): void {
+    this.mesh.kill(service);
   }
 
   get portBase(): number {
@@ -82,6 +92,10 @@ export class TrainedMesh {
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   }
+}
+
+function exampleOf(changes: { epochs: number }) {
+  return { ...readTrainingSpec(readFileSync(exampleFile, 'utf8')), ...changes };
 }
 
 const imagesHeaderBytes = 16;

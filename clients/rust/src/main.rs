@@ -3,15 +3,17 @@
 //!
 //! Arguments: a file of images (784 bytes each, one a pixel), and the mesh's port base (8000).
 
-use std::{env, error::Error, fs};
+use std::{env, error::Error, fs, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 
 use inference::model_infer_request::InferInputTensor;
 use inference::model_metadata_response::TensorMetadata;
 use inference::{ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ServerReadyRequest};
-use millrace::v1::{self as millrace_v1, training_event::Event};
+use millrace::v1::{self as millrace_v1, TrainingEvent, training_event::Event};
 
 include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
 
@@ -24,6 +26,7 @@ const MODEL: &str = "mnist";
 const PIXELS: usize = 784;
 /// tonic takes answers of 4 MiB unless it is told otherwise; Millrace's own limit is this one.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
+const RECONNECT_WAIT: Duration = Duration::from_millis(200);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
@@ -189,23 +192,55 @@ async fn follow_newest_job(mut training: Training) -> Outcome {
         .into_iter()
         .next()
         .ok_or("there is no training job")?;
+    follow(&mut training, &job.name, |event| {
+        let mut line =
+            json!({"call": "WatchTrainingJob", "job": job.name, "sequence": event.sequence});
+        match event.event {
+            Some(Event::Epoch(epoch)) => {
+                line["epoch"] = json!(epoch.epoch);
+                line["loss"] = json!(epoch.loss);
+            }
+            Some(Event::StateChange(change)) => line["state"] = json!(change.state().as_str_name()),
+            _ => {}
+        }
+        println!("{line}");
+    })
+    .await
+}
+
+/// Events are numbered: after a lost connection or a restart of the service it goes on where it was.
+async fn follow(
+    training: &mut Training,
+    job: &str,
+    mut use_event: impl FnMut(TrainingEvent),
+) -> Outcome {
+    let mut seen = 0;
+    loop {
+        match watch(training, job, &mut seen, &mut use_event).await {
+            // tonic says "unknown" of a connection that broke in the middle of an answer.
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
+                sleep(RECONNECT_WAIT).await
+            }
+            ended => return Ok(ended?),
+        }
+    }
+}
+
+async fn watch(
+    training: &mut Training,
+    job: &str,
+    seen: &mut i64,
+    use_event: &mut impl FnMut(TrainingEvent),
+) -> Result<(), Status> {
     let request = millrace_v1::WatchTrainingJobRequest {
-        name: job.name.clone(),
+        name: job.to_owned(),
+        after_sequence: *seen,
         ..Default::default()
     };
     let mut events = training.watch_training_job(request).await?.into_inner();
     while let Some(event) = events.message().await? {
-        match event.event {
-            Some(Event::Epoch(epoch)) => println!(
-                "{}",
-                json!({"call": "WatchTrainingJob", "job": job.name, "epoch": epoch.epoch, "loss": epoch.loss})
-            ),
-            Some(Event::StateChange(change)) => println!(
-                "{}",
-                json!({"call": "WatchTrainingJob", "job": job.name, "state": change.state().as_str_name()})
-            ),
-            _ => {}
-        }
+        *seen = event.sequence;
+        use_event(event);
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ import inference.GrpcService.ModelStreamInferResponse;
 import inference.GrpcService.ServerReadyRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -24,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import millrace.v1.PredictionServiceGrpc;
 import millrace.v1.PredictionServiceGrpc.PredictionServiceBlockingStub;
@@ -33,6 +36,7 @@ import millrace.v1.RecordOuterClass.Value;
 import millrace.v1.TrainingServiceGrpc;
 import millrace.v1.TrainingServiceGrpc.TrainingServiceBlockingStub;
 import millrace.v1.TrainingServiceOuterClass.ListTrainingJobsRequest;
+import millrace.v1.TrainingServiceOuterClass.TrainingEvent;
 import millrace.v1.TrainingServiceOuterClass.WatchTrainingJobRequest;
 
 /**
@@ -181,16 +185,39 @@ public final class Main {
   private static void followNewestJob(TrainingServiceBlockingStub training) {
     var jobs = training.listTrainingJobs(ListTrainingJobsRequest.newBuilder().setPageSize(1).build());
     String job = jobs.getTrainingJobs(0).getName();
-    var events = training.watchTrainingJob(WatchTrainingJobRequest.newBuilder().setName(job).build());
-    events.forEachRemaining(
+    follow(
+        training,
+        job,
         event -> {
+          Map<String, Object> what = fields("job", job, "sequence", event.getSequence());
           switch (event.getEventCase()) {
-            case EPOCH ->
-                say("WatchTrainingJob", "job", job, "epoch", event.getEpoch().getEpoch(), "loss", event.getEpoch().getLoss());
-            case STATE_CHANGE -> say("WatchTrainingJob", "job", job, "state", event.getStateChange().getState().name());
+            case EPOCH -> what.putAll(fields("epoch", event.getEpoch().getEpoch(), "loss", event.getEpoch().getLoss()));
+            case STATE_CHANGE -> what.put("state", event.getStateChange().getState().name());
             default -> {}
           }
+          say("WatchTrainingJob", what);
         });
+  }
+
+  /** Events are numbered: after a lost connection or a restart of the service it goes on where it was. */
+  private static void follow(TrainingServiceBlockingStub training, String job, Consumer<TrainingEvent> use) {
+    long seen = 0;
+    while (true) {
+      var request = WatchTrainingJobRequest.newBuilder().setName(job).setAfterSequence(seen).build();
+      try {
+        var events = training.withWaitForReady().watchTrainingJob(request);
+        while (events.hasNext()) {
+          TrainingEvent event = events.next();
+          seen = event.getSequence();
+          use.accept(event);
+        }
+        return;
+      } catch (StatusRuntimeException error) {
+        if (error.getStatus().getCode() != Status.Code.UNAVAILABLE) {
+          throw error;
+        }
+      }
+    }
   }
 
   private static List<byte[]> rowsOf(byte[] images) {
@@ -200,8 +227,12 @@ public final class Main {
   }
 
   private static void say(String call, Object... namesAndValues) {
+    say(call, fields(namesAndValues));
+  }
+
+  private static void say(String call, Map<String, Object> what) {
     Map<String, Object> line = fields("call", call);
-    line.putAll(fields(namesAndValues));
+    line.putAll(what);
     System.out.println(new Gson().toJson(line));
   }
 
