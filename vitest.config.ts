@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 const shared = {
   // Processes, not threads: the tests start servers, change environment variables and load the addon.
   pool: 'forks' as const,
+  // A process keeps the modules that it has loaded for its next file: to load them anew takes longer than most tests.
+  isolate: false,
   setupFiles: ['test/support/clean-up.ts'],
   testTimeout: 60_000,
   hookTimeout: 180_000,
@@ -15,21 +17,12 @@ export default defineConfig({
     // One more than the smallest machine has cores: many tests wait for a process, a port or a time.
     maxWorkers: 3,
     projects: [
-      // Straight from the TypeScript sources. A process keeps the modules that it has loaded for its next file.
-      {
-        test: {
-          ...shared,
-          name: 'units',
-          include: ['test/unit/**/*.test.ts'],
-          isolate: false,
-        },
-      },
-      // The same, with a process for each file: they hold ports, threads, signal handlers.
+      // Straight from the TypeScript sources.
       {
         test: {
           ...shared,
           name: 'sources',
-          include: ['test/{native,integration}/**/*.test.ts', 'test/*.test.ts'],
+          include: ['test/{unit,native,integration}/**/*.test.ts', 'test/*.test.ts'],
           exclude: [sanitizers],
         },
       },
