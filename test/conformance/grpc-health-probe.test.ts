@@ -12,6 +12,7 @@ const probed: [offset: number, service: string][] = [
   [1, 'millrace.v1.PredictionService'],
   [3, 'millrace.v1.RegistryService'],
   [4, 'millrace.v1.TrainingService'],
+  [4, 'millrace.v1.TuningService'],
   [5, 'arrow.flight.protocol.FlightService'],
   [5, 'millrace.v1.PreprocessingService'],
 ];

@@ -6,7 +6,7 @@ import { networkInput, pixels, TrainedMesh } from './trained-mesh.js';
 const ports = [
   { offset: 1, services: ['inference.GRPCInferenceService', 'millrace.v1.PredictionService'] },
   { offset: 3, services: ['millrace.v1.RegistryService'] },
-  { offset: 4, services: ['millrace.v1.TrainingService'] },
+  { offset: 4, services: ['millrace.v1.TrainingService', 'millrace.v1.TuningService'] },
   { offset: 5, services: ['arrow.flight.protocol.FlightService', 'millrace.v1.PreprocessingService'] },
 ];
 const everywhere = [
