@@ -24,7 +24,7 @@ export interface ImportOptions {
   format?: ImportFormatName;
   /** Arrow types by column, where they are not to be inferred. */
   types?: Record<string, string>;
-  /** Of CSV and TSV: how missing values are spelled in every column. Default: NA, null and their like, in columns of numbers. */
+  /** Of CSV and TSV: how missing values are spelled in every column. Default: NA, null and their like, in columns of numbers or times. */
   missingValues?: string[];
   /** Sends the files to the service. Default: where it is on another machine; else it reads them itself. */
   upload?: boolean;

@@ -44,7 +44,7 @@ export {
 } from './step.js';
 export { definitionOf, type FittedStep, isCrossFitted, type StepSpec, stepDefinitions } from './steps/index.js';
 export { countTexts } from './text-counts.js';
-export { toMilliseconds } from './time.js';
+export { dayMs, readTime, readTimeText, toMilliseconds, type WrittenTime } from './time.js';
 export { checkColumns, decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
 export {
   ascending,

@@ -420,6 +420,44 @@ describe('a pipeline', () => {
     expect(answers.map(({ error }) => error?.code ?? 0)).toEqual([0, 3, 0, 5]);
   });
 
+  it('reads times out of CSV, in training and as records are sent', async () => {
+    const csv =
+      'born,seen,y\n2000-02-29,2024-01-31T06:00Z,1\n1999-12-31,2024-01-30T18:00:00+06:00,0\n,2024-02-01T00:00Z,1\n';
+    const version = await importFiles('table', write('t.csv', csv));
+    expect(version.columns.map(({ type }) => type)).toEqual(['Date32', 'Timestamp[us, UTC]', 'Int64']);
+    const spec = {
+      columns: [
+        {
+          column: 'born',
+          steps: [
+            { impute: { strategy: 'STRATEGY_CONSTANT' as const, text: '2001-01-01' } },
+            { calendar: { parts: ['PART_YEAR' as const, 'PART_DAY_OF_YEAR' as const] } },
+          ],
+        },
+        { column: 'seen', steps: [{ cyclic: { cycles: ['CYCLE_DAY' as const] } }] },
+        { column: 'seen', steps: [{ age: { since: '2024-02-01', unit: 'UNIT_HOUR' as const } }] },
+      ],
+      label: { column: 'y', kind: 'KIND_BINARY' as const },
+    };
+    const pipeline = await client.fitPipeline({ dataset: 'datasets/table', spec, split: {} });
+    const table = await readTable(`${pipeline.name}/splits/train`);
+    const features = table.getChild('features')!.data[0]!.children[0]!.values as Float32Array;
+    const expected = [2000, 60, 1, 0, 18, 1999, 365, 0, -1, 36, 2001, 1, 0, 1, 0];
+    for (const [i, value] of expected.entries()) {
+      // Float32 keeps 24 bits, and the sine of a quarter is 1 but for rounding.
+      expect(features[i]).toBeCloseTo(value, 6);
+    }
+    const { features: sent } = await client.transformRecords({
+      pipeline: pipeline.name,
+      records: [
+        { values: { born: { text: '2000-02-29' }, seen: { text: '2024-01-31T06:00Z' } } },
+        { values: { born: { text: '1999-12-31' }, seen: { text: '2024-01-30T18:00:00+06:00' } } },
+        { values: { born: {}, seen: { text: '2024-02-01' } } },
+      ],
+    });
+    expect(sent).toEqual(Buffer.from(features.buffer, features.byteOffset, features.byteLength));
+  });
+
   it('answers a pipeline with the steps that it was asked for, and names of its features', async () => {
     await importFiles('numbers', write('n.csv', 'x,word,y\n1,a,1\n2,b,2\n3,,3\n4,a b,5\n'));
     const columns = [

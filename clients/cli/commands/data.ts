@@ -22,7 +22,7 @@ export function addDataCommands(program: Command): void {
     .addOption(
       new Option('--missing <word>', 'of CSV: stands for a missing value in every column; may be repeated')
         .argParser(collect)
-        .default(undefined, 'NA, null and their like in columns of numbers'),
+        .default(undefined, 'NA, null and their like in columns of numbers or times'),
     )
     .option('--upload', 'send files to the service (default: where it is on another host)')
     .option('--no-upload', "the service's own machine has the files")

@@ -1,4 +1,11 @@
-import { type ColumnChunk, isValid, type NumberArray, type NumberType, type Validity } from '../../pipeline/index.js';
+import {
+  type ColumnChunk,
+  isValid,
+  type NumberArray,
+  type NumberType,
+  type TimeChunk,
+  type Validity,
+} from '../../pipeline/index.js';
 import type { ColumnType } from '../column.js';
 import { GrowingArray } from './growing-array.js';
 
@@ -22,6 +29,9 @@ export function createBuilder(type: ColumnType, capacity: number): ColumnBuilder
       return new NumberBuilder(type.type, capacity, type.width);
     case 'boolean':
       return new BooleanBuilder(capacity);
+    case 'date':
+    case 'timestamp':
+      return new TimeBuilder(type.unit, capacity);
     case 'text':
     case 'binary':
       return new BytesBuilder(type.kind, capacity);
@@ -122,6 +132,39 @@ export class NumberBuilder implements ColumnBuilder {
     const { length, width } = this;
     const values = this.#values.array.subarray(0, length * width);
     return { kind: 'number' as const, length, width, values, validity: this.#validity.finish() };
+  }
+}
+
+/** Points in time, counted as the column does. */
+export class TimeBuilder implements ColumnBuilder {
+  readonly #counts: NumberBuilder;
+  readonly type: 'int32' | 'int64';
+  readonly textBytes = 0;
+
+  constructor(
+    private readonly unit: TimeChunk['unit'],
+    capacity: number,
+  ) {
+    this.type = unit === 'day' ? 'int32' : 'int64';
+    this.#counts = new NumberBuilder(this.type, capacity);
+  }
+
+  get length(): number {
+    return this.#counts.length;
+  }
+
+  push(value: unknown): void {
+    this.#counts.push(value);
+  }
+
+  /** Takes the rows from .. to. @param values of `type` */
+  pushAll(values: NumberArray, validity: Validity, from: number, to: number): void {
+    this.#counts.pushAll(values, validity, from, to);
+  }
+
+  finish(): TimeChunk {
+    const { length, values, validity } = this.#counts.finish();
+    return { kind: 'time', length, unit: this.unit, values: values as Int32Array | BigInt64Array, validity };
   }
 }
 

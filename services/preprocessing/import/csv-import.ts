@@ -1,6 +1,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { type Column, type ColumnType, typeName } from '../column.js';
 import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax, scanCsv } from './csv-scan.js';
+import { asWritten, inferTimes, mayBeTimes, readTimes } from './csv-times.js';
 import { isReadByEngine, readCsvValues } from './csv-values.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';
 import { toBatches } from './duckdb-batch.js';
@@ -53,7 +54,14 @@ async function openDelimited(files: readonly ImportFile[], delimiter: Delimiter,
   const withMissingWords = columns.map(
     ({ type }, i) => type.kind === 'number' && outlines.some((outline) => outline.columns[i]!.hasMissingWords),
   );
-  return { columns, batches: readFiles(files, { delimiter, columns, withMissingWords }, outlines, context) };
+  const form = { delimiter, columns, withMissingWords };
+  const places = mayBeTimes(outlines).filter((place) => !context.types.has(columns[place]!.name));
+  const times =
+    places.length > 0
+      ? await inferTimes(readFiles(files, form, outlines, context), places, context.missingValues)
+      : new Map<number, ColumnType>();
+  form.columns = columns.map((column, i) => ({ ...column, type: times.get(i) ?? column.type }));
+  return { columns: form.columns, batches: readFiles(files, form, outlines, context) };
 }
 
 /** DuckDB would round a number to the integer that was asked for. */
@@ -78,25 +86,29 @@ interface CsvForm {
 
 async function* readFiles(
   files: readonly ImportFile[],
-  form: CsvForm,
+  { columns: wanted, ...form }: CsvForm,
   outlines: readonly CsvOutline[],
   { spillFolder, signal, missingValues }: ImportContext,
 ): AsyncGenerator<ImportBatch> {
-  const { delimiter, columns, withMissingWords } = form;
+  const { delimiter, withMissingWords } = form;
+  const columns = asWritten(wanted);
+  const finish = ({ path }: ImportFile, batches: AsyncIterable<ImportBatch>) =>
+    readTimes(path, batches, wanted, missingValues);
   const hasWords = missingValues.everyColumn || withMissingWords.includes(true);
   if (!hasWords && columns.every(({ type }) => isReadByEngine(type))) {
     for (const [i, file] of files.entries()) {
-      yield* readCsvValues(file, outlines[i]!, delimiter, columns, signal);
+      yield* finish(file, readCsvValues(file, outlines[i]!, delimiter, columns, signal));
     }
     return;
   }
   const types = columns.map(({ type }) => type);
-  const sql = selectSql(form, missingValues);
+  const sql = selectSql({ ...form, columns }, missingValues);
   const database = await DuckDb.open(spillFolder, signal);
   try {
-    for (const [i, { path, sizeBytes }] of files.entries()) {
+    for (const [i, file] of files.entries()) {
       const { rowCount } = outlines[i]!;
-      yield* toBatches(readFile(database, path, sql, rowCount), types, sizeBytes / rowCount);
+      const chunks = readFile(database, file.path, sql, rowCount);
+      yield* finish(file, toBatches(chunks, types, file.sizeBytes / rowCount));
     }
   } finally {
     await database.close();

@@ -2,6 +2,7 @@ import { numberTypes } from '../../pipeline/index.js';
 import { invalidField } from '../../platform/errors.js';
 import { nearest } from '../../platform/nearest-name.js';
 import { type ColumnType, typeName } from '../column.js';
+import { timeTypes } from './time-texts.js';
 
 /** Types that a caller has given to columns by name. */
 export type GivenTypes = ReadonlyMap<string, ColumnType>;
@@ -10,6 +11,7 @@ const types: ColumnType[] = [
   { kind: 'boolean' },
   ...numberTypes.map((type) => ({ kind: 'number', type }) as const),
   { kind: 'text', large: false },
+  ...timeTypes,
 ];
 const typesByName = new Map(types.map((type) => [typeName(type), type]));
 

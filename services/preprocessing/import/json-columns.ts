@@ -1,7 +1,9 @@
+import { readTimeText } from '../../pipeline/index.js';
 import { quote } from '../../platform/errors.js';
 import { type Column, type ColumnType, columnsMax, typeName } from '../column.js';
 import type { GivenTypes } from './given-types.js';
 import { type JsonField, JsonRecordError } from './json-record.js';
+import { isTimeType, TimeInference, type TimeType, timeExample, timeValue } from './time-texts.js';
 
 /** What a field is, each number kind a part of the next. */
 type FieldType = 'boolean' | 'integer' | 'number' | 'text' | 'integers' | 'numbers';
@@ -13,6 +15,8 @@ interface JsonColumn {
   /** Of lists. */
   width: number;
   given: ColumnType | null;
+  /** Of texts that have all been times; null: some were not. */
+  times: TimeInference | null;
 }
 
 const words: Record<FieldType, string> = {
@@ -39,7 +43,7 @@ export class JsonColumns {
       if (name === '') {
         throw new JsonRecordError('Expected fields with names but one has none');
       }
-      column = { name, type: null, width: 1, given: this.given.get(name) ?? null };
+      column = { name, type: null, width: 1, given: this.given.get(name) ?? null, times: new TimeInference() };
       this.#columns.set(name, column);
     }
     if (field.kind === 'null') {
@@ -57,9 +61,9 @@ export class JsonColumns {
   }
 
   finish(): Column[] {
-    return [...this.#columns.values()].map(({ name, type, width, given }) => ({
+    return [...this.#columns.values()].map(({ name, type, width, given, times }) => ({
       name,
-      type: given ?? columnTypeOf(type, width),
+      type: given ?? (type === 'text' ? times?.type : null) ?? columnTypeOf(type, width),
       shape: [],
     }));
   }
@@ -83,6 +87,9 @@ function widen(column: JsonColumn, field: Exclude<JsonField, { kind: 'null' }>):
   const isInteger = (one: FieldType) => one === 'integer' || one === 'integers';
   column.type = isInteger(before) ? type : before;
   column.width = width;
+  if (field.kind === 'text' && column.times?.add(readTimeText(field.value)) === false) {
+    column.times = null;
+  }
 }
 
 function typeOf(field: Exclude<JsonField, { kind: 'null' }>): FieldType {
@@ -123,6 +130,12 @@ function isInteger(text: string, bits: number, signed: boolean): boolean {
 const isInt64 = (text: string) => (text.length < 18 ? /^-?\d+$/.test(text) : isInteger(text, 64, true));
 
 function checkGiven(name: string, given: ColumnType, field: JsonField): void {
+  if (isTimeType(given)) {
+    if (field.kind !== 'text' || timeValue(given, readTimeText(field.value)) === null) {
+      throw unfit(name, `${typeName(given)}, ${timeExample(given)}`, field);
+    }
+    return;
+  }
   const isFit =
     given.kind === 'text'
       ? field.kind !== 'numbers'
@@ -167,12 +180,20 @@ export function columnValue(type: ColumnType, field: JsonField): unknown {
     case 'boolean':
       return type.kind === 'text' ? String(field.value) : field.value;
     case 'text':
-      return field.value;
+      return isTimeType(type) ? writtenTime(type, field.value) : field.value;
     case 'number':
       return type.kind === 'text' ? field.text : toNumber(type, field.text);
     case 'numbers':
       return field.texts.map((text) => toNumber(type, text));
   }
+}
+
+function writtenTime(type: TimeType, text: string): number | bigint {
+  const value = timeValue(type, readTimeText(text));
+  if (value === null) {
+    throw new JsonRecordError(`Expected the file to stay as it was but received ${quote(text)} for ${typeName(type)}`);
+  }
+  return value;
 }
 
 function toNumber(type: ColumnType, text: string): number | bigint {

@@ -1,7 +1,7 @@
 import duckdb from '@duckdb/node-bindings';
 import { type ColumnChunk, isValid, type NumberArray, type NumberType, numberArrays } from '../../pipeline/index.js';
 import type { ColumnType } from '../column.js';
-import { BooleanBuilder, BytesBuilder, NumberBuilder, ValidityBuilder } from './column-builder.js';
+import { BooleanBuilder, BytesBuilder, NumberBuilder, TimeBuilder, ValidityBuilder } from './column-builder.js';
 import { type DuckDbVector, inlineBytesMax, listEntries, textBytes, textLengths } from './duckdb-vector.js';
 import { GrowingArray } from './growing-array.js';
 
@@ -20,9 +20,9 @@ export function createVectorBuilder(type: ColumnType, capacity: number): VectorB
     case 'list':
       return new NumberVectors(type.type, new NumberBuilder(type.type, capacity, type.width));
     case 'date':
-      return new TimeVectors('day', 'int32', capacity);
+      return new TimeVectors(new TimeBuilder('day', capacity));
     case 'timestamp':
-      return new TimeVectors(type.unit, 'int64', capacity);
+      return new TimeVectors(new TimeBuilder(type.unit, capacity));
     case 'decimal':
       return new DecimalVectors(capacity);
     case 'boolean':
@@ -65,23 +65,14 @@ class NumberVectors implements VectorBuilder {
 }
 
 class TimeVectors implements VectorBuilder {
-  readonly #builder: NumberBuilder;
-
-  constructor(
-    private readonly unit: (ColumnChunk & { kind: 'time' })['unit'],
-    private readonly type: 'int32' | 'int64',
-    capacity: number,
-  ) {
-    this.#builder = new NumberBuilder(type, capacity);
-  }
+  constructor(private readonly builder: TimeBuilder) {}
 
   append(vector: DuckDbVector, from: number, to: number): void {
-    this.#builder.pushAll(numbersOf(vector, this.type), vector.validity, from, to);
+    this.builder.pushAll(numbersOf(vector, this.builder.type), vector.validity, from, to);
   }
 
   finish(): ColumnChunk {
-    const { length, values, validity } = this.#builder.finish();
-    return { kind: 'time', length, unit: this.unit, values: values as Int32Array | BigInt64Array, validity };
+    return this.builder.finish();
   }
 }
 
