@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { collectType, importFormatNames } from '../import-format.js';
-import { collect, connected, guarded, parseInteger, withMillrace } from './shared.js';
+import { collect, connected, guarded, parseInteger, withMillrace } from './connected.js';
 
 const loadData = () => import('../data-command.js');
 const loadPipeline = () => import('../pipeline-command.js');

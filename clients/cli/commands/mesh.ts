@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Program, runProgram, serviceNames } from '../process.js';
-import { guarded, parseInteger, portBaseOption } from './shared.js';
+import { guarded, parseInteger, portBaseOption } from './connected.js';
 
 /** What runs the services themselves. */
 export function addMeshCommands(program: Command): void {

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { collect, connected, parseInteger, withMillrace } from './shared.js';
+import { collect, connected, parseInteger, withMillrace } from './connected.js';
 
 const loadDeploy = () => import('../deploy-command.js');
 const loadModels = () => import('../models-command.js');

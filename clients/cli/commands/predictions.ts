@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { connected, withMillrace } from './shared.js';
+import { connected, withMillrace } from './connected.js';
 
 const loadPredictLines = () => import('../predict-lines-command.js');
 const loadPredictions = () => import('../predictions-command.js');

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { connected, parseInteger, withMillrace } from './shared.js';
+import { connected, parseInteger, withMillrace } from './connected.js';
 
 const loadAuto = () => import('../auto-command.js');
 const loadJobs = () => import('../jobs-command.js');
