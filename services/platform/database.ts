@@ -1,4 +1,12 @@
-import { Kysely, type Migration, Migrator, SqliteAdapter, type SqliteDatabase, SqliteDialect } from 'kysely';
+import {
+  type Driver,
+  Kysely,
+  type Migration,
+  Migrator,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+} from 'kysely';
 import Libsql from 'libsql';
 import { isDiskFull, ServiceError } from './errors.js';
 
@@ -26,8 +34,28 @@ class Adapter extends SqliteAdapter {
 }
 
 class Dialect extends SqliteDialect {
+  constructor(private readonly sqlite: Libsql.Database) {
+    // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
+    super({ database: sqlite as unknown as SqliteDatabase });
+  }
+
   override createAdapter(): Adapter {
     return new Adapter();
+  }
+
+  /**
+   * SQLite undoes a transaction by itself after some errors, such as a full disk: to ask for it once more would fail, and hide
+   * that error (https://sqlite.org/lang_transaction.html, 2.3).
+   */
+  override createDriver(): Driver {
+    const driver = super.createDriver();
+    const rollback = driver.rollbackTransaction.bind(driver);
+    driver.rollbackTransaction = async (connection) => {
+      if (this.sqlite.inTransaction) {
+        await rollback(connection);
+      }
+    };
+    return driver;
   }
 }
 
@@ -36,7 +64,7 @@ class Dialect extends SqliteDialect {
  * and queries are meant to run on PostgreSQL.
  */
 export async function openDatabase<Schema>(file: string, migrations: Migrations): Promise<Kysely<Schema>> {
-  const database = new Kysely<Schema>({ dialect: new Dialect({ database: openSqlite(file) }) });
+  const database = new Kysely<Schema>({ dialect: new Dialect(openSqlite(file)) });
   const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error) {
@@ -46,7 +74,7 @@ export async function openDatabase<Schema>(file: string, migrations: Migrations)
   return database;
 }
 
-function openSqlite(file: string): SqliteDatabase {
+function openSqlite(file: string): Libsql.Database {
   const sqlite = new Libsql(file, { timeout: 5_000 });
   try {
     for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
@@ -56,8 +84,7 @@ function openSqlite(file: string): SqliteDatabase {
     sqlite.close();
     throw isDiskFull(error) ? error : unusable(file, error);
   }
-  // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
-  return sqlite as unknown as SqliteDatabase;
+  return sqlite;
 }
 
 function unusable(file: string, error: unknown): ServiceError {

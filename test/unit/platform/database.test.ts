@@ -37,6 +37,17 @@ const more: Migrations = {
 const newFile = () => path.join(tempFolder(), 'test.db');
 
 describe('openDatabase', () => {
+  it('tells what went wrong in a transaction that SQLite has undone by itself, as on a full disk', async () => {
+    const database = await openDatabase<Schema>(newFile(), migrations);
+    const change = database.transaction().execute(async (transaction) => {
+      await transaction.insertInto('parents').values({ id: 1, text: 'a' }).execute();
+      await sql`insert or rollback into parents (id, text) values (1, 'b')`.execute(transaction);
+    });
+    await expect(change).rejects.toThrow('UNIQUE constraint failed: parents.id');
+    expect(await database.selectFrom('parents').selectAll().execute()).toEqual([]);
+    await database.destroy();
+  });
+
   it('refuses a file that is no database', async () => {
     const file = newFile();
     writeFileSync(file, 'this is not a database file, but long enough to be taken for one'.repeat(20));
