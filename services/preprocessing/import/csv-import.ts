@@ -1,6 +1,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { type Column, type ColumnType, typeName } from '../column.js';
-import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax, scanCsv } from './csv-scan.js';
+import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax } from './csv-outline.js';
+import { scanCsv } from './csv-scan.js';
 import { asWritten, inferTimes, mayBeTimes, readTimes } from './csv-times.js';
 import { isReadByEngine, readCsvValues } from './csv-values.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';

@@ -9,7 +9,7 @@ import {
 import { quote } from '../../platform/errors.js';
 import { type Column, typeName } from '../column.js';
 import { TimeBuilder } from './column-builder.js';
-import type { CsvOutline } from './csv-scan.js';
+import type { CsvOutline } from './csv-outline.js';
 import { fieldKinds } from './field-kind.js';
 import { invalidFile } from './import-file.js';
 import type { ImportBatch } from './import-source.js';

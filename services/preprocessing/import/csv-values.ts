@@ -5,7 +5,7 @@ import { bufferPool } from '../buffer-pool.js';
 import { sliceChunk } from '../chunk-slice.js';
 import type { Column, ColumnType } from '../column.js';
 import { workAhead } from '../work-ahead.js';
-import type { CsvOutline, CsvPiece, Delimiter } from './csv-scan.js';
+import type { CsvOutline, CsvPiece, Delimiter } from './csv-outline.js';
 import { fixedBytes } from './duckdb-vector.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import { batchBytesMax, batchRowsMax, type ImportBatch } from './import-source.js';

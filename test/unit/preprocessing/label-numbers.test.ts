@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseFittedPipeline, preparePipeline, serialisePipeline } from '../../../services/pipeline/index.js';
-import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec, StepSpec } from '../../../services/preprocessing/pipeline-spec.js';
-import { wholeSplit } from '../../../services/preprocessing/split.js';
-import { TargetReader } from '../../../services/preprocessing/target-reader.js';
 import { tensorColumns } from '../../../services/preprocessing/tensors.js';
-import { openTable, type TableContent } from './table.js';
+import { fitLabel } from './label-fixture.js';
+import type { TableContent } from './table.js';
 
 const content: TableContent = {
   x: ['int64', [0, 1, 2, 3, 4]],
@@ -16,24 +14,8 @@ const content: TableContent = {
 };
 const both: LabelSpec = { column: '', kind: 'numbers', columns: ['height', 'count'] };
 
-/** The fitted label, and the targets of every row. */
-async function fit(label: LabelSpec, changes: TableContent = {}, steps: StepSpec[] = [], column = 'x') {
-  const table = await openTable({ ...content, ...changes }, 2);
-  try {
-    const spec = { columns: [{ column, steps }], label };
-    const split = { ...wholeSplit, column: 'part' };
-    const { definition } = await fitPipeline(spec, split, table, new AbortController().signal);
-    const reader = new TargetReader(definition.label, table);
-    const targets: number[] = [];
-    for (const batch of table.batches) {
-      const targetsOf = await reader.read(batch);
-      targets.push(...targetsOf(Int32Array.from({ length: batch.header.length }, (_, i) => i)));
-    }
-    return { definition, targets };
-  } finally {
-    await table.close();
-  }
-}
+const fit = (label: LabelSpec, changes: TableContent = {}, steps: StepSpec[] = [], column = 'x') =>
+  fitLabel({ ...content, ...changes }, 2, label, steps, column);
 
 describe('a label of several numbers refuses', () => {
   it.each<[string, Partial<LabelSpec>, string]>([

@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseFittedPipeline, preparePipeline, serialisePipeline } from '../../../services/pipeline/index.js';
-import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import type { LabelSpec, StepSpec } from '../../../services/preprocessing/pipeline-spec.js';
-import { wholeSplit } from '../../../services/preprocessing/split.js';
-import { TargetReader } from '../../../services/preprocessing/target-reader.js';
 import { tensorColumns } from '../../../services/preprocessing/tensors.js';
-import { openTable, type TableContent } from './table.js';
+import { fitLabel } from './label-fixture.js';
+import type { TableContent } from './table.js';
 
 const texts = ['red, large', null, 'blue', ' large ,red', 'red,,', 'blue,large'];
 const lists = [['red', 'large'], [], ['blue'], ['large', 'red'], ['red', 'red'], ['blue', 'large']];
@@ -22,24 +20,8 @@ const byList: LabelSpec = { column: 'list', kind: 'labels' };
 const byText: LabelSpec = { column: 'text', kind: 'labels', separator: ',' };
 const byFlags: LabelSpec = { column: '', kind: 'labels', columns: ['isRed', 'isBlue'] };
 
-/** The fitted label, and the targets of every row. */
-async function fit(label: LabelSpec, changes: TableContent = {}, steps: StepSpec[] = [], column = 'x') {
-  const table = await openTable({ ...content, ...changes }, 4);
-  try {
-    const spec = { columns: [{ column, steps }], label };
-    const split = { ...wholeSplit, column: 'part' };
-    const { definition } = await fitPipeline(spec, split, table, new AbortController().signal);
-    const reader = new TargetReader(definition.label, table);
-    const targets: number[] = [];
-    for (const batch of table.batches) {
-      const targetsOf = await reader.read(batch);
-      targets.push(...targetsOf(Int32Array.from({ length: batch.header.length }, (_, i) => i)));
-    }
-    return { definition, targets };
-  } finally {
-    await table.close();
-  }
-}
+const fit = (label: LabelSpec, changes: TableContent = {}, steps: StepSpec[] = [], column = 'x') =>
+  fitLabel({ ...content, ...changes }, 4, label, steps, column);
 
 describe('a label of several classes refuses', () => {
   it.each<[string, LabelSpec, string]>([

@@ -15,7 +15,7 @@ import {
 } from '../../../../services/pipeline/index.js';
 import { typeName } from '../../../../services/preprocessing/column.js';
 import { openCsv, openTsv } from '../../../../services/preprocessing/import/csv-import.js';
-import { recordBytesMax } from '../../../../services/preprocessing/import/csv-scan.js';
+import { recordBytesMax } from '../../../../services/preprocessing/import/csv-outline.js';
 import { parseGivenTypes } from '../../../../services/preprocessing/import/given-types.js';
 import { batchBytesMax } from '../../../../services/preprocessing/import/import-source.js';
 import { parseMissingValues } from '../../../../services/preprocessing/import/missing-values.js';
