@@ -124,7 +124,7 @@ export function preparePipeline(definition: PipelineDefinition): FittedPipeline 
     featureOffset,
     byteInputs: type === 'uint8' ? byteInputs(scale, featureOffset) : null,
     label: definition.label,
-    single: type === 'uint8' ? null : new SingleRecord(columns, inputs),
+    single: type === 'uint8' ? null : new SingleRecord(columns, inputs, count),
   };
 }
 

@@ -31,13 +31,11 @@ export async function transformRecords(
   field = 'records',
   firstIndex = 0,
 ): Promise<Float32Array> {
-  const problems = new Problems(field, firstIndex);
-  if (records.length === 1 && pipeline.single) {
-    const features = transformSingle(pipeline, pipeline.single, records[0]!);
-    if (features) {
-      return features;
-    }
+  const features = records.length === 1 && pipeline.single ? transformSingle(pipeline.single, records[0]!) : null;
+  if (features) {
+    return features;
   }
+  const problems = new Problems(field, firstIndex);
   refuseUnknownColumns(pipeline, records, problems);
   if (pipeline.featureType === 'uint8') {
     const bytes = await readBytes(pipeline.columns[0]!, records, problems);
@@ -66,10 +64,9 @@ function matrixOf({ featureCount }: FittedPipeline, rows: number): FeatureTarget
 }
 
 /** Null: the record needs to be read as one of many. */
-function transformSingle(pipeline: FittedPipeline, single: SingleRecord, record: RawRecord): Float32Array | null {
-  const matrix = matrixOf(pipeline, 1);
+function transformSingle(single: SingleRecord, record: RawRecord): Float32Array | null {
   try {
-    return single.transform(record, matrix) ? matrix.values : null;
+    return single.transform(record);
   } catch (error) {
     if (!(error instanceof UnusableValueError)) {
       throw error;

@@ -241,4 +241,61 @@ describe('a batch and its records', () => {
     );
     await fc.assert(property, { numRuns: 100 });
   });
+
+  const number = fc.double({ noNaN: true, min: -1e6, max: 1e6 });
+  const simpleRow = fc.record({
+    x: number,
+    single: number,
+    count: fc.integer(),
+    word: fc.constantFrom('a', 'b', 'ä€', ''),
+  });
+
+  it('give the same bits where a record comes by itself', async () => {
+    const property = fc.asyncProperty(
+      fc.array(simpleRow, { minLength: 1, maxLength: 20 }),
+      finite,
+      divisor,
+      async (rows, subtract, divide) => {
+        const affine = { kind: 'standardise', subtract, divide } as const;
+        const oneHot = { kind: 'oneHot', categories: ['', 'ä€'] } as const;
+        const columns: FittedColumn[] = [
+          scalar('x', [{ kind: 'impute', value: 3 }, affine]),
+          scalar('x', [{ kind: 'bucket', edges: [-10, 0, 10], output: 'index' }]),
+          scalar('single', [affine, affine], 'float32'),
+          scalar('count', [], 'int32'),
+          scalar('word', [{ ...oneHot, categories: [...oneHot.categories] }], 'text'),
+          scalar('word', [{ ...oneHot, categories: [...oneHot.categories], unseenPlace: true }], 'text'),
+          scalar('word', [{ kind: 'ordinal', categories: ['', 'ä€'] }], 'text'),
+        ];
+        const pipeline = pipelineOf(columns, 10);
+        const x = numberChunk(rows.map((row) => row.x));
+        const word = textChunk(rows.map((row) => row.word));
+        const single = numberChunk(
+          rows.map((row) => row.single),
+          'float32',
+        );
+        const count = numberChunk(
+          rows.map((row) => row.count),
+          'int32',
+        );
+        const chunks = [x, x, single, count, word, word, word];
+        const batch = (await transformColumns(pipeline, chunks, every(rows.length))) as Float32Array;
+        const records = [];
+        for (const row of rows) {
+          records.push(await transformRecords(pipeline, [row]));
+        }
+        expect(records.flatMap((features) => [...features])).toEqual([...batch]);
+      },
+    );
+    await fc.assert(property, { numRuns: 100 });
+  });
+
+  it('leave the features of a record as they are when others follow', async () => {
+    const pipeline = pipelineOf([scalar('x', [])], 1);
+    const first = await transformRecords(pipeline, [{ x: 1 }]);
+    for (let x = 2; x < 10_000; x++) {
+      await transformRecords(pipeline, [{ x }]);
+    }
+    expect([...first]).toEqual([1]);
+  });
 });
