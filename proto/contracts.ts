@@ -173,9 +173,16 @@ const describedFiles = {
   'inference.ModelStatistics': 'inference/grpc_service.proto',
 };
 
-/** The descriptor of a message, with its fields' names as they stand in the .proto file. */
+const described = new Map<string, protobuf.Type>();
+
+/** The descriptor of a message, with its fields' names as they stand in the .proto file; not to be changed. */
 export function describeMessage(name: keyof typeof describedFiles): protobuf.Type {
-  const root = new protobuf.Root();
-  root.resolvePath = (_, file) => path.join(protoFolder, file);
-  return root.loadSync(describedFiles[name], { keepCase: true, alternateCommentMode: true }).lookupType(name);
+  let type = described.get(name);
+  if (!type) {
+    const root = new protobuf.Root();
+    root.resolvePath = (_, file) => path.join(protoFolder, file);
+    type = root.loadSync(describedFiles[name], { keepCase: true, alternateCommentMode: true }).lookupType(name);
+    described.set(name, type);
+  }
+  return type;
 }

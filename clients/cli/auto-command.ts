@@ -1,7 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { autoTuning, type Millrace, readTrainingSpec, withAutoSplit, writeTuningSpec } from '../sdk/index.js';
+import {
+  autoTuning,
+  type Millrace,
+  pipelineFields,
+  readTrainingSpec,
+  withAutoSplit,
+  writeTuningSpec,
+} from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, toJson } from './output.js';
 import { idOf } from './resource-name.js';
+import { specText } from './spec-file.js';
 import { followTuning, type TuneOptions } from './tunings-command.js';
 
 /** Fills in what a spec leaves open by what its dataset is like, and searches it within a time, s. */
@@ -9,9 +16,10 @@ export async function trainAuto(
   millrace: Millrace,
   options: CommonOptions & TuneOptions & { time: number },
 ): Promise<void> {
-  const given = withAutoSplit(readTrainingSpec(await readFile(options.file, 'utf8')));
-  const { dataset, pipeline, split } = given;
-  const fitted = await millrace.preprocessing.fitPipeline({ dataset, spec: pipeline, split });
+  const source = await specText(options.file);
+  const given = withAutoSplit(readTrainingSpec(source));
+  const fit = { dataset: given.dataset, spec: given.pipeline, split: given.split };
+  const fitted = await source.telling(pipelineFields(source), () => millrace.preprocessing.fitPipeline(fit));
   const { spec, tune, reasons } = autoTuning(given, fitted, options.time);
   if (Object.keys(tune.space ?? {}).length === 0) {
     throw new CommandError(
@@ -19,7 +27,8 @@ export async function trainAuto(
     );
   }
   const { requestId, owner, priority, label: labels } = options;
-  const tuning = await millrace.tuning.createTuningJob({ spec, tune, requestId, owner, priority, labels });
+  const request = { spec, tune, requestId, owner, priority, labels };
+  const tuning = await source.telling({ spec: '' }, () => millrace.tuning.createTuningJob(request));
   const chosen = writeTuningSpec(spec, tune).trimEnd().split('\n');
   const lines = [...chosen, ...reasons.map((reason) => `# ${reason}`), tuning.name];
   if (!options.follow) {

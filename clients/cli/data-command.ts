@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { DatasetVersion__Output as DatasetVersion } from '../../proto/gen/millrace/v1/DatasetVersion.js';
 import type { Finding__Output as Finding } from '../../proto/gen/millrace/v1/Finding.js';
 import type { LabelSpec } from '../../proto/gen/millrace/v1/LabelSpec.js';
@@ -6,6 +5,7 @@ import { type ImportFormatName, type ImportProgress, type Millrace, pages, readP
 import { columnLines, findingLines } from './dataset-report.js';
 import { type CommonOptions, show, table } from './output.js';
 import { datasetName, fullName, idOf } from './resource-name.js';
+import { specText } from './spec-file.js';
 
 interface ImportCommandOptions extends CommonOptions {
   format?: ImportFormatName;
@@ -67,7 +67,7 @@ interface DescribeOptions extends CommonOptions {
 
 /** Figures of every column, and what is likely to spoil a model. */
 export async function dataDescribe(millrace: Millrace, text: string, options: DescribeOptions): Promise<void> {
-  const fit = options.file === undefined ? null : readPipelineFit(await readFile(options.file, 'utf8'));
+  const fit = options.file === undefined ? null : readPipelineFit(await specText(options.file));
   const version = await millrace.preprocessing.getDatasetVersion({ name: datasetName(text) });
   const description = await millrace.preprocessing.describeDatasetVersion({
     name: version.name,

@@ -1,11 +1,19 @@
-import { readFile } from 'node:fs/promises';
 import type { StateChange__Output as StateChange } from '../../proto/gen/millrace/v1/StateChange.js';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
 import { fromTimestamp } from '../../proto/index.js';
-import { type FollowOptions, type Millrace, NotServedError, pages, RpcError, readTrainingSpec } from '../sdk/index.js';
+import {
+  type FollowOptions,
+  type Millrace,
+  NotServedError,
+  pages,
+  RpcError,
+  readTrainingSpec,
+  trainingFields,
+} from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { eventLine, ProgressBar, stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
+import { specText } from './spec-file.js';
 import { planLines } from './training-plan.js';
 
 interface WatchOptions {
@@ -27,14 +35,16 @@ interface TrainOptions {
 }
 
 export async function train(millrace: Millrace, options: CommonOptions & TrainOptions): Promise<void> {
-  const spec = readTrainingSpec(await readFile(options.file, 'utf8'));
+  const source = await specText(options.file);
+  const spec = readTrainingSpec(source);
   if (options.explain) {
-    const plan = await millrace.training.explainTrainingSpec({ spec });
+    const plan = await source.telling(trainingFields, () => millrace.training.explainTrainingSpec({ spec }));
     show(options, plan, planLines(plan));
     return;
   }
   const { requestId, owner, priority, label: labels } = options;
-  const job = await millrace.training.createTrainingJob({ spec, requestId, owner, priority, labels });
+  const request = { spec, requestId, owner, priority, labels };
+  const job = await source.telling(trainingFields, () => millrace.training.createTrainingJob(request));
   if (options.follow) {
     if (!options.json) {
       process.stdout.write(`${job.name}\n`);

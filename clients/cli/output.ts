@@ -52,7 +52,11 @@ export function explain(error: unknown, options: { host: string; portBase: numbe
   if (error instanceof RpcError && error.details.fieldViolations.length > 1) {
     return error.details.fieldViolations.map(({ description }) => description).join('\n');
   }
-  const explained = [RpcError, InvalidSpecError, InvalidModelError, InvalidFileError, CommandError];
+  if (error instanceof InvalidSpecError) {
+    // On lines of their own, where editors find `FILE:LINE:COLUMN:`.
+    return `the specification is refused:\n${error.message}`;
+  }
+  const explained = [RpcError, InvalidModelError, InvalidFileError, CommandError];
   if (error instanceof Error && explained.some((type) => error instanceof type)) {
     return error.message;
   }

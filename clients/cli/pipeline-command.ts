@@ -1,8 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import type { Pipeline__Output as Pipeline } from '../../proto/gen/millrace/v1/Pipeline.js';
-import { type Millrace, pages, readPipelineFit, type SpecName, specMessages, specSchema } from '../sdk/index.js';
+import {
+  type Millrace,
+  pages,
+  pipelineFields,
+  readPipelineFit,
+  type SpecName,
+  specMessages,
+  specSchema,
+} from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
 import { datasetName, fullName, idOf } from './resource-name.js';
+import { specText } from './spec-file.js';
 
 const featuresShown = 20;
 
@@ -13,12 +21,14 @@ interface FitOptions extends CommonOptions {
 }
 
 export async function fit(millrace: Millrace, options: FitOptions): Promise<void> {
-  const request = readPipelineFit(await readFile(options.file, 'utf8'));
+  const source = await specText(options.file);
+  const request = readPipelineFit(source);
   const dataset = options.dataset ? datasetName(options.dataset) : request.dataset;
   if (!dataset) {
     throw new CommandError(`${options.file} names no dataset to fit on: give one with --dataset NAME.`);
   }
-  const fitted = await millrace.preprocessing.fitPipeline({ ...request, dataset });
+  const fields = pipelineFields(source);
+  const fitted = await source.telling(fields, () => millrace.preprocessing.fitPipeline({ ...request, dataset }));
   show(options, fitted, [fitted.name], `millrace pipeline describe ${idOf(fitted.name)}`);
 }
 

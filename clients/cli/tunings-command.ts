@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import type { TuningJob__Output as TuningJob } from '../../proto/gen/millrace/v1/TuningJob.js';
 import { fromTimestamp } from '../../proto/index.js';
-import { type Millrace, pages, readTuningSpec } from '../sdk/index.js';
+import { type Millrace, pages, readTuningSpec, trainingFields } from '../sdk/index.js';
 import { Leaderboard, trialTable } from './leaderboard.js';
 import { CommandError, type CommonOptions, show, table, toJson } from './output.js';
 import { stateWord } from './progress-bar.js';
 import { fullName, idOf } from './resource-name.js';
+import { specText } from './spec-file.js';
 
 export interface TuneOptions {
   file: string;
@@ -18,8 +18,9 @@ export interface TuneOptions {
 
 export async function tune(millrace: Millrace, options: CommonOptions & TuneOptions): Promise<void> {
   const { requestId, owner, priority, label: labels } = options;
-  const { spec, tune } = readTuningSpec(await readFile(options.file, 'utf8'));
-  const tuning = await millrace.tuning.createTuningJob({ spec, tune, requestId, owner, priority, labels });
+  const source = await specText(options.file);
+  const request = { ...readTuningSpec(source), requestId, owner, priority, labels };
+  const tuning = await source.telling(trainingFields, () => millrace.tuning.createTuningJob(request));
   if (options.follow) {
     if (!options.json) {
       process.stdout.write(`${tuning.name}\n`);

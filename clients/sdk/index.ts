@@ -12,8 +12,9 @@ export type { RecordAnswer } from './record-stream.js';
 export { NotServedError, type ServedOptions } from './served.js';
 export { scalarOf } from './short-forms.js';
 export { type SpecName, specMessages, specSchema } from './spec-schema.js';
+export { InvalidSpecError, SpecText, type SpecViolation, trainingFields } from './spec-text.js';
 export {
-  InvalidSpecError,
+  pipelineFields,
   readPipelineFit,
   readTrainingSpec,
   readTuningSpec,

@@ -17,8 +17,15 @@ export class PlainMessageReader {
       this.#refuse(path, 'a mapping', value);
       return message;
     }
-    for (const [key, item] of Object.entries(value)) {
-      const keys = plainKeys(type);
+    const keys = plainKeys(type);
+    const entries = Object.entries(value);
+    if (isChoice(type) && entries.length !== 1) {
+      this.violations.push({
+        field: path,
+        description: `Expected \`${path}\` to have exactly one of the keys ${keys.join(', ')} but received ${shown(value)}.`,
+      });
+    }
+    for (const [key, item] of entries) {
       const itemPath = path ? `${path}.${key}` : key;
       const word = wordValueOf(type.fullName, key);
       if (!keys.includes(key)) {
@@ -74,10 +81,10 @@ export class PlainMessageReader {
     }
     switch (field.type) {
       case 'double':
-        return this.#expect(typeof value === 'number', value, 'a number', path);
+        return this.#expect(Number.isFinite(value), value, 'a number', path);
       case 'int32':
       case 'int64':
-        return this.#expect(Number.isSafeInteger(value), value, `an integer${alsoAllowed}`, path);
+        return this.#readInteger(value, field.type, path, alsoAllowed);
       case 'bool':
         return this.#expect(typeof value === 'boolean', value, 'true or false', path);
       case 'string':
@@ -85,6 +92,15 @@ export class PlainMessageReader {
       default:
         throw new Error(`no plain form for protobuf type ${field.type}`);
     }
+  }
+
+  /** One that the wire would cut is refused: it would become another number. */
+  #readInteger(value: unknown, type: 'int32' | 'int64', path: string, alsoAllowed: string): unknown {
+    const [minimum, maximum] = integerRange(type);
+    const isInteger = Number.isInteger(value);
+    const range = isInteger ? ` from ${minimum} to ${maximum}` : '';
+    const isWithin = isInteger && (value as number) >= minimum && (value as number) <= maximum;
+    return this.#expect(isWithin, value, `an integer${range}${alsoAllowed}`, path);
   }
 
   #readScalar(value: unknown, path: string): Record<string, unknown> {
@@ -119,12 +135,28 @@ export class PlainMessageReader {
   }
 
   #refuse(path: string, expected: string, value: unknown, hint = ''): void {
-    const shown = JSON.stringify(value) ?? 'nothing';
     this.violations.push({
       field: path,
-      description: `Expected \`${path || 'the file'}\` to be ${expected} but received ${shown}.${hint}`,
+      description: `Expected \`${path || 'the file'}\` to be ${expected} but received ${shown(value)}.${hint}`,
     });
   }
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
+}
+
+/** The least and the largest integer that a field holds exactly. */
+export function integerRange(type: 'int32' | 'int64'): [number, number] {
+  return type === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+}
+
+/** Whether a message holds exactly one of its fields. */
+export function isChoice({ oneofsArray, fieldsArray }: protobuf.Type): boolean {
+  const [only, ...others] = oneofsArray;
+  return (
+    only !== undefined && others.length === 0 && fieldsArray.length > 1 && fieldsArray.every((f) => f.partOf === only)
+  );
 }
 
 /** What may be written in place of a message. */

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs';
 import { describeMessage } from '../../proto/index.js';
-import { plainEnumNames, plainKeys } from './plain-message.js';
+import { integerRange, isChoice, plainEnumNames, plainKeys } from './plain-message.js';
 import { shortFormOf } from './short-forms.js';
 import { wordValueOf } from './word-values.js';
 
@@ -32,8 +32,9 @@ export function specSchema(name: SpecName): Schema {
   if (key && message) {
     schema.properties = {
       ...(schema.properties as Schema),
-      [key]: messageSchema(describeMessage(message), definitions),
+      [key]: { ...messageSchema(describeMessage(message), definitions), type: 'object' },
     };
+    schema.required = [key];
   }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -58,19 +59,11 @@ function messageSchema(type: protobuf.Type, definitions: Record<string, Schema>)
   return {
     ...(type.comment ? { description: inOneLine(type.comment) } : {}),
     // `standardise:` without settings is an empty value in YAML.
-    type: ['object', 'null'],
+    type: isChoice(type) ? 'object' : ['object', 'null'],
     properties,
     additionalProperties: false,
     ...(isChoice(type) ? { minProperties: 1, maxProperties: 1 } : {}),
   };
-}
-
-/** Whether a message holds exactly one of its fields. */
-function isChoice({ oneofsArray, fieldsArray }: protobuf.Type): boolean {
-  const [only, ...others] = oneofsArray;
-  return (
-    only !== undefined && others.length === 0 && fieldsArray.length > 1 && fieldsArray.every((f) => f.partOf === only)
-  );
 }
 
 function fieldSchema(field: protobuf.Field, definitions: Record<string, Schema>): Schema {
@@ -108,8 +101,10 @@ function valueSchema({ type, resolvedType }: protobuf.Field, definitions: Record
     case 'double':
       return { type: 'number' };
     case 'int32':
-    case 'int64':
-      return { type: 'integer' };
+    case 'int64': {
+      const [minimum, maximum] = integerRange(type);
+      return { type: 'integer', minimum, maximum };
+    }
     case 'bool':
       return { type: 'boolean' };
     case 'string':

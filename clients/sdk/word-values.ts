@@ -23,3 +23,9 @@ export function wordValueOf(message: string, key: string): WordValue | null {
 export function isFlag(message: string, key: string): boolean {
   return Object.values(wordValues[message] ?? {}).some(({ flag }) => flag === key);
 }
+
+/** The key that a flag of any message is written under; null: it is no flag. */
+export function keyOfFlag(name: string): string | null {
+  const keys = Object.values(wordValues).flatMap((values) => Object.entries(values));
+  return keys.find(([, { flag }]) => flag === name)?.[0] ?? null;
+}

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,7 +57,7 @@ function specWith(...changes: [string, string][]): string {
 describe('training specs', () => {
   it('refuses a misspelled key and offers the right one', async () => {
     const stderr = await refused('train', '-f', specWith(['batch_size', 'batchsize']));
-    expect(stderr).toContain('Unknown key `batchsize`. Did you mean `batch_size`?');
+    expect(stderr).toMatch(/spec\.yaml:\d+:1: Unknown key `batchsize`\. Did you mean `batch_size`\?/);
   });
 
   it('refuses a learning rate of 0', async () => {
@@ -67,8 +67,13 @@ describe('training specs', () => {
   });
 
   it('refuses a layer of 0 units', async () => {
-    const stderr = await refused('train', '-f', specWith(['units: 4', 'units: 0']));
-    expect(stderr).toContain('network.layers[0].units');
+    const file = specWith(['units: 4', 'units: 0']);
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const line = lines.findIndex((text) => text.includes('units: 0')) + 1;
+    const column = lines[line - 1]!.indexOf('units') + 1;
+    expect(await refused('train', '-f', file)).toContain(
+      `${file}:${line}:${column}: Expected \`network.layers[0].units\``,
+    );
   });
 
   it('refuses a last layer that does not fit the number of classes', async () => {

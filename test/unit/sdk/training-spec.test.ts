@@ -4,8 +4,13 @@ import { describe, expect, it } from 'vitest';
 import {
   autoTuning,
   InvalidSpecError,
+  pipelineFields,
+  RpcError,
+  readPipelineFit,
   readTrainingSpec,
   readTuningSpec,
+  SpecText,
+  trainingFields,
   writeTuningSpec,
 } from '../../../clients/sdk/index.js';
 
@@ -85,6 +90,106 @@ describe('readTrainingSpec', () => {
       [10, 'ACTIVATION_SOFTMAX'],
     ]);
     expect(spec.pipeline?.label).toEqual({ column: 'label', kind: 'KIND_CLASSES' });
+  });
+});
+
+describe('SpecText', () => {
+  const refusalOf = (work: () => unknown) => {
+    try {
+      work();
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvalidSpecError);
+      return (error as Error).message.split('\n');
+    }
+    throw new Error('nothing was refused');
+  };
+  const places = (lines: string[]) => lines.map((line) => /^bad\.yaml:\d+:\d+: .{0,40}/.exec(line)?.[0]);
+
+  it('names the line and the column of everything that is wrong, in the order of the file', () => {
+    const text = [
+      '# A comment, and an empty line before the spec.',
+      '',
+      'loss: hubert',
+      'network:',
+      '  layers:',
+      '    - { units: 3, activaton: relu }',
+      '    - units: many',
+      'publish:',
+      '  aliases:',
+      '    - candidate',
+      '    - 1',
+      'class_weights: { setosa: heavy }',
+      'epoch: 3',
+    ].join('\n');
+    expect(places(refusalOf(() => readTrainingSpec(new SpecText(text, 'bad.yaml'))))).toEqual([
+      'bad.yaml:3:1: Expected `loss` to be one of mean_square',
+      'bad.yaml:6:19: Unknown key `network.layers[0].activaton',
+      'bad.yaml:7:7: Expected `network.layers[1].units` to be',
+      'bad.yaml:11:7: Expected `publish.aliases[1]` to be text',
+      'bad.yaml:12:18: Expected `class_weights["setosa"]` to be',
+      'bad.yaml:13:1: Unknown key `epoch`. Did you mean `epoch',
+    ]);
+  });
+
+  it('names them of JSON as of YAML, and of what is neither', () => {
+    const json = '{\n  "loss": "huber",\n  "epochs": "three"\n}\n';
+    expect(places(refusalOf(() => readTrainingSpec(new SpecText(json, 'bad.yaml'))))).toEqual([
+      'bad.yaml:3:3: Expected `epochs` to be an integer but r',
+    ]);
+    const twice = 'epochs: 1\nseed: 1\nepochs: 2\n';
+    expect(places(refusalOf(() => new SpecText(twice, 'bad.yaml')))).toEqual(['bad.yaml:3:1: Map keys must be unique']);
+    expect(refusalOf(() => new SpecText('a: [1,\n'))[0]).toMatch(/^spec:\d+:\d+: /);
+    expect(refusalOf(() => readTrainingSpec(''))).toEqual([
+      'spec:1:1: Expected `the file` to be a mapping but received null.',
+    ]);
+  });
+
+  it('finds fields behind aliases and names with dots and quotes', () => {
+    const text = 'network:\n  layers:\n    - &wide\n      units: 3\n    - *wide\nclass_weights:\n  "a.b[\\"0\\"]": 1\n';
+    const source = new SpecText(text);
+    expect(source.locate('network.layers[1].units')).toEqual({ line: 4, column: 7 });
+    expect(source.locate('network.layers[1]')).toEqual({ line: 5, column: 7 });
+    expect(source.locate(`class_weights[${JSON.stringify('a.b["0"]')}]`)).toEqual({ line: 7, column: 3 });
+  });
+
+  it('tells what services refuse with the lines of the file, under its names', async () => {
+    const refused = async (source: SpecText, fields: Record<string, string>, names: string[]) => {
+      const fieldViolations = names.map((field) => ({ field, description: `\`${field}\` is wrong.` }));
+      const error = new RpcError('INVALID_ARGUMENT', 'wrong', { reason: 'INVALID_FIELD', fieldViolations });
+      const told = source.telling(fields, () => Promise.reject(error));
+      return told.catch((refusal: Error) => (refusal === error ? 'as it came' : refusal.message.split('\n')));
+    };
+    const training =
+      'dataset: datasets/a\npipeline:\n  columns:\n    - column: x\nbatch_size: full\ntune:\n  space:\n    seed: {}\n';
+    const source = new SpecText(training, 'a.yaml');
+    expect(
+      await refused(source, trainingFields, [
+        'owner',
+        'spec.full_batch',
+        'spec.pipeline.columns[0].steps[2].power',
+        'spec.epochs',
+        'tune.space["seed"]',
+      ]),
+    ).toEqual([
+      // What is not there is told where it would be.
+      'a.yaml:1:1: `epochs` is wrong.',
+      'a.yaml:4:7: `pipeline.columns[0].steps[2].power` is wrong.',
+      'a.yaml:5:1: `full_batch` is wrong.',
+      'a.yaml:8:5: `tune.space["seed"]` is wrong.',
+      '`owner` is wrong.',
+    ]);
+    expect(await refused(source, trainingFields, ['owner'])).toBe('as it came');
+    expect(await refused(source, pipelineFields(source), ['spec.columns[0].column', 'split.seed'])).toEqual([
+      'a.yaml:1:1: `split.seed` is wrong.',
+      'a.yaml:4:7: `pipeline.columns[0].column` is wrong.',
+    ]);
+    const alone = new SpecText('columns: []\nlabel: { column: y }\n', 'b.yaml');
+    expect(readPipelineFit(alone).spec).toEqual({ columns: [], label: { column: 'y' } });
+    expect(await refused(alone, pipelineFields(alone), ['spec.label.kind'])).toEqual([
+      'b.yaml:2:1: `label.kind` is wrong.',
+    ]);
+    await expect(source.telling(trainingFields, () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+    await expect(source.telling(trainingFields, () => Promise.resolve(3))).resolves.toBe(3);
   });
 });
 
