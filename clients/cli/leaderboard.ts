@@ -22,7 +22,7 @@ export class Leaderboard {
     if (trial) {
       const isNew = !this.#trials.has(trial.number);
       this.#trials.set(trial.number, trial);
-      const hasEnded = trial.state !== 'STATE_RUNNING' && !this.#ended.has(trial.number);
+      const hasEnded = !isOpen(trial) && !this.#ended.has(trial.number);
       if (hasEnded) {
         this.#ended.add(trial.number);
       }
@@ -51,13 +51,18 @@ export class Leaderboard {
 
   /** Complete trials first, then by what is compared. */
   #compare(a: Trial, b: Trial): number {
-    const order = { STATE_COMPLETE: 0, STATE_RUNNING: 1, STATE_STOPPED: 2, STATE_FAILED: 3, STATE_UNSPECIFIED: 4 };
+    const order = {
+      ...{ STATE_COMPLETE: 0, STATE_RUNNING: 1, STATE_PAUSED: 1, STATE_STOPPED: 2, STATE_FAILED: 3 },
+      STATE_UNSPECIFIED: 4,
+    };
     const worst = Number.MAX_VALUE;
     const score = ({ objective }: Trial) =>
       objective === undefined ? worst : this.isHigherBetter ? -objective : objective;
     return order[a.state] - order[b.state] || score(a) - score(b) || a.number - b.number;
   }
 }
+
+const isOpen = ({ state }: Trial) => state === 'STATE_RUNNING' || state === 'STATE_PAUSED';
 
 /** Trials in columns, in the order given. */
 export function trialTable(trials: readonly Trial[]): string[] {

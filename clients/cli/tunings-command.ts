@@ -66,6 +66,17 @@ export async function tuningsCancel(millrace: Millrace, id: string, options: Com
   show(options, tuning, [`${tuning.name} ends, and its trials stop within a step`]);
 }
 
+export async function tuningsPause(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const tuning = await millrace.tuning.pauseTuningJob({ name: fullName('tuningJobs', id) });
+  const line = `${tuning.name} is ${stateWord(tuning.state)} and will pause with its trials, within a step`;
+  show(options, tuning, [line], `millrace tunings resume ${idOf(tuning.name)}`);
+}
+
+export async function tuningsResume(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
+  const tuning = await millrace.tuning.resumeTuningJob({ name: fullName('tuningJobs', id) });
+  show(options, tuning, [`${tuning.name} goes on`], `millrace tunings watch ${idOf(tuning.name)}`);
+}
+
 export async function tuningsDelete(millrace: Millrace, id: string, options: CommonOptions): Promise<void> {
   const name = fullName('tuningJobs', id);
   await millrace.tuning.deleteTuningJob({ name });

@@ -42,7 +42,7 @@ function refuseEnded(job: TrainingJob, wish: Wish): void {
   }
 }
 
-function refusePublishing(job: TrainingJob, wish: Wish): void {
+export function refusePublishing(job: TrainingJob, wish: Wish): void {
   if (job.state === 'publishing') {
     const doing = `it is publishing its version of ${job.spec.publish.model}, and ends once the registry has answered.`;
     throw refusal(job, wish, 'JOB_PUBLISHING', doing);

@@ -15,6 +15,7 @@ import { metricNames } from './contract-names.js';
 import type { JobError } from './job.js';
 import { toDraft } from './spec-rpc.js';
 import type { Value } from './tuning/search-space.js';
+import { isTrialEnd } from './tuning/searcher.js';
 import { rank } from './tuning/tpe-searcher.js';
 import type { RangeDraft, SearchMethod, StopEarly, TuneDraft, TuneSpec } from './tuning/tune-spec.js';
 import { createTuning, type TuningCreationDependencies } from './tuning/tuning-creation.js';
@@ -60,6 +61,12 @@ export function tuningService(
     async CancelTuningJob({ name }) {
       return withTrials(await tunings.cancel(tuningName.parse(name, 'name').tuning));
     },
+    async PauseTuningJob({ name }) {
+      return withTrials(await tunings.pause(tuningName.parse(name, 'name').tuning));
+    },
+    async ResumeTuningJob({ name }) {
+      return withTrials(await tunings.resume(tuningName.parse(name, 'name').tuning));
+    },
     async DeleteTuningJob({ name }) {
       await tunings.remove(tuningName.parse(name, 'name').tuning);
       return {};
@@ -102,6 +109,7 @@ const stopNames = {
 const stateNames = {
   tuning: 'STATE_TUNING',
   publishing: 'STATE_PUBLISHING',
+  paused: 'STATE_PAUSED',
   succeeded: 'STATE_SUCCEEDED',
   failed: 'STATE_FAILED',
   cancelled: 'STATE_CANCELLED',
@@ -109,6 +117,7 @@ const stateNames = {
 
 const trialStateNames = {
   running: 'STATE_RUNNING',
+  paused: 'STATE_PAUSED',
   complete: 'STATE_COMPLETE',
   stopped: 'STATE_STOPPED',
   failed: 'STATE_FAILED',
@@ -190,9 +199,10 @@ function toTuningMessage(tuning: TuningJob, trials: readonly Trial[]): TuningMes
     trials: ranked.map((trial) => toTrialMessage(newsOf(trial))),
     bestTrial: best ? toTrialMessage(newsOf(best)) : null,
     trialCount: trials.length,
-    endedTrialCount: trials.filter(({ state }) => state !== 'running').length,
+    endedTrialCount: trials.filter(({ state }) => isTrialEnd(state)).length,
     latestSequence: tuning.latestSequence,
     createTime: toTimestamp(tuning.createTimeMs),
+    pauseTime: tuning.pauseTimeMs === null ? null : toTimestamp(tuning.pauseTimeMs),
     endTime: tuning.endTimeMs === null ? null : toTimestamp(tuning.endTimeMs),
     error: toStatus(tuning.error),
     trainingJob: tuning.jobId === null ? '' : jobName.format({ job: tuning.jobId }),

@@ -185,7 +185,7 @@ describe('kill -9', { timeout }, () => {
     expect(statesOf(seen).at(-1)).toBe('STATE_SUCCEEDED');
   });
 
-  it('in the midst of a tuning loses no trial and repeats none, and the same model is the best', async () => {
+  it('in the midst of a tuning, paused or not, loses no trial and repeats none, and the same model is the best', async () => {
     const spec = pointsSpec({ epochs: 3, publish: { model: 'models/tuned' } });
     const tune = {
       space: {
@@ -202,8 +202,17 @@ describe('kill -9', { timeout }, () => {
     const seen: TuningEvent[] = [];
     for (let i = 0; i < 2; i++) {
       await watchTuning(process.tuning, name, seen, 1 + Math.floor(Math.random() * 6));
+      if (i === 0) {
+        await process.tuning.pauseTuningJob({ name });
+      }
       await process.kill();
       process = await TrainingProcess.start(args);
+      if (i === 0) {
+        while (seen.at(-1)?.stateChange?.state !== 'STATE_PAUSED') {
+          await watchTuning(process.tuning, name, seen, 1);
+        }
+        await process.tuning.resumeTuningJob({ name });
+      }
     }
     expect((await process.tuning.createTuningJob({ spec, tune, requestId: 'r1' })).name).toBe(name);
     await watchTuning(process.tuning, name, seen, Number.POSITIVE_INFINITY);
@@ -215,7 +224,7 @@ describe('kill -9', { timeout }, () => {
 
     expect(seen.map(({ sequence }) => sequence)).toEqual(seen.map((_, i) => i + 1));
     expect(seen.flatMap(({ stateChange }) => stateChange?.state ?? [])).toEqual([
-      ...['STATE_TUNING', 'STATE_PUBLISHING', 'STATE_SUCCEEDED'],
+      ...['STATE_TUNING', 'STATE_PAUSED', 'STATE_TUNING', 'STATE_PUBLISHING', 'STATE_SUCCEEDED'],
     ]);
     expect(expected.state).toBe('STATE_SUCCEEDED');
     // Names of jobs aside, it is the same leaderboard, with trials that were stopped at the same rungs.

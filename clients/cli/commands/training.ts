@@ -42,6 +42,8 @@ export function addTrainingCommands(program: Command): void {
   const tuningCommands = {
     describe: ['a tuning with all its trials, the best first', 'tuningsDescribe'],
     watch: ['follow the leaderboard of a tuning to its end', 'tuningsWatch'],
+    pause: ['stop a tuning and its trials where they stand, to go on later', 'tuningsPause'],
+    resume: ['have a tuning that is paused go on where it stopped', 'tuningsResume'],
     cancel: ['end a tuning; nothing is published', 'tuningsCancel'],
     delete: ['remove a tuning that has ended, with its trials and their jobs', 'tuningsDelete'],
   } as const;

@@ -1,12 +1,19 @@
 import type { Assignment, SearchSpace } from './search-space.js';
 
+/** `stopped`: before its end, because others were better. `failed`: without a result, for example diverged. */
+export type TrialState = 'running' | 'paused' | 'complete' | 'stopped' | 'failed';
+
+/** Whether a trial comes to no other result any more. */
+export function isTrialEnd(state: TrialState): boolean {
+  return state !== 'running' && state !== 'paused';
+}
+
 /** A trial as a searcher sees it. */
 export interface PastTrial {
   /** From 0. */
   number: number;
   values: Assignment;
-  /** `stopped`: before its end, because others were better. `failed`: without a result, for example diverged. */
-  state: 'running' | 'complete' | 'stopped' | 'failed';
+  state: TrialState;
   /** Less is better; of a stopped one the last that was measured; null: none. */
   score: number | null;
   /** Epochs that were measured. */

@@ -1,5 +1,6 @@
 import type { KeptEvent } from '../job.js';
 import { measuredOf } from '../validation-metric.js';
+import { isTrialEnd } from './searcher.js';
 import type { TuneSpec } from './tune-spec.js';
 import { scoreOf, type Trial } from './tuning-job.js';
 
@@ -18,8 +19,14 @@ export class TrialWatch {
     return this.trial;
   }
 
-  /** @returns whether a validation is new, and not one that was told of before an interruption */
+  /**
+   * What a job does before it stops changes nothing of a trial that has been stopped.
+   * @returns whether a validation is new, and not one that was told of before an interruption
+   */
   take({ happening }: KeptEvent): boolean {
+    if (isTrialEnd(this.trial.state)) {
+      return false;
+    }
     switch (happening.kind) {
       case 'resumed':
         // What follows is done again, to the same bits.
@@ -36,7 +43,7 @@ export class TrialWatch {
         this.#restoredEpoch = happening.restoredEpoch;
         return false;
       case 'stateChange':
-        this.#end(happening.state, happening.error?.message, happening.state === 'failed');
+        this.#end(happening.state, happening.error?.message);
         return false;
       default:
         return false;
@@ -47,8 +54,20 @@ export class TrialWatch {
     this.trial = { ...this.trial, jobId };
   }
 
-  stop(reason: string): void {
-    this.trial = { ...this.trial, endReason: reason };
+  pause(): void {
+    this.trial = { ...this.trial, state: 'paused' };
+  }
+
+  resume(): void {
+    this.trial = { ...this.trial, state: 'running' };
+  }
+
+  end(state: 'stopped' | 'failed', endReason: string): void {
+    this.trial = { ...this.trial, state, endReason };
+  }
+
+  noteEnd(endTimeMs: number): void {
+    this.trial = { ...this.trial, endTimeMs };
   }
 
   #update(): void {
@@ -58,19 +77,16 @@ export class TrialWatch {
     this.trial = { ...this.trial, curve, epochsDone, objective: best === null ? null : scoreOf(this.objective, best) };
   }
 
-  #end(state: string, message: string | undefined, isFailed: boolean): void {
+  #end(state: string, message = ''): void {
     if (state === 'succeeded') {
       const objective = this.#measured[(this.#restoredEpoch ?? this.#measured.length) - 1] ?? null;
       // Without validation in the epoch that counts there is nothing to compare.
       const reason = objective === null ? 'The epoch whose weights count was not validated.' : null;
       this.trial = { ...this.trial, state: objective === null ? 'failed' : 'complete', objective, endReason: reason };
-    } else if (isFailed) {
-      this.trial = { ...this.trial, state: 'failed', endReason: message ?? '' };
+    } else if (state === 'failed') {
+      this.end('failed', message);
     } else if (state === 'cancelled') {
-      // Stopped by the tuning, which has kept why, or cancelled by somebody else.
-      const isStopped = this.trial.endReason !== null;
-      const endReason = this.trial.endReason ?? 'Its training job was cancelled.';
-      this.trial = { ...this.trial, state: isStopped ? 'stopped' : 'failed', endReason };
+      this.end('failed', 'Its training job was cancelled.');
     }
   }
 }

@@ -5,11 +5,13 @@ import type { PastTrial } from './searcher.js';
 import type { Curve } from './stop-rules.js';
 import type { Objective, TuneSpec } from './tune-spec.js';
 
-export type TuningState = 'tuning' | 'publishing' | 'succeeded' | 'failed' | 'cancelled';
+export type TuningState = 'tuning' | 'publishing' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
 
 const nextStates: Record<TuningState, readonly TuningState[]> = {
-  tuning: ['publishing', 'failed', 'cancelled'],
-  publishing: ['succeeded', 'failed', 'cancelled'],
+  tuning: ['publishing', 'paused', 'failed', 'cancelled'],
+  publishing: ['paused', 'succeeded', 'failed', 'cancelled'],
+  // It goes on where it was. Its last job may have ended by itself, and a search may have nothing left that could.
+  paused: ['tuning', 'publishing', 'succeeded', 'failed', 'cancelled'],
   succeeded: [],
   failed: [],
   cancelled: [],
@@ -34,8 +36,13 @@ export interface TuningJob {
   tune: TuneSpec;
   state: TuningState;
   cancelRequested: boolean;
+  pauseRequested: boolean;
   latestSequence: number;
   createTimeMs: number;
+  /** When it was paused last. */
+  pauseTimeMs: number | null;
+  /** How long it has been paused, up to the last time that it was resumed. */
+  pausedMs: number;
   endTimeMs: number | null;
   error: JobError | null;
   /** ID of the training job that publishes. */
@@ -60,6 +67,8 @@ export interface Trial {
   endReason: string | null;
   beginTimeMs: number;
   endTimeMs: number | null;
+  /** How long it has been at work or in the queue. */
+  spentMs: number;
 }
 
 /** Something that happened to a tuning. */
@@ -68,7 +77,7 @@ export type TuningHappening =
   | { kind: 'trial'; trial: TrialNews };
 
 /** A trial as an event tells of it. */
-export type TrialNews = Omit<Trial, 'curve' | 'beginTimeMs' | 'endTimeMs'>;
+export type TrialNews = Omit<Trial, 'curve' | 'beginTimeMs' | 'endTimeMs' | 'spentMs'>;
 
 export interface KeptTuningEvent {
   /** 1, 2, 3, ... without gaps within a tuning. */
@@ -88,8 +97,11 @@ export function enterTuningState(
   if (job.latestSequence > 0 && !nextStates[job.state].includes(state)) {
     throw new Error(`a tuning cannot go from ${job.state} to ${state}`);
   }
+  const hasPaused = job.state === 'paused' && state !== 'paused';
   return {
     ...{ ...job, state, error: error ?? null, jobId: jobId ?? job.jobId, modelVersion: modelVersion ?? null },
+    pauseTimeMs: state === 'paused' ? timeMs : job.pauseTimeMs,
+    pausedMs: job.pausedMs + (hasPaused ? timeMs - job.pauseTimeMs! : 0),
     endTimeMs: isTuningEnd(state) ? timeMs : null,
   };
 }
@@ -98,7 +110,7 @@ export function isLastTuningEvent({ happening }: KeptTuningEvent): boolean {
   return happening.kind === 'stateChange' && isTuningEnd(happening.state);
 }
 
-export function newsOf({ curve: _, beginTimeMs: __, endTimeMs: ___, ...news }: Trial): TrialNews {
+export function newsOf({ curve: _, beginTimeMs: __, endTimeMs: ___, spentMs: ____, ...news }: Trial): TrialNews {
   return news;
 }
 

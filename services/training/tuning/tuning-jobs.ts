@@ -15,7 +15,7 @@ import type { TuningJob } from './tuning-job.js';
 
 export interface TuningJobsDependencies {
   jobs: JobStore;
-  queue: Pick<JobQueue, 'cancel'>;
+  queue: Pick<JobQueue, 'cancel' | 'pause' | 'resume'>;
   /** Queues a job of a training spec's message; repeating the same request answers the same job. */
   createJob(spec: object, request: JobRequest, signal: AbortSignal): Promise<TrainingJob>;
   log: Logger;
@@ -78,20 +78,46 @@ export class TuningJobs {
     }
   }
 
-  /** A job's events from the first on, until it has ended or the service stops. */
-  events(jobId: string): AsyncGenerator<KeptEvent, void> {
-    return watchJob(this.dependencies.jobs, jobId, everything, this.signal);
+  /** A job's events from the first on, until it has ended, the service stops, or `left` is aborted. */
+  events(jobId: string, left: AbortSignal): AsyncGenerator<KeptEvent, void> {
+    return watchJob(this.dependencies.jobs, jobId, everything, AbortSignal.any([this.signal, left]));
   }
 
   /** Cancels a job, and says why in its events; one that has ended by itself stays as it is. */
-  async stop(jobId: string, why: string): Promise<void> {
+  stop(jobId: string, why: string): Promise<void> {
     const { jobs, queue } = this.dependencies;
+    return this.#unlessEnded(jobId, async ({ number }) => {
+      await jobs.append(number, [{ kind: 'log', severity: 'info', text: why }]);
+      await queue.cancel(jobId);
+    });
+  }
+
+  /** Has a job pause; one that is paused, has ended or publishes stays as it is. */
+  pause(jobId: string): Promise<void> {
+    return this.#unlessEnded(jobId, () => this.dependencies.queue.pause(jobId));
+  }
+
+  /** Has a paused job go on; any other stays as it is. */
+  resume(jobId: string): Promise<void> {
+    return this.#unlessEnded(jobId, () => this.dependencies.queue.resume(jobId));
+  }
+
+  async isPaused(jobId: string): Promise<boolean> {
+    return (await this.dependencies.jobs.get(jobId)).state === 'paused';
+  }
+
+  /** Whether a job can come to nothing more: it has ended, or is not there. */
+  async isEnded(jobId: string): Promise<boolean> {
+    return (await this.dependencies.jobs.isEnded(jobId)) ?? true;
+  }
+
+  async #unlessEnded(jobId: string, change: (job: TrainingJob) => Promise<unknown>): Promise<void> {
+    const job = await this.dependencies.jobs.get(jobId);
+    if (isEndState(job.state)) {
+      return;
+    }
     try {
-      const { number, state } = await jobs.get(jobId);
-      if (!isEndState(state)) {
-        await jobs.append(number, [{ kind: 'log', severity: 'info', text: why }]);
-        await queue.cancel(jobId);
-      }
+      await change(job);
     } catch (error) {
       if (!(error instanceof ServiceError && error.code === 'FAILED_PRECONDITION')) {
         throw error;

@@ -1,10 +1,10 @@
 import type { Logger } from '../../platform/log.js';
 import { RandomSearcher } from './random-searcher.js';
-import type { Searcher } from './searcher.js';
+import { isTrialEnd, type Searcher } from './searcher.js';
 import { SobolSearcher } from './sobol-searcher.js';
 import { MedianStopping, type StopRule, SuccessiveHalving } from './stop-rules.js';
 import { rank, TpeSearcher } from './tpe-searcher.js';
-import { TrialWatch } from './trial-watch.js';
+import { isPause, TrialRun } from './trial-run.js';
 import type { TuneSpec } from './tune-spec.js';
 import { type Trial, type TuningJob, toPastTrial } from './tuning-job.js';
 import { isRefusal, TuningJobs, type TuningJobsDependencies } from './tuning-jobs.js';
@@ -17,17 +17,17 @@ export interface TuningDependencies extends TuningJobsDependencies {
 
 export interface TuningSignals {
   cancelled: AbortSignal;
+  /** The tuning is to pause where it stands. */
+  paused: AbortSignal;
   /** The service stops; the tuning goes on when it starts again. */
   stopping: AbortSignal;
 }
 
 interface RunningTrial {
-  watch: TrialWatch;
+  run: TrialRun;
   ended: Promise<void>;
 }
 
-/** Between two events of a trial that goes on. */
-const newsIntervalMs = 1_000;
 /** When nothing but failures has come of so many trials, more of them will not help. */
 const failuresMax = 10;
 
@@ -55,16 +55,16 @@ export class TuningRun {
     this.#rule = ruleOf(tuning.tune);
     this.#halted = AbortSignal.any([signals.stopping, this.#halt.signal]);
     this.#jobs = new TuningJobs(tuning, dependencies, this.#halted);
-    for (const signal of [signals.cancelled, this.#halted]) {
+    for (const signal of [signals.cancelled, signals.paused, this.#halted]) {
       signal.addEventListener('abort', () => this.#tell(), { once: true });
     }
   }
 
+  /** Resolves when it has ended, is paused, or the service stops. */
   async complete(): Promise<void> {
     const { tunings } = this.dependencies;
-    const { number, state } = this.tuning;
-    this.#trials.push(...(await tunings.trials(number)));
-    const jobId = state === 'publishing' ? this.tuning.jobId! : await this.#search();
+    this.#trials.push(...(await tunings.trials(this.tuning.number)));
+    const jobId = this.tuning.jobId ?? (await this.#search());
     if (jobId !== null) {
       await this.#followLastJob(jobId);
     }
@@ -72,34 +72,68 @@ export class TuningRun {
 
   /** @returns ID of the job that publishes, null when there is none */
   async #search(): Promise<string | null> {
-    for (const trial of this.#trials.filter(({ state }) => state === 'running')) {
-      this.#begin(trial);
-    }
-    const { cancelled } = this.signals;
+    const { cancelled, paused, stopping } = this.signals;
+    await this.#takeUp();
     while (!this.#halted.aborted) {
       const news = new Promise<void>((resolve) => {
         this.#tell = resolve;
       });
-      if (cancelled.aborted) {
-        await this.#stopAll('its tuning was cancelled');
-      } else if (this.#isTimeUp() && this.#best(this.#trials) !== null) {
-        await this.#stopAll('the time of the tuning is up');
-      }
-      const isThrough = this.#isThrough();
-      if (isThrough && this.#running.size === 0) {
+      await this.#heedSignals();
+      const mayBegin = !this.#isThrough() && !paused.aborted;
+      if (!mayBegin && this.#running.size === 0) {
         break;
       }
-      if (!isThrough && this.#running.size < this.tuning.tune.parallel) {
+      if (mayBegin && this.#running.size < this.tuning.tune.parallel) {
         await this.#beginNext();
         continue;
       }
       await this.#waitFor(news);
     }
     await Promise.allSettled([...this.#running.values()].map(({ ended }) => ended));
+    this.#throwIfFailed();
+    if (stopping.aborted) {
+      return null;
+    }
+    if (paused.aborted && !cancelled.aborted) {
+      await this.dependencies.tunings.keepPause(this.tuning.number);
+      return null;
+    }
+    return this.#endSearch();
+  }
+
+  /** Goes on with the trials that an earlier run has left: also with those that have ended while their jobs have not. */
+  async #takeUp(): Promise<void> {
+    for (const trial of this.#trials.filter(({ number }) => !this.#running.has(number))) {
+      const { state, jobId } = trial;
+      const isStopped = state === 'stopped' && (jobId === null || !(await this.#jobs.isEnded(jobId)));
+      if (!isTrialEnd(state) || isStopped) {
+        this.#begin(trial);
+      }
+    }
+  }
+
+  async #heedSignals(): Promise<void> {
+    const { cancelled, paused } = this.signals;
+    if (cancelled.aborted) {
+      // Those that are paused already are to end too.
+      await this.#takeUp();
+      await this.#stopAll('its tuning was cancelled');
+    } else if (paused.aborted) {
+      await Promise.all([...this.#running.values()].map(({ run }) => run.pause()));
+    } else if (this.#isTimeUp() && this.#best(this.#current()) !== null) {
+      await this.#stopAll('the time of the tuning is up');
+    }
+  }
+
+  #throwIfFailed(): void {
     if (this.#halt.signal.aborted) {
       throw this.#halt.signal.reason;
     }
-    return this.signals.stopping.aborted ? null : this.#endSearch();
+  }
+
+  /** All trials as they stand. */
+  #current(): Trial[] {
+    return this.#trials.map((trial) => this.#running.get(trial.number)?.run.current ?? trial);
   }
 
   #isThrough(): boolean {
@@ -114,13 +148,12 @@ export class TuningRun {
 
   /** Until no trial may begin: the best spec is to be trained once more within the time. */
   #timeLeftMs(): number {
-    const { tune, createTimeMs } = this.tuning;
+    const { tune, createTimeMs, pausedMs } = this.tuning;
     if (tune.seconds === null) {
       return Number.POSITIVE_INFINITY;
     }
     const best = this.#best(this.#trials.filter(({ state }) => state === 'complete'));
-    const lastMs = best ? best.endTimeMs! - best.beginTimeMs : 0;
-    return createTimeMs + tune.seconds * 1_000 - lastMs - Date.now();
+    return createTimeMs + pausedMs + tune.seconds * 1_000 - (best?.spentMs ?? 0) - Date.now();
   }
 
   async #waitFor(news: Promise<void>): Promise<void> {
@@ -137,17 +170,18 @@ export class TuningRun {
     const { objective } = this.tuning.tune;
     const measured = trials.filter((trial) => trial.state !== 'failed' && trial.objective !== null);
     const [best] = rank(measured.map((trial) => toPastTrial(trial, objective)));
-    return best ? this.#trials[best.number]! : null;
+    return best ? measured.find(({ number }) => number === best.number)! : null;
   }
 
   async #beginNext(): Promise<void> {
     const { tunings } = this.dependencies;
     const { tune, number: tuning } = this.tuning;
     const number = this.#trials.length;
-    const past = this.#trials.map((trial) => toPastTrial(trial, tune.objective));
+    const past = this.#current().map((trial) => toPastTrial(trial, tune.objective));
     const trial: Trial = {
       ...{ number, values: this.#searcher.suggest(tune.space, past, number), state: 'running', objective: null },
       ...{ epochsDone: 0, curve: [], jobId: null, endReason: null, beginTimeMs: Date.now(), endTimeMs: null },
+      spentMs: 0,
     };
     await tunings.keepTrial(tuning, trial);
     this.#trials.push(trial);
@@ -155,59 +189,18 @@ export class TuningRun {
   }
 
   #begin(trial: Trial): void {
-    const watch = new TrialWatch(trial, this.tuning.tune.objective);
-    const running = { watch, ended: Promise.resolve() };
-    this.#running.set(trial.number, running);
-    running.ended = this.#run(watch).finally(() => {
+    const run = new TrialRun(trial, {
+      ...{ jobs: this.#jobs, objective: this.tuning.tune.objective, paused: this.signals.paused },
+      keep: (kept) => this.#keep(kept),
+      reasonToStop: (measured) => this.#reasonToStop(measured),
+      tell: () => this.#tell(),
+    });
+    const ended = run.complete().finally(() => {
       this.#running.delete(trial.number);
       this.#tell();
     });
-    running.ended.catch((error) => this.#halt.abort(error));
-  }
-
-  async #run(watch: TrialWatch): Promise<void> {
-    try {
-      await this.#follow(watch);
-    } catch (error) {
-      if (!isRefusal(error)) {
-        throw error;
-      }
-      await this.#keep({ ...watch.current, state: 'failed', endReason: error.message, endTimeMs: Date.now() });
-    }
-  }
-
-  async #follow(watch: TrialWatch): Promise<void> {
-    const { number, values } = watch.current;
-    const job = await this.#jobs.trialJob(number, values, () => watch.current.endReason === null);
-    if (job === null) {
-      if (!this.#halted.aborted) {
-        await this.#keep({ ...watch.current, state: 'stopped', endTimeMs: Date.now() });
-      }
-      return;
-    }
-    watch.assign(job.id);
-    await this.#keep(watch.current);
-    if (watch.current.endReason !== null) {
-      await this.#jobs.stop(job.id, watch.current.endReason);
-    }
-    let toldMs = Date.now();
-    for await (const event of this.#jobs.events(job.id)) {
-      const isNew = watch.take(event);
-      this.#trials[number] = watch.current;
-      const reason = isNew ? this.#reasonToStop(watch.current) : null;
-      if (reason !== null) {
-        await this.#stop(watch, reason);
-      } else if (isNew && Date.now() - toldMs >= newsIntervalMs) {
-        toldMs = Date.now();
-        await this.#keep(watch.current);
-      }
-      if (isNew) {
-        this.#tell();
-      }
-    }
-    if (watch.current.state !== 'running') {
-      await this.#keep({ ...watch.current, endTimeMs: Date.now() });
-    }
+    this.#running.set(trial.number, { run, ended });
+    ended.catch((error) => this.#halt.abort(error));
   }
 
   async #keep(trial: Trial): Promise<void> {
@@ -216,28 +209,15 @@ export class TuningRun {
   }
 
   #reasonToStop(trial: Trial): string | null {
-    const others = this.#trials
+    const others = this.#current()
       .filter(({ number, state }) => number !== trial.number && state !== 'failed')
       .map(({ curve, state }) => ({ curve, isComplete: state === 'complete' }));
     return this.#rule?.reasonToStop(trial.curve, others) ?? null;
   }
 
   async #stopAll(reason: string): Promise<void> {
-    for (const { watch } of this.#running.values()) {
-      await this.#stop(watch, reason);
-    }
-  }
-
-  /** Ends a trial within a step. Why is kept first, so that the end is told for what it is, whatever is killed. */
-  async #stop(watch: TrialWatch, reason: string): Promise<void> {
-    if (watch.current.state !== 'running' || watch.current.endReason !== null) {
-      return;
-    }
-    watch.stop(`Stopped by tuning: ${reason}.`);
-    await this.#keep(watch.current);
-    const { jobId, endReason } = watch.current;
-    if (jobId !== null) {
-      await this.#jobs.stop(jobId, endReason!);
+    for (const { run } of this.#running.values()) {
+      await run.stop(reason);
     }
   }
 
@@ -274,14 +254,16 @@ export class TuningRun {
 
   async #followLastJob(jobId: string): Promise<void> {
     const { tunings, jobs } = this.dependencies;
+    const { number } = this.tuning;
+    const { paused, stopping } = this.signals;
     try {
-      for await (const _ of this.#jobs.events(jobId)) {
-        // Its end is what matters.
-      }
+      await this.#followToStop(jobId);
       const { state, error, modelVersion } = await jobs.get(jobId);
       if (state === 'succeeded' || state === 'failed' || state === 'cancelled') {
         const end = { ...(error ? { error } : {}), ...(modelVersion ? { modelVersion } : {}) };
-        await tunings.enter(this.tuning.number, { state, ...end });
+        await tunings.enter(number, { state, ...end });
+      } else if (paused.aborted && !stopping.aborted) {
+        await tunings.keepPause(number);
       }
     } catch (error) {
       if (!isRefusal(error)) {
@@ -289,8 +271,39 @@ export class TuningRun {
       }
       // It has been deleted while nobody followed it.
       const { code, message } = error;
-      await tunings.enter(this.tuning.number, { state: 'failed', error: { code, message } });
+      await tunings.enter(number, { state: 'failed', error: { code, message } });
     }
+  }
+
+  /** Until a job has ended or is paused with the tuning, or the service stops. */
+  async #followToStop(jobId: string): Promise<void> {
+    const { paused } = this.signals;
+    const left = new AbortController();
+    const leaveIfPaused = async () => {
+      if (await this.#jobs.isPaused(jobId)) {
+        left.abort();
+      }
+    };
+    const pause = () => {
+      this.#jobs
+        .pause(jobId)
+        .then(leaveIfPaused)
+        .catch((error) => this.#halt.abort(error));
+    };
+    if (paused.aborted) {
+      pause();
+    } else {
+      paused.addEventListener('abort', pause, { once: true });
+      if (this.tuning.pauseTimeMs !== null) {
+        await this.#jobs.resume(jobId);
+      }
+    }
+    for await (const event of this.#jobs.events(jobId, left.signal)) {
+      if (paused.aborted && isPause(event)) {
+        await leaveIfPaused();
+      }
+    }
+    this.#throwIfFailed();
   }
 }
 

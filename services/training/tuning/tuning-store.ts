@@ -156,13 +156,49 @@ export class TuningStore {
 
   /** Keeps the wish. FAILED_PRECONDITION of a tuning that has ended. */
   async requestCancel(id: string): Promise<TuningJob> {
-    const job = await selectTuning(this.database, id);
-    if (isTuningEnd(job.state)) {
-      const end = job.state === 'cancelled' ? 'been cancelled already' : job.state;
-      throw refusal(id, 'cancelled', 'TUNING_ENDED', `it has ${end}.`);
-    }
-    await this.database.updateTable('tunings').set({ cancelRequested: 1 }).where('id', '=', id).execute();
-    return { ...job, cancelRequested: true };
+    return this.#change(async (query) => {
+      refuseEnded(await selectTuning(query, id), 'cancelled');
+      await query.updateTable('tunings').set({ cancelRequested: 1 }).where('id', '=', id).execute();
+      return selectTuning(query, id);
+    });
+  }
+
+  /** Keeps the wish. FAILED_PRECONDITION of a tuning that has ended or is paused. */
+  async requestPause(id: string): Promise<TuningJob> {
+    return this.#change(async (query) => {
+      const job = await selectTuning(query, id);
+      refuseEnded(job, 'paused');
+      if (job.state === 'paused') {
+        throw refusal(id, 'paused', 'TUNING_PAUSED', 'it is paused already.');
+      }
+      await query.updateTable('tunings').set({ pauseRequested: 1 }).where('id', '=', id).execute();
+      return selectTuning(query, id);
+    });
+  }
+
+  /** Has a paused tuning go on; of one that is still to be paused it takes that back. FAILED_PRECONDITION of any other. */
+  async requestResume(id: string): Promise<TuningJob> {
+    return this.#change(async (query, kept) => {
+      const job = await selectTuning(query, id);
+      refuseEnded(job, 'resumed');
+      if (job.state !== 'paused' && !job.pauseRequested) {
+        throw refusal(id, 'resumed', 'TUNING_NOT_PAUSED', `it is ${job.state}, not paused.`);
+      }
+      await query.updateTable('tunings').set({ pauseRequested: 0 }).where('id', '=', id).execute();
+      if (job.state === 'paused') {
+        await this.#record(query, kept, job, [goingOn(job)]);
+      }
+      return selectTuning(query, id);
+    });
+  }
+
+  /** Keeps that a tuning stands still because it was to pause; one that was resumed in the meantime goes on. */
+  async keepPause(number: number): Promise<void> {
+    await this.#change(async (query, kept) => {
+      const job = await selectNumber(query, number);
+      const paused: StateChange = { kind: 'stateChange', state: 'paused' };
+      await this.#record(query, kept, job, job.pauseRequested ? [paused] : [paused, goingOn(job)]);
+    });
   }
 
   /** Removes a tuning that has ended, with its trials and events. FAILED_PRECONDITION of any other. */
@@ -203,8 +239,9 @@ export class TuningStore {
       await query.insertInto('tuningEvents').values(row).execute();
       kept.push({ jobNumber: job.number, ...event, happening });
     }
-    const { state, latestSequence, endTimeMs, error, jobId, modelVersion } = job;
-    const changes = { state, latestSequence, endTimeMs, error: error && JSON.stringify(error), jobId, modelVersion };
+    const { state, latestSequence, pauseTimeMs, pausedMs, endTimeMs, error, jobId, modelVersion } = job;
+    const times = { pauseTimeMs, pausedMs, endTimeMs };
+    const changes = { state, latestSequence, ...times, error: error && JSON.stringify(error), jobId, modelVersion };
     await query.updateTable('tunings').set(changes).where('number', '=', job.number).execute();
     return job;
   }
@@ -220,6 +257,18 @@ export class TuningStore {
     }
     return result;
   }
+}
+
+function refuseEnded({ id, state }: TuningJob, wish: string): void {
+  if (isTuningEnd(state)) {
+    const end = state === 'cancelled' ? `been cancelled${wish === 'cancelled' ? ' already' : ''}` : state;
+    throw refusal(id, wish, 'TUNING_ENDED', `it has ${end}.`);
+  }
+}
+
+/** A paused tuning goes on with what it was at. */
+function goingOn({ jobId }: TuningJob): StateChange {
+  return { kind: 'stateChange', ...(jobId === null ? { state: 'tuning' } : { state: 'publishing', jobId }) };
 }
 
 function refusal(id: string, wish: string, reason: string, why: string): ServiceError {
@@ -248,6 +297,7 @@ function toTuning(row: Selectable<TuningTables['tunings']>): TuningJob {
     tune: JSON.parse(row.tune),
     state: row.state as TuningState,
     cancelRequested: row.cancelRequested === 1,
+    pauseRequested: row.pauseRequested === 1,
     error: row.error === null ? null : JSON.parse(row.error),
   };
 }

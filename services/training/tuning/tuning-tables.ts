@@ -1,4 +1,4 @@
-import type { Generated, Migrations } from '../../platform/database.js';
+import { type Generated, type Migrations, sql } from '../../platform/database.js';
 
 /** Tables of tunings. Times are milliseconds since 1970. */
 export interface TuningTables {
@@ -18,8 +18,13 @@ export interface TuningTables {
     state: string;
     /** 0 or 1. */
     cancelRequested: number;
+    /** 0 or 1. */
+    pauseRequested: Generated<number>;
     latestSequence: number;
     createTimeMs: number;
+    pauseTimeMs: number | null;
+    /** How long it has been paused, up to the last time that it was resumed. */
+    pausedMs: Generated<number>;
     endTimeMs: number | null;
     /** JSON of `JobError`. */
     error: string | null;
@@ -41,6 +46,8 @@ export interface TuningTables {
     endReason: string | null;
     beginTimeMs: number;
     endTimeMs: number | null;
+    /** How long it has been at work or in the queue. */
+    spentMs: Generated<number>;
   };
   tuningEvents: {
     tuning: number;
@@ -102,6 +109,25 @@ export const tuningMigrations: Migrations = {
         .alterTable('jobs')
         .addColumn('isTrial', 'integer', (column) => column.notNull().defaultTo(0))
         .execute();
+    },
+  },
+  '2026-05-tuning-pause': {
+    async up(database) {
+      // SQLite alters a table by one column at a time.
+      for (const name of ['pauseRequested', 'pausedMs'] as const) {
+        await database.schema
+          .alterTable('tunings')
+          .addColumn(name, 'bigint', (column) => column.notNull().defaultTo(0))
+          .execute();
+      }
+      await database.schema.alterTable('tunings').addColumn('pauseTimeMs', 'bigint').execute();
+      await database.schema
+        .alterTable('trials')
+        .addColumn('spentMs', 'bigint', (column) => column.notNull().defaultTo(0))
+        .execute();
+      await sql`update "trials" set "spentMs" = "endTimeMs" - "beginTimeMs" where "endTimeMs" is not null`.execute(
+        database,
+      );
     },
   },
 };

@@ -1,15 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../../platform/errors.js';
 import type { JobQueue } from '../job-queue.js';
-import type { TuningJob } from './tuning-job.js';
+import { refusePublishing } from '../job-refusal.js';
+import { isTuningEnd, type TuningJob } from './tuning-job.js';
 import { type TuningDependencies, TuningRun } from './tuning-run.js';
 
 export interface TuningsDependencies extends TuningDependencies {
-  queue: Pick<JobQueue, 'cancel' | 'remove'>;
+  queue: Pick<JobQueue, 'cancel' | 'pause' | 'resume' | 'remove'>;
 }
 
 interface Running {
   cancel: AbortController;
+  /** Of the run under way; a tuning that is resumed has another run. */
+  pause: AbortController;
+  /** Something was asked of the tuning since its state was read. */
+  hasNews: boolean;
   ended: Promise<void>;
 }
 
@@ -31,10 +36,14 @@ export class Tunings {
 
   /** Runs a tuning, unless it runs already. */
   begin({ id }: TuningJob): void {
-    if (!this.#running.has(id) && !this.#stopping.signal.aborted) {
-      const running = { cancel: new AbortController(), ended: Promise.resolve() };
-      this.#running.set(id, running);
-      running.ended = this.#run(id, running.cancel);
+    const running = this.#running.get(id);
+    if (running) {
+      running.hasNews = true;
+    } else if (!this.#stopping.signal.aborted) {
+      const cancel = new AbortController();
+      const begun = { cancel, pause: new AbortController(), hasNews: false, ended: Promise.resolve() };
+      this.#running.set(id, begun);
+      begun.ended = this.#run(id, begun);
     }
   }
 
@@ -42,11 +51,36 @@ export class Tunings {
   async cancel(id: string): Promise<TuningJob> {
     const { tunings, queue } = this.dependencies;
     const { state, jobId } = await tunings.get(id);
-    if (state === 'publishing') {
-      await queue.cancel(jobId!);
+    if (jobId !== null && !isTuningEnd(state)) {
+      await queue.cancel(jobId).catch((error) => {
+        // Of a paused tuning nobody has seen that its last job has ended.
+        if (!(state === 'paused' && error instanceof ServiceError && error.reason === 'JOB_ENDED')) {
+          throw error;
+        }
+      });
     }
     const tuning = await tunings.requestCancel(id);
     this.#running.get(id)?.cancel.abort();
+    this.begin(tuning);
+    return tuning;
+  }
+
+  /** Pauses a tuning once its trials are, within a step. FAILED_PRECONDITION when its last job is publishing. */
+  async pause(id: string): Promise<TuningJob> {
+    const { tunings, jobs } = this.dependencies;
+    const { state, jobId } = await tunings.get(id);
+    if (state === 'publishing') {
+      refusePublishing(await jobs.get(jobId!), 'paused');
+    }
+    const tuning = await tunings.requestPause(id);
+    this.#running.get(id)?.pause.abort();
+    return tuning;
+  }
+
+  /** Has a paused tuning go on. */
+  async resume(id: string): Promise<TuningJob> {
+    const tuning = await this.dependencies.tunings.requestResume(id);
+    this.begin(tuning);
     return tuning;
   }
 
@@ -73,17 +107,30 @@ export class Tunings {
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
-  async #run(id: string, cancel: AbortController): Promise<void> {
+  async #run(id: string, running: Running): Promise<void> {
     const { tunings, log } = this.dependencies;
     const stopping = this.#stopping.signal;
-    for (let isThrough = false; !isThrough && !stopping.aborted; ) {
+    while (!stopping.aborted) {
+      running.hasNews = false;
+      // Before the wish is read: one that comes after that aborts this one.
+      running.pause = new AbortController();
       try {
         const tuning = await tunings.get(id);
         if (tuning.cancelRequested) {
-          cancel.abort();
+          running.cancel.abort();
         }
-        await new TuningRun(tuning, this.dependencies, { cancelled: cancel.signal, stopping }).complete();
-        isThrough = true;
+        if (tuning.pauseRequested) {
+          running.pause.abort();
+        }
+        const isWaiting = tuning.state === 'paused' && !tuning.cancelRequested;
+        if (isTuningEnd(tuning.state) || isWaiting) {
+          if (running.hasNews) {
+            continue;
+          }
+          break;
+        }
+        const signals = { cancelled: running.cancel.signal, paused: running.pause.signal, stopping };
+        await new TuningRun(tuning, this.dependencies, signals).complete();
       } catch (error) {
         // What is kept says where it goes on.
         log.error({ tuning: id, err: error, retryMs }, 'a tuning cannot go on, trying again');
