@@ -103,6 +103,7 @@ const methodNames = {
 const stopNames = {
   none: 'STOP_EARLY_NONE',
   asha: 'STOP_EARLY_ASHA',
+  hyperband: 'STOP_EARLY_HYPERBAND',
   median: 'STOP_EARLY_MEDIAN',
 } as const satisfies Record<StopEarly, string>;
 
@@ -142,6 +143,7 @@ function toTuneDraft(message: TuneSpec__Output | null): TuneDraft {
     seconds: message?.seconds ?? 0,
     seed: message?.seed ?? 0,
     asha: message?.asha ?? null,
+    hyperband: message?.hyperband ?? null,
   };
 }
 
@@ -177,9 +179,9 @@ function toScalar(value: Value): ScalarValue {
 }
 
 function toTuneMessage(tune: TuneSpec): TuneMessage {
-  const { spaceMessage, method, objective, stopEarly, trials, parallel, seconds, seed, asha } = tune;
+  const { spaceMessage, method, objective, stopEarly, trials, parallel, seconds, seed, asha, hyperband } = tune;
   return {
-    ...{ trials, parallel, seed, asha, seconds: seconds ?? 0 },
+    ...{ trials, parallel, seed, asha, hyperband, seconds: seconds ?? 0 },
     space: spaceMessage as TuneMessage['space'],
     method: methodNames[method],
     objective: metricNames[objective],

@@ -95,7 +95,7 @@ async function searchOfOurs(problem: Problem, seed: number): Promise<number[]> {
   const searcher = new TpeSearcher(seed);
   const rule = new MedianStopping();
   const trials: PastTrial[] = [];
-  const curves: { curve: number[]; isComplete: boolean }[] = [];
+  const curves: { number: number; curve: number[]; isComplete: boolean }[] = [];
   const bests: number[] = [];
   for (let number = 0; number < trialsMax; number++) {
     const values = searcher.suggest(space, trials, number);
@@ -103,14 +103,14 @@ async function searchOfOurs(problem: Problem, seed: number): Promise<number[]> {
     let isComplete = true;
     for await (const loss of problem.losses(values)) {
       curve.push(loss);
-      if (rule.reasonToStop(curve, curves) !== null) {
+      if (rule.reasonToStop({ number, curve }, curves) !== null) {
         isComplete = false;
         break;
       }
     }
     const score = isComplete ? curve.at(-1)! : Math.min(...curve);
     trials.push({ number, values, state: isComplete ? 'complete' : 'stopped', score, epochs: curve.length });
-    curves.push({ curve, isComplete });
+    curves.push({ number, curve, isComplete });
     bests.push(Math.min(bests.at(-1) ?? Number.POSITIVE_INFINITY, isComplete ? score : Number.POSITIVE_INFINITY));
   }
   return bests;

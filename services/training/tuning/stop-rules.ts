@@ -3,15 +3,22 @@ import { quantile } from '../report/resampling.js';
 /** A trial's score of each validation; less is better. All trials validate after the same epochs. */
 export type Curve = readonly number[];
 
+/** How far a trial has come. */
+export interface Progress {
+  /** From 0. */
+  number: number;
+  curve: Curve;
+}
+
 /** Whether a trial is to end before its time. */
 export interface StopRule {
   /**
    * Asked once after each validation.
-   * @param curve of the trial, up to now
-   * @param others curves of all other trials, as far as they have come, by state
+   * @param trial as it is now
+   * @param others all other trials, as far as they have come
    * @returns why it ends, or null
    */
-  reasonToStop(curve: Curve, others: readonly { curve: Curve; isComplete: boolean }[]): string | null;
+  reasonToStop(trial: Progress, others: readonly (Progress & { isComplete: boolean })[]): string | null;
 }
 
 /**
@@ -24,18 +31,8 @@ export class SuccessiveHalving implements StopRule {
     private readonly reductionFactor: number,
   ) {}
 
-  reasonToStop(curve: Curve, others: readonly { curve: Curve }[]): string | null {
-    const count = curve.length;
-    if (!this.isRung(count)) {
-      return null;
-    }
-    const score = Math.min(...curve);
-    const rivals = others.filter(({ curve }) => curve.length >= count).map(({ curve }) => bestOf(curve, count));
-    const better = rivals.filter((rival) => rival < score).length;
-    const promoted = Math.max(Math.floor((rivals.length + 1) / this.reductionFactor), 1);
-    return better < promoted
-      ? null
-      : `${better} of the ${rivals.length} other trials that were validated ${times(count)} are better, and ${promoted} may go on`;
+  reasonToStop({ curve }: Progress, others: readonly Progress[]): string | null {
+    return this.isRung(curve.length) ? halve(curve, others, this.reductionFactor, 'other trials') : null;
   }
 
   isRung(count: number): boolean {
@@ -47,11 +44,28 @@ export class SuccessiveHalving implements StopRule {
   }
 }
 
+/**
+ * Whether a trial is stopped at a rung.
+ * @param rivals that it is compared with, if they have come there
+ * @param who these are
+ * @returns why, or null
+ */
+export function halve(curve: Curve, rivals: readonly Progress[], reductionFactor: number, who: string): string | null {
+  const count = curve.length;
+  const score = Math.min(...curve);
+  const scores = rivals.filter(({ curve }) => curve.length >= count).map(({ curve }) => bestOf(curve, count));
+  const better = scores.filter((rival) => rival < score).length;
+  const promoted = Math.max(Math.floor((scores.length + 1) / reductionFactor), 1);
+  return better < promoted
+    ? null
+    : `${better} of the ${scores.length} ${who} that were validated ${times(count)} are better, and ${promoted} may go on`;
+}
+
 const medianTrialsMin = 5;
 
 /** Ends a trial whose best so far is worse than the median of complete trials as far as these had come then (Golovin et al. 2017, Vizier). */
 export class MedianStopping implements StopRule {
-  reasonToStop(curve: Curve, others: readonly { curve: Curve; isComplete: boolean }[]): string | null {
+  reasonToStop({ curve }: Progress, others: readonly (Progress & { isComplete: boolean })[]): string | null {
     const complete = others.filter(({ isComplete }) => isComplete);
     const count = curve.length;
     const scores = complete.flatMap(({ curve }) => curve[count - 1] ?? []);

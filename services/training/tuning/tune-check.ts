@@ -5,7 +5,7 @@ import type { Condition, Parameter, SearchRange, SearchSpace, Value } from './se
 import { sobolDimensionsMax } from './sobol-sequence.js';
 import { readPath, type Target } from './spec-path.js';
 import { denseLayers, findPlace, hiddenLayers, type Place, targetOf } from './trial-spec.js';
-import type { Objective, RangeDraft, TuneDraft, TuneSpec } from './tune-spec.js';
+import type { HyperbandSettings, Objective, RangeDraft, TuneDraft, TuneSpec } from './tune-spec.js';
 
 const trialsMax = 1_000;
 const trialsDefault = 50;
@@ -29,10 +29,8 @@ export function resolveTune(tune: TuneDraft, spec: object, parallelDefault: numb
   violations.check(Number.isFinite(seconds) && seconds >= 0, 'tune.seconds', 'a finite number greater than 0', seconds);
   violations.check(Number.isSafeInteger(seed) && seed >= 0, 'tune.seed', 'from 0 to 2^53 - 1', seed);
   const rungs = { minimumValidations: asha?.minimumValidations || 1, reductionFactor: asha?.reductionFactor || 3 };
-  const { minimumValidations, reductionFactor } = rungs;
-  violations.check(minimumValidations >= 1, 'tune.asha.minimum_validations', 'from 1', minimumValidations);
-  const isFactor = reductionFactor >= 2 && reductionFactor <= 100;
-  violations.check(isFactor, 'tune.asha.reduction_factor', 'from 2 to 100', reductionFactor);
+  violations.check(rungs.minimumValidations >= 1, 'tune.asha.minimum_validations', 'from 1', rungs.minimumValidations);
+  checkFactor('tune.asha', rungs.reductionFactor, violations);
   const isObjective = objective === null || isMeasured(objective);
   violations.check(isObjective, 'tune.objective', 'a metric of the validation rows', objective);
   return {
@@ -46,7 +44,37 @@ export function resolveTune(tune: TuneDraft, spec: object, parallelDefault: numb
     seconds: seconds || null,
     seed,
     asha: rungs,
+    hyperband: resolveHyperband(tune, spec, violations),
   };
+}
+
+function checkFactor(field: string, factor: number, violations: Violations): boolean {
+  return violations.check(factor >= 2 && factor <= 100, `${field}.reduction_factor`, 'from 2 to 100', factor);
+}
+
+/** Its brackets follow from how often a trial is validated at most, which most specs say. */
+function resolveHyperband(
+  { stopEarly, hyperband }: TuneDraft,
+  spec: object,
+  violations: Violations,
+): HyperbandSettings {
+  const reductionFactor = hyperband?.reductionFactor || 3;
+  const isFactor = checkFactor('tune.hyperband', reductionFactor, violations);
+  const { epochs, validation } = spec as { epochs?: number; validation?: { everyEpochs?: number } | null };
+  const given = hyperband?.maximumValidations ?? 0;
+  const maximumValidations = given || Math.ceil((epochs || 0) / (validation?.everyEpochs || 1));
+  if (stopEarly !== 'hyperband') {
+    return { maximumValidations: given, reductionFactor };
+  }
+  const field = 'tune.hyperband.maximum_validations';
+  if (maximumValidations === 0) {
+    const why = 'since `spec.epochs` does not say how often a trial is validated';
+    violations.add(field, `Expected \`${field}\` to be given, ${why}.`);
+  } else if (isFactor) {
+    const least = `at least ${reductionFactor}, the reduction factor, without which no trial would be stopped,`;
+    violations.check(maximumValidations >= reductionFactor, field, least, maximumValidations);
+  }
+  return { maximumValidations, reductionFactor };
 }
 
 interface Found {

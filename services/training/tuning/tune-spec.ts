@@ -2,7 +2,7 @@ import type { Metric } from '../contract-names.js';
 import type { SearchSpace, Value } from './search-space.js';
 
 export type SearchMethod = 'random' | 'sobol' | 'tpe';
-export type StopEarly = 'none' | 'asha' | 'median';
+export type StopEarly = 'none' | 'asha' | 'hyperband' | 'median';
 /** Measured on the validation rows. */
 export type Objective = Extract<Metric, `validation${string}`>;
 
@@ -22,10 +22,17 @@ export interface TuneSpec {
   seconds: number | null;
   seed: number;
   asha: Asha;
+  hyperband: HyperbandSettings;
 }
 
 export interface Asha {
   minimumValidations: number;
+  reductionFactor: number;
+}
+
+export interface HyperbandSettings {
+  /** Of a trial that comes to its end. 0 unless that is how trials are stopped: it may not be known. */
+  maximumValidations: number;
   reductionFactor: number;
 }
 
@@ -41,6 +48,7 @@ export interface TuneDraft {
   seconds: number;
   seed: number;
   asha: Asha | null;
+  hyperband: HyperbandSettings | null;
 }
 
 export interface RangeDraft {

@@ -1,4 +1,5 @@
 import type { Logger } from '../../platform/log.js';
+import { Hyperband } from './hyperband.js';
 import { RandomSearcher } from './random-searcher.js';
 import { isTrialEnd, type Searcher } from './searcher.js';
 import { SobolSearcher } from './sobol-searcher.js';
@@ -211,8 +212,8 @@ export class TuningRun {
   #reasonToStop(trial: Trial): string | null {
     const others = this.#current()
       .filter(({ number, state }) => number !== trial.number && state !== 'failed')
-      .map(({ curve, state }) => ({ curve, isComplete: state === 'complete' }));
-    return this.#rule?.reasonToStop(trial.curve, others) ?? null;
+      .map(({ number, curve, state }) => ({ number, curve, isComplete: state === 'complete' }));
+    return this.#rule?.reasonToStop(trial, others) ?? null;
   }
 
   async #stopAll(reason: string): Promise<void> {
@@ -318,12 +319,14 @@ function searcherOf({ method, seed }: TuneSpec): Searcher {
   }
 }
 
-function ruleOf({ stopEarly, asha }: TuneSpec): StopRule | null {
+function ruleOf({ stopEarly, asha, hyperband, trials }: TuneSpec): StopRule | null {
   switch (stopEarly) {
     case 'none':
       return null;
     case 'asha':
       return new SuccessiveHalving(asha.minimumValidations, asha.reductionFactor);
+    case 'hyperband':
+      return new Hyperband(hyperband.maximumValidations, hyperband.reductionFactor, trials);
     case 'median':
       return new MedianStopping();
   }

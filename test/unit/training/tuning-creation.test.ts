@@ -41,7 +41,7 @@ describe('createTuning', () => {
     };
     const draft = {
       ...{ space: { 'optimizer.learning_rate': rate }, spaceMessage: {}, method: null, trials: 0, parallel: 0 },
-      ...{ objective: null, stopEarly: null, seconds: 0, seed: 0, asha: null, ...tune },
+      ...{ objective: null, stopEarly: null, seconds: 0, seed: 0, asha: null, hyperband: null, ...tune },
     };
     const request = { requestId, owner: '', priority: 0, labels: {} };
     return createTuning(dependencies, { ...specMessage(), ...spec }, draft, request, new AbortController().signal);
@@ -95,6 +95,24 @@ describe('createTuning', () => {
       'Expected `tune.space["batch_size"].integer.high` to be greater than low, 64, but received 32.',
       expect.stringContaining('but received "network.dept". Did you mean `network.depth`?'),
       'Expected exactly one of uniform, log_uniform, integer and choice in `tune.space["network.depth"]`.',
+    ]);
+  });
+
+  it('takes what Hyperband needs from the spec, and asks for it where that does not say it', async () => {
+    const hyperband = (maximumValidations: number) => ({ maximumValidations, reductionFactor: 0 });
+    const made = await create({ stopEarly: 'hyperband' }, { spec: { epochs: 40, validation: { everyEpochs: 3 } } });
+    expect(made.tune.hyperband).toEqual({ maximumValidations: 14, reductionFactor: 3 });
+    const { tune } = await create(
+      { stopEarly: 'hyperband', hyperband: hyperband(9) },
+      { spec: { epochs: 0, steps: 90 } },
+    );
+    expect(tune.hyperband).toEqual({ maximumValidations: 9, reductionFactor: 3 });
+    const found = await violationsOf(create({ stopEarly: 'hyperband' }, { spec: { epochs: 0, steps: 90 } }));
+    expect(found).toEqual([
+      'Expected `tune.hyperband.maximum_validations` to be given, since `spec.epochs` does not say how often a trial is validated.',
+    ]);
+    expect(await violationsOf(create({ stopEarly: 'hyperband', hyperband: hyperband(2) }))).toEqual([
+      'Expected `tune.hyperband.maximum_validations` to be at least 3, the reduction factor, without which no trial would be stopped, but received 2.',
     ]);
   });
 

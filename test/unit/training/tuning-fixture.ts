@@ -27,6 +27,7 @@ export const tune: TuneSpec = {
   ...{ space: [{ name: 'optimizer.learning_rate', range: rate, when: [] }], spaceMessage: {}, method: 'random' },
   ...{ trials: 4, parallel: 1, objective: 'validationLoss', stopEarly: 'asha', seconds: null, seed: 5 },
   asha: { minimumValidations: 1, reductionFactor: 3 },
+  hyperband: { maximumValidations: epochs, reductionFactor: 3 },
 };
 
 /** The services of tunings on a database of their own, with trainings that are played and not done. */

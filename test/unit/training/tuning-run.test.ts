@@ -168,3 +168,14 @@ describe('a tuning that is paused', () => {
     expect(again.pauseTimeMs).toBe(2_000);
   });
 });
+
+it('stops trials by their bracket of Hyperband', async () => {
+  await fixture.begin('a', { stopEarly: 'hyperband', trials: 4, seed: 3 });
+  await fixture.until('a', isEnd);
+  const { trials } = await fixture.board('a');
+  const reasons = trials.flatMap(({ endReason }) => endReason ?? []);
+  expect(reasons.length).toBeGreaterThan(0);
+  for (const reason of reasons) {
+    expect(reason).toMatch(/^Stopped by tuning: 1 of the 1 other trials of bracket 1 that were validated once/);
+  }
+});

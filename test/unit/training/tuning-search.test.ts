@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { bracketsOf, deal, Hyperband } from '../../../services/training/tuning/hyperband.js';
 import { cumulative, logMass } from '../../../services/training/tuning/normal-distribution.js';
 import { ParzenEstimator } from '../../../services/training/tuning/parzen-estimator.js';
 import { RandomSearcher } from '../../../services/training/tuning/random-searcher.js';
@@ -226,17 +227,20 @@ describe('ranges', () => {
   });
 });
 
+const trial = (...curve: number[]) => ({ number: 0, curve });
+const other = (curve: number[], isComplete = false) => ({ number: 1, curve, isComplete });
+
 describe('successive halving', () => {
   const rule = new SuccessiveHalving(1, 3);
-  const trials = (...scores: number[]) => scores.map((score) => ({ curve: [score], isComplete: false }));
+  const trials = (...scores: number[]) => scores.map((score) => other([score]));
 
   it('promotes the best third of a rung, and always the best of few', () => {
-    expect(rule.reasonToStop([5], [])).toBeNull();
-    expect(rule.reasonToStop([5], trials(4))).toMatch(/1 of the 1 other trials/);
+    expect(rule.reasonToStop(trial(5), [])).toBeNull();
+    expect(rule.reasonToStop(trial(5), trials(4))).toMatch(/1 of the 1 other trials/);
     // Of nine the best three go on, as in figure 1 of the paper.
     const others = trials(1, 2, 3, 4, 6, 7, 8, 9);
-    expect(rule.reasonToStop([2.5], others)).toBeNull();
-    expect(rule.reasonToStop([3.5], others)).toBe(
+    expect(rule.reasonToStop(trial(2.5), others)).toBeNull();
+    expect(rule.reasonToStop(trial(3.5), others)).toBe(
       '3 of the 8 other trials that were validated once are better, and 3 may go on',
     );
   });
@@ -244,31 +248,85 @@ describe('successive halving', () => {
   it('asks at rungs only: 1, 3, 9, 27 validations', () => {
     const epochs = Array.from({ length: 30 }, (_, i) => i + 1);
     expect(epochs.filter((epoch) => rule.isRung(epoch))).toEqual([1, 3, 9, 27]);
-    expect(rule.reasonToStop([9, 9], [{ curve: [1, 1] }])).toBeNull();
-    expect(rule.reasonToStop([9, 9, 9], [{ curve: [1, 1, 1] }])).not.toBeNull();
+    expect(rule.reasonToStop(trial(9, 9), [other([1, 1])])).toBeNull();
+    expect(rule.reasonToStop(trial(9, 9, 9), [other([1, 1, 1])])).not.toBeNull();
   });
 
   it('compares with what others had in that epoch, and those that have not come so far do not count', () => {
-    expect(rule.reasonToStop([2], [{ curve: [3, 1, 1] }])).toBeNull();
-    expect(rule.reasonToStop([9, 9, 9], [{ curve: [1, 1] }])).toBeNull();
+    expect(rule.reasonToStop(trial(2), [other([3, 1, 1])])).toBeNull();
+    expect(rule.reasonToStop(trial(9, 9, 9), [other([1, 1])])).toBeNull();
   });
 });
 
 describe('median stopping', () => {
   const rule = new MedianStopping();
-  const complete = [1, 2, 3, 4, 5].map((score) => ({ curve: [score, score], isComplete: true }));
+  const complete = [1, 2, 3, 4, 5].map((score) => other([score, score], true));
 
   it('ends what is worse than the median of five or more complete trials', () => {
-    expect(rule.reasonToStop([3, 3.5], complete)).toBeNull();
-    expect(rule.reasonToStop([3.1], complete)).toBe(
+    expect(rule.reasonToStop(trial(3, 3.5), complete)).toBeNull();
+    expect(rule.reasonToStop(trial(3.1), complete)).toBe(
       'it is worse than the median of 5 complete trials when they were validated once',
     );
-    expect(rule.reasonToStop([9], complete.slice(1))).toBeNull();
+    expect(rule.reasonToStop(trial(9), complete.slice(1))).toBeNull();
     expect(
       rule.reasonToStop(
-        [9],
+        trial(9),
         complete.map((trial) => ({ ...trial, isComplete: false })),
       ),
+    ).toBeNull();
+  });
+});
+
+describe('Hyperband', () => {
+  it('has the brackets of table 1 of the paper: 81 validations, a factor of 3', () => {
+    const brackets = bracketsOf(81, 3);
+    expect(brackets.map(({ trials }) => trials)).toEqual([81, 34, 15, 8, 5]);
+    expect(brackets.map(({ rungs }) => rungs)).toEqual([[1, 3, 9, 27], [3, 9, 27], [9, 27], [27], []]);
+  });
+
+  it('of validations that are no power of the factor has rungs at whole ones', () => {
+    expect(bracketsOf(40, 3)).toEqual([
+      { trials: 27, rungs: [1, 4, 13] },
+      { trials: 12, rungs: [4, 13] },
+      { trials: 6, rungs: [13] },
+      { trials: 4, rungs: [] },
+    ]);
+    expect(bracketsOf(4, 4)).toEqual([
+      { trials: 4, rungs: [1] },
+      { trials: 2, rungs: [] },
+    ]);
+    // Exact for powers, where a quotient of logarithms is not: log(243) / log(3) is 4.999...
+    expect(bracketsOf(243, 3)).toHaveLength(6);
+  });
+
+  it('deals trials out evenly, and a whole round exactly', () => {
+    const brackets = bracketsOf(81, 3);
+    const dealt = deal(brackets, 286);
+    for (let count = 1; count <= dealt.length; count++) {
+      for (const [i, { trials }] of brackets.entries()) {
+        const given = dealt.slice(0, count).filter((place) => place === i).length;
+        expect(Math.abs(given - (count * trials) / 143)).toBeLessThan(1.5);
+        if (count % 143 === 0) {
+          expect(given).toBe((count / 143) * trials);
+        }
+      }
+    }
+  });
+
+  it('compares a trial at the rungs of its bracket, with others of that', () => {
+    const rule = new Hyperband(9, 3, 17);
+    const dealt = deal(bracketsOf(9, 3), 17);
+    const of = (bracket: number) => dealt.flatMap((place, number) => (place === bracket ? number : []));
+    const [first, second] = of(0) as [number, number];
+    const better = [{ number: second, curve: [1, 1, 1] }];
+    expect(rule.reasonToStop({ number: first, curve: [2] }, better)).toBe(
+      '1 of the 1 other trials of bracket 1 that were validated once are better, and 1 may go on',
+    );
+    expect(rule.reasonToStop({ number: first, curve: [2, 2] }, better)).toBeNull();
+    expect(rule.reasonToStop({ number: of(1)[0]!, curve: [2, 2, 2] }, better)).toBeNull();
+    expect(rule.reasonToStop({ number: of(1)[0]!, curve: [2] }, [{ number: of(1)[1]!, curve: [1] }])).toBeNull();
+    expect(
+      rule.reasonToStop({ number: of(2)[0]!, curve: [2, 2, 2] }, [{ number: of(2)[1]!, curve: [1, 1, 1] }]),
     ).toBeNull();
   });
 });
