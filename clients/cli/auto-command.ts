@@ -18,7 +18,8 @@ export async function trainAuto(
 ): Promise<void> {
   const source = await specText(options.file);
   const given = withAutoSplit(readTrainingSpec(source));
-  const fit = { dataset: given.dataset, spec: given.pipeline, split: given.split };
+  const { dataset, pipeline, split, sampleWeight } = given;
+  const fit = { dataset, spec: pipeline, split, sampleWeight };
   const fitted = await source.telling(pipelineFields(source), () => millrace.preprocessing.fitPipeline(fit));
   const { spec, tune, reasons } = autoTuning(given, fitted, options.time);
   if (Object.keys(tune.space ?? {}).length === 0) {

@@ -58,15 +58,20 @@ export function readPipelineFit(text: string | SpecText): FitPipelineRequest {
     return { dataset: '', spec: toMessage(source, 'millrace.v1.PipelineSpec') as PipelineSpec };
   }
   if (fields === withinTrainingSpec) {
-    const { dataset, pipeline, split } = toMessage(source, 'millrace.v1.TrainingSpec') as TrainingSpec;
-    return { dataset, spec: pipeline, split };
+    const { dataset, pipeline, split, sampleWeight } = toMessage(source, 'millrace.v1.TrainingSpec') as TrainingSpec;
+    return { dataset, spec: pipeline, split, sampleWeight };
   }
   return toMessage(source, 'millrace.v1.FitPipelineRequest') as FitPipelineRequest;
 }
 
 const pipelineAlone: RequestFields = { spec: '' };
-const wholeRequest: RequestFields = { dataset: 'dataset', spec: 'spec', split: 'split' };
-const withinTrainingSpec: RequestFields = { dataset: 'dataset', spec: 'pipeline', split: 'split' };
+const withinTrainingSpec: RequestFields = {
+  dataset: 'dataset',
+  spec: 'pipeline',
+  split: 'split',
+  sample_weight: 'sample_weight',
+};
+const wholeRequest: RequestFields = { ...withinTrainingSpec, spec: 'spec' };
 
 /** Where `FitPipelineRequest` is written in a file that `readPipelineFit` reads. */
 export function pipelineFields({ value }: SpecText): RequestFields {

@@ -13,6 +13,7 @@ import { Violations } from '../platform/errors.js';
 import { ColumnFit } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
 import { type ColumnSpec, checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
+import { checkWeightColumn, checkWeights } from './sample-weights.js';
 import { checkSplit, countSplits, type SplitAssignment, type SplitName, type SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
 import type { StoredTable } from './stored-table.js';
@@ -28,18 +29,26 @@ export interface Fit {
 /** Each may hold some of what it has seen. */
 const columnsAtOnce = 32;
 
-/** Learns a pipeline from the training rows of a table. The same arguments give the same definition. */
+/**
+ * Learns a pipeline from the training rows of a table. The same arguments give the same definition.
+ * @param sampleWeight a column that weights rows in training, which is only checked here; empty: none
+ */
 export async function fitPipeline(
   spec: PipelineSpec,
   split: SplitSpec,
   table: StoredTable,
   signal: AbortSignal,
+  sampleWeight = '',
 ): Promise<Fit> {
   const violations = new Violations();
   checkPipelineSpec(spec, table.columns, violations, split.column);
   checkSplit(split, table.columns, violations);
+  checkWeightColumn(sampleWeight, spec, table.columns, violations);
   violations.throwIfAny();
   const assignment = await assignSplits(split, table);
+  if (sampleWeight !== '') {
+    await checkWeights(sampleWeight, table, assignment, signal);
+  }
   const label = await fitLabel(spec.label!, table, assignment, signal);
   const columns: FittedColumn[] = [];
   for (let first = 0; first < spec.columns.length; first += columnsAtOnce) {

@@ -95,7 +95,7 @@ export async function describeFlight(
   const { flight, columns: names, rows } = request;
   if (flight.kind === 'split') {
     const stored = preparation.pipelines.get(flight.pipeline);
-    const columns = tensorColumns(preparation.parsed(stored));
+    const columns = tensorColumns(preparation.parsed(stored), stored.sampleWeight);
     const chosen = findColumns(names, columns, `${field}.columns`).map((index) => columns[index]!);
     const encoder = await createArrowEncoder(chosen);
     const rowCount = rowsWithin(stored.rowCounts[flight.split], rows);
@@ -125,7 +125,8 @@ export async function* flightMessages(
 ): AsyncGenerator<EncodedMessage> {
   const field = 'ticket';
   if (flight.kind === 'split') {
-    const columns = tensorColumns(preparation.parsed(preparation.pipelines.get(flight.pipeline)));
+    const stored = preparation.pipelines.get(flight.pipeline);
+    const columns = tensorColumns(preparation.parsed(stored), stored.sampleWeight);
     yield* preparation.tensors(flight.pipeline, flight.split, {
       columns: findColumns(names, columns, `${field}.columns`),
       rows,

@@ -18,6 +18,8 @@ export interface StoredPipeline {
   datasetDigest: string;
   spec: PipelineSpec;
   split: SplitSpec;
+  /** The column that weights rows in training, which the pipeline does not read; empty: none. */
+  sampleWeight: string;
   /** Canonical JSON. */
   definition: string;
   rowCounts: Record<SplitName, number>;
@@ -101,8 +103,8 @@ async function readPipeline(file: string): Promise<StoredPipeline> {
     if (found !== format) {
       throw new Error(`expected format ${format} but it is ${found}`);
     }
-    // Pipelines of before there were other ways to split name none of them.
-    return { ...pipeline, split: { ...wholeSplit, ...pipeline.split } };
+    // Pipelines of before there were other ways to split, or weights, name none of them.
+    return { ...pipeline, split: { ...wholeSplit, ...pipeline.split }, sampleWeight: pipeline.sampleWeight ?? '' };
   } catch (error) {
     const message = `The file ${file} is damaged: ${(error as Error).message}. Restore it, or remove it and fit again.`;
     throw new ServiceError('DATA_LOSS', 'PIPELINE_DAMAGED', message, { cause: error });

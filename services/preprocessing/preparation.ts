@@ -22,6 +22,14 @@ import { encodeTensors, type TensorPart } from './tensors.js';
 /** Of the splits that are kept at hand, a byte a row. */
 const assignmentBytesMax = 16 * 1024 * 1024;
 
+/** What is fitted of a dataset. */
+export interface FitRequest {
+  spec: PipelineSpec;
+  split: SplitSpec;
+  /** A column that weights rows in training; empty: none. */
+  sampleWeight: string;
+}
+
 /** Fits pipelines on stored datasets, and prepares rows with them. */
 export class Preparation {
   readonly #parsed = new Map<string, FittedPipeline>();
@@ -37,14 +45,15 @@ export class Preparation {
   ) {}
 
   /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N` */
-  async fit(dataset: string, spec: PipelineSpec, split: SplitSpec, signal: AbortSignal): Promise<StoredPipeline> {
+  async fit(dataset: string, { spec, split, sampleWeight }: FitRequest, signal: AbortSignal): Promise<StoredPipeline> {
     const version = this.datasets.resolve(dataset, 'dataset');
     const table = await this.datasets.openTable(version);
     try {
-      const { definition, rowCounts, assignment } = await fitPipeline(spec, split, table, signal);
+      const { definition, rowCounts, assignment } = await fitPipeline(spec, split, table, signal, sampleWeight);
       const bytes = serialisePipeline(definition);
       const digest = digestOf(bytes);
-      const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest]);
+      const weighted = sampleWeight === '' ? [] : [sampleWeight];
+      const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest, ...weighted]);
       const id = `p${digestOf(identity).slice('sha256:'.length, 'sha256:'.length + 31)}`;
       this.#assignments.set(id, assignment);
       return await this.pipelines.add({
@@ -55,6 +64,7 @@ export class Preparation {
         datasetDigest: version.digest,
         spec,
         split,
+        sampleWeight,
         definition: bytes.toString(),
         rowCounts,
       });
@@ -88,7 +98,7 @@ export class Preparation {
     try {
       const assignment = this.#assignments.get(id) ?? (await assignSplits(stored.split, table));
       this.#assignments.set(id, assignment);
-      yield* encodeTensors(this.parsed(stored), table, assignment, split, part);
+      yield* encodeTensors(this.parsed(stored), table, assignment, split, part, stored.sampleWeight);
     } finally {
       await table.close();
     }

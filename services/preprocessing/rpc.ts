@@ -112,8 +112,9 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
       const { version, rows } = await previewRows(datasets, request.name, fromPreviewRequest(request), signal);
       return { datasetVersion: versionNameOf(version), rows };
     },
-    async FitPipeline({ dataset, spec, split }, { signal }) {
-      const fitted = await preparation.fit(dataset, fromPipelineSpec(spec), fromSplitSpec(split), signal);
+    async FitPipeline({ dataset, spec, split, sampleWeight }, { signal }) {
+      const asked = { spec: fromPipelineSpec(spec), split: fromSplitSpec(split), sampleWeight };
+      const fitted = await preparation.fit(dataset, asked, signal);
       return toPipeline(fitted, preparation);
     },
     async GetPipeline({ name }) {
@@ -228,6 +229,7 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     labelScale: labelUnits.map(({ divide }) => divide),
     labelOffset: labelUnits.map(({ subtract }) => subtract),
     numbers: [...(numberNamesOf(label) ?? [])],
+    sampleWeight: stored.sampleWeight,
   };
 }
 

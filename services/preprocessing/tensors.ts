@@ -17,6 +17,7 @@ import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { where } from './label.js';
 import { overlap, type RowRange, wholeTable } from './row-range.js';
+import { WeightReader } from './sample-weights.js';
 import { rowsInSplit, type SplitAssignment, type SplitName, splitNames } from './split.js';
 import type { Allocate, StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
@@ -26,8 +27,8 @@ const batchBytesMax = 8 * 1024 * 1024;
 /** Transformed while the one before them is sent. */
 const partsAhead = 2;
 
-/** Columns of a split's tensors: `features` and `label`. */
-export function tensorColumns(pipeline: FittedPipeline): Column[] {
+/** Columns of a split's tensors: `features` and `label`, and `weight` where rows have weights. */
+export function tensorColumns(pipeline: FittedPipeline, sampleWeight = ''): Column[] {
   const { featureCount: width, featureType, label } = pipeline;
   const type = label.kind === 'classes' ? 'int32' : 'float32';
   const targets = targetWidth(label);
@@ -38,8 +39,11 @@ export function tensorColumns(pipeline: FittedPipeline): Column[] {
       type: targets === null ? { kind: 'number', type } : { kind: 'list', type, width: targets },
       shape: [],
     },
+    ...(sampleWeight === '' ? [] : [weightColumn]),
   ];
 }
+
+const weightColumn: Column = { name: 'weight', type: { kind: 'number', type: 'float32' }, shape: [] };
 
 /** So many rows of tensors make a batch of at most about 8 MB. */
 export function rowsPerBatch({ featureCount, featureType, label }: FittedPipeline): number {
@@ -62,11 +66,13 @@ export async function* encodeTensors(
   assignment: SplitAssignment,
   split: SplitName,
   part = everyTensor,
+  sampleWeight = '',
 ): AsyncGenerator<EncodedMessage> {
-  const columns = tensorColumns(pipeline);
+  const columns = tensorColumns(pipeline, sampleWeight);
   const encoder = await createArrowEncoder(part.columns.map((index) => columns[index]!));
   yield encoder.schema();
   const targets = new TargetReader(pipeline.label, table);
+  const weightReader = sampleWeight === '' ? null : new WeightReader(sampleWeight, table);
   const isTraining = split === 'train';
   const parts = tensorParts(pipeline, table, assignment, split, part.rows);
   const prepare = async ({ batch, rows, chunks, release }: TablePart) => {
@@ -74,12 +80,14 @@ export async function* encodeTensors(
     const features = await transformRows(pipeline, await chunks, rows, batch.firstRow, numbers);
     release();
     const targetsOf = await targets.read(batch);
-    return { length: rows.length, features, targets: targetsOf(rows) };
+    const weightsOf = await weightReader?.read(batch);
+    return { length: rows.length, features, targets: targetsOf(rows), weights: weightsOf?.(rows) };
   };
-  for await (const { length, features, targets: labels } of workAhead(parts, partsAhead, prepare)) {
+  for await (const { length, features, targets: labels, weights } of workAhead(parts, partsAhead, prepare)) {
     const tensors = [
       numberChunk(features, length, pipeline.featureCount),
       numberChunk(labels, length, targetWidth(pipeline.label) ?? 1),
+      ...(weights ? [numberChunk(weights, length, 1)] : []),
     ];
     yield* encoder.batch(
       length,

@@ -1,5 +1,5 @@
 import { randomKey } from '../pipeline/index.js';
-import type { JobExamples } from './job-examples.js';
+import { type JobExamples, weighted } from './job-examples.js';
 import { rowWeights } from './trainer-options.js';
 import { stepsPerEpoch } from './training-length.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
@@ -56,11 +56,8 @@ export function partByFold(
   classWeights: (targets: JobExamples['targets']) => Float32Array | null,
 ): { train: JobExamples; held: JobExamples } {
   const train = rowsWhere(examples, (row) => foldOf[row] !== fold);
-  const weights = classWeights(train.targets);
-  return {
-    train: weights ? { ...train, weights } : train,
-    held: rowsWhere(examples, (row) => foldOf[row] === fold),
-  };
+  const held = rowsWhere(examples, (row) => foldOf[row] === fold);
+  return { train: weighted(train, classWeights(train.targets)), held: weighted(held, null) };
 }
 
 /** Factors of training rows, by the classes among them. */
@@ -68,12 +65,16 @@ export function classWeightsOf({ classWeights }: TrainingSpec, { classes }: Fitt
   return (targets: JobExamples['targets']) => rowWeights(classWeights, classes, targets);
 }
 
-function rowsWhere({ rows, features: [block], targets }: JobExamples, isTaken: (row: number) => boolean): JobExamples {
+function rowsWhere(
+  { rows, features: [block], targets, sampleWeights }: JobExamples,
+  isTaken: (row: number) => boolean,
+): JobExamples {
   const taken = Uint32Array.from({ length: rows }, (_, row) => row).filter(isTaken);
   const { columns, data } = block;
   const width = targets.length / rows;
   const features = { ...block, data: gather(data, taken, columns) } as typeof block;
-  return { rows: taken.length, features: [features], targets: gather(targets, taken, width) };
+  const part = { rows: taken.length, features: [features], targets: gather(targets, taken, width) } as JobExamples;
+  return sampleWeights ? { ...part, sampleWeights: gather(sampleWeights, taken, 1) } : part;
 }
 
 /** Rows of a matrix, [taken, width]. */

@@ -8,16 +8,11 @@ import { isTransient } from './retry.js';
 import { checkAgainstPipeline, checkSpec } from './spec-check.js';
 import { resolveSpec } from './spec-resolution.js';
 import { planTraining, type TrainingPlan } from './training-plan.js';
-import type { FittedPipeline, PipelineRequest, SpecDraft, SplitRequest, TrainingSpec } from './training-spec.js';
+import type { FitRequest, FittedPipeline, SpecDraft, TrainingSpec } from './training-spec.js';
 
 /** What creating a job needs of preprocessing. */
 export interface PipelineFitter {
-  fit(
-    dataset: string,
-    pipeline: PipelineRequest,
-    split: SplitRequest | null,
-    signal: AbortSignal,
-  ): Promise<FittedPipeline>;
+  fit(dataset: string, request: FitRequest, signal: AbortSignal): Promise<FittedPipeline>;
 }
 
 export interface SpecDependencies {
@@ -152,7 +147,7 @@ export function newId(model: string): string {
 /** The fitted pipeline, or null with what preprocessing found wrong noted under this request's field names. */
 export async function fit(
   preprocessing: PipelineFitter,
-  { dataset, pipeline, split }: SpecDraft,
+  { dataset, pipeline, split, sampleWeight = '' }: SpecDraft,
   violations: Violations,
   signal: AbortSignal,
 ): Promise<FittedPipeline | null> {
@@ -160,7 +155,7 @@ export async function fit(
     return null;
   }
   try {
-    return await preprocessing.fit(dataset, pipeline, split, signal);
+    return await preprocessing.fit(dataset, { pipeline, split, sampleWeight }, signal);
   } catch (error) {
     if (error instanceof RpcError && error.code === 'INVALID_ARGUMENT') {
       noteViolations(error, violations);
@@ -186,7 +181,7 @@ function noteViolations(error: RpcError, violations: Violations): void {
   }
   for (const { field, description } of fieldViolations) {
     const inOurNames = description.replace(
-      /`((?:spec|split|dataset)[^`]*)`/g,
+      /`((?:spec|split|dataset|sample_weight)\b[^`]*)`/g,
       (_, named: string) => `\`${translateField(named)}\``,
     );
     violations.add(translateField(field), inOurNames);

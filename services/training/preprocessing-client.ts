@@ -2,12 +2,11 @@ import { contracts, createClient } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { TensorDecoder, type TensorShape, type Tensors } from './tensor-decoder.js';
 import {
+  type FitRequest,
   type FittedPipeline,
   type LabelKind,
   type LabelUnits,
-  type PipelineRequest,
   type Split,
-  type SplitRequest,
   targetWidth,
 } from './training-spec.js';
 
@@ -40,11 +39,10 @@ export class PreprocessingClient {
   /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N`; the answer names the version */
   async fit(
     dataset: string,
-    pipeline: PipelineRequest,
-    split: SplitRequest | null,
+    { pipeline, split, sampleWeight }: FitRequest,
     signal: AbortSignal,
   ): Promise<FittedPipeline> {
-    const request = { dataset, spec: pipeline.message, split: split?.message ?? {} };
+    const request = { dataset, spec: pipeline.message, split: split?.message ?? {}, sampleWeight };
     const fitted = await this.#service.fitPipeline(request, { signal, timeoutMs: fitTimeoutMs });
     const featureType = featureTypes[fitted.featureType as keyof typeof featureTypes];
     if (!featureType) {
@@ -64,6 +62,7 @@ export class PreprocessingClient {
       featureOffset: fitted.featureOffset,
       classes: fitted.classes,
       numbers: fitted.numbers,
+      sampleWeight: fitted.sampleWeight,
       labelUnits: labelUnitsOf(fitted.labelScale, fitted.labelOffset),
       rowCounts: {
         train: fitted.trainRowCount,
@@ -81,6 +80,7 @@ export class PreprocessingClient {
       featureType: pipeline.featureType,
       targetType: labelKind === 'classes' ? 'int32' : 'float32',
       targetWidth: targetWidth(labelKind, pipeline),
+      hasWeights: Boolean(pipeline.sampleWeight),
     };
     const decoder = new TensorDecoder(shape);
     if (shape.rows > 0) {

@@ -44,6 +44,7 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     labelSmoothing: draft.labelSmoothing ?? 0,
     huberDelta: loss === 'huber' ? (draft.huberDelta ?? 1) : null,
     classWeights: draft.balancedClassWeights ? 'balanced' : { ...draft.classWeights },
+    sampleWeight: draft.sampleWeight || null,
     optimizer: resolvedOptimizer,
     schedule: resolveSchedule(draft.schedule ?? null, length, resolvedOptimizer.learningRate!),
     regularization: resolved<Regularization>({ l1: notNegative(0), l2: notNegative(0) }, draft.regularization),

@@ -12,13 +12,16 @@ export interface TensorShape {
   targetType: 'int32' | 'float32';
   /** Numbers in a list; null: a number by itself. */
   targetWidth: number | null;
+  /** Whether rows have weights. */
+  hasWeights: boolean;
 }
 
-/** A split as the engine takes it: row-major [rows, featureCount], and one target a row or [rows, targetWidth]. */
+/** A split as the engine takes it: row-major [rows, featureCount], one target a row or [rows, targetWidth], and perhaps weights [rows]. */
 export interface Tensors {
   rows: number;
   features: Uint8Array | Float32Array;
   targets: Int32Array | Float32Array;
+  weights?: Float32Array;
 }
 
 /** Where one column's values go. */
@@ -48,6 +51,7 @@ export class TensorDecoder {
       rows: shape.rows,
       features: new arrays[shape.featureType](shape.rows * shape.featureCount),
       targets: new arrays[shape.targetType](shape.rows * (shape.targetWidth ?? 1)),
+      ...(shape.hasWeights ? { weights: new Float32Array(shape.rows) } : {}),
     };
   }
 
@@ -72,11 +76,12 @@ export class TensorDecoder {
   }
 
   #checkSchema(schema: Schema): Sink[] {
-    const { featureCount, featureType, targetType, targetWidth } = this.shape;
+    const { featureCount, featureType, targetType, targetWidth, hasWeights } = this.shape;
     const target = typeNames[targetType];
-    const expected = new Map([
+    const expected = new Map<string, string>([
       ['features', `FixedSizeList[${featureCount}]<${typeNames[featureType]}>`],
       ['label', targetWidth === null ? target : `FixedSizeList[${targetWidth}]<${target}>`],
+      ...(hasWeights ? ([['weight', typeNames.float32]] as const) : []),
     ]);
     const given = schema.fields.map(({ name, type }) => `${name} ${type}`);
     const isExpected = schema.fields.every(({ name, type }) => expected.get(name) === String(type));
@@ -84,12 +89,13 @@ export class TensorDecoder {
       const columns = [...expected].map(([name, type]) => `${name} ${type}`);
       throw malformed(`the columns ${columns.join(' and ')}`, given.join(', '));
     }
-    return schema.fields.map(({ name, type }) => this.#sinkOf(name === 'features', DataType.isFixedSizeList(type)));
+    return schema.fields.map(({ name, type }) => this.#sinkOf(name, DataType.isFixedSizeList(type)));
   }
 
-  #sinkOf(isFeatures: boolean, isList: boolean): Sink {
-    const target = isFeatures ? this.#tensors.features : this.#tensors.targets;
-    const valuesPerRow = isFeatures ? this.shape.featureCount : (this.shape.targetWidth ?? 1);
+  #sinkOf(name: string, isList: boolean): Sink {
+    const { features, targets, weights } = this.#tensors;
+    const target = name === 'features' ? features : name === 'weight' ? weights! : targets;
+    const valuesPerRow = this.shape.rows === 0 ? 0 : target.length / this.shape.rows;
     return {
       bytes: new Uint8Array(target.buffer),
       bytesPerRow: valuesPerRow * target.BYTES_PER_ELEMENT,

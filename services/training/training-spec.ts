@@ -36,6 +36,8 @@ export interface TrainingSpec {
   huberDelta: number | null;
   /** Of the classes that are named; the others have 1. */
   classWeights: 'balanced' | Record<string, number>;
+  /** The column that weights rows; null: all count alike. */
+  sampleWeight: string | null;
   optimizer: OptimizerSpec;
   schedule: Schedule | null;
   regularization: Regularization | null;
@@ -72,6 +74,8 @@ export interface SpecDraft {
   huberDelta?: number;
   classWeights?: Record<string, number>;
   balancedClassWeights?: boolean;
+  /** Empty: not given. */
+  sampleWeight?: string;
   optimizer: OptimizerDraft | null;
   schedule?: ScheduleDraft | null;
   regularization?: Draft | null;
@@ -101,6 +105,14 @@ export interface PipelineRequest {
   labelKind: LabelKind | null;
   /** `PipelineSpec` as it came. */
   message: object;
+}
+
+/** What preprocessing fits of a dataset. */
+export interface FitRequest {
+  pipeline: PipelineRequest;
+  split: SplitRequest | null;
+  /** A column; empty: rows have no weights. */
+  sampleWeight: string;
 }
 
 /** Which rows are for what. */
@@ -162,6 +174,8 @@ export interface FittedPipeline {
   /** Names of several numbers in the order of the network's outputs; else empty. Jobs made before there was this have none. */
   numbers?: string[];
   rowCounts: Record<Split, number>;
+  /** The column that weights rows; empty, or in earlier jobs not there: none does. */
+  sampleWeight?: string;
   /** Of a label that is standardised, one a number; null: targets are the labels themselves. Jobs made before there was this have none. */
   labelUnits?: LabelUnits[] | null;
 }
@@ -201,6 +215,7 @@ const earlierSpec = {
   labelSmoothing: 0,
   huberDelta: null,
   classWeights: {},
+  sampleWeight: null,
   schedule: null,
   regularization: null,
   clipping: null,

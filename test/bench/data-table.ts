@@ -57,16 +57,19 @@ const pipeline = await measure('fit', () =>
   preparation.fit(
     'datasets/table',
     {
-      columns: [
-        ...numberColumns.map((column) => ({ column, steps: [filling, { kind: 'standardise' } as const] })),
-        ...categoryColumns.map((column) => ({
-          column,
-          steps: [{ kind: 'oneHot', categoriesMax: null, unseenPlace: false } as const],
-        })),
-      ],
-      label: { column: labelColumn, kind: 'classes' },
+      split: wholeSplit,
+      sampleWeight: '',
+      spec: {
+        columns: [
+          ...numberColumns.map((column) => ({ column, steps: [filling, { kind: 'standardise' } as const] })),
+          ...categoryColumns.map((column) => ({
+            column,
+            steps: [{ kind: 'oneHot', categoriesMax: null, unseenPlace: false } as const],
+          })),
+        ],
+        label: { column: labelColumn, kind: 'classes' },
+      },
     },
-    wholeSplit,
     signal,
   ),
 );

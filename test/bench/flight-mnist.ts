@@ -13,7 +13,8 @@ const { dataset, pipeline, split } = readTrainingSpec(
 const client = new PreprocessingClient(`127.0.0.1:${process.argv[2]}`);
 const { signal } = new AbortController();
 const begin = performance.now();
-const fitted = await client.fit(dataset!, { labelKind: 'classes', message: pipeline! }, { message: split! }, signal);
+const asked = { labelKind: 'classes', message: pipeline! } as const;
+const fitted = await client.fit(dataset!, { pipeline: asked, split: { message: split! }, sampleWeight: '' }, signal);
 let images = 0;
 for (const name of ['train', 'validation', 'test'] as const) {
   const { rows, features } = await client.tensors(fitted, 'classes', name, signal);

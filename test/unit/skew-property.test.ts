@@ -65,7 +65,7 @@ async function prepare(content: TableContent, columns: Record<string, StepSpec[]
       const { featureCount, featureType } = pipeline;
       const targetType = label.kind === 'classes' ? 'int32' : 'float32';
       const shape = { rows: rowCounts[split], featureCount, featureType, targetType } as const;
-      const decoder = new TensorDecoder({ ...shape, targetWidth: targetWidth(pipeline.label) });
+      const decoder = new TensorDecoder({ ...shape, targetWidth: targetWidth(pipeline.label), hasWeights: false });
       for await (const message of encodeTensors(pipeline, table, assignment, split)) {
         decoder.push(message.header, joinBody(message));
       }

@@ -100,6 +100,36 @@ describe('fitPipeline refuses', () => {
     await expect(fit({}, { columns: [], label: null })).rejects.toThrow(/at least one column.*`spec.label` to be set/);
   });
 
+  it.each<[string, string, TableContent[string], RegExp]>([
+    ['that is not there', 'weigth', ['float64', [1, 1, 1, 1, 1, 1]], /`sample_weight`.*did you mean "weight"\?/],
+    ['of text', 'weight', ['text', ['1', '1', '1', '1', '1', '1']], /a column of numbers but "weight" is Utf8/],
+    ['with a missing one', 'weight', ['float64', [1, 1, 1, 1, null, 1]], /column "weight" in row 5 has none/],
+    ['with a negative one', 'weight', ['int64', [1, 1, -2, 1, 1, 1]], /numbers from 0.*in row 3 holds -2/],
+    ['beyond float32', 'weight', ['float64', [1, 1e39, 1, 1, 1, 1]], /in row 2 holds 1e\+39/],
+    ['of zeros in a split', 'weight', ['float64', [1, 1, 1, 1, 0, 0]], /test split .* all 2 have 0 in column "weight"/],
+  ])('weights %s', async (_, name, weight, message) => {
+    const part: TableContent[string] = ['text', ['train', 'train', 'train', 'train', 'test', 'test']];
+    const x: TableContent[string] = ['float64', [1, 2, 3, 4, 5, 6]];
+    const table = await openTable({ ...label, x, part, weight }, 2);
+    const { signal } = new AbortController();
+    await expect(fitPipeline(specOf({ x: [] }), byPart, table, signal, name)).rejects.toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(message),
+        fieldViolations: [expect.objectContaining({ field: 'sample_weight' })],
+      }),
+    );
+    await table.close();
+  });
+
+  it('weights that are feature or label', async () => {
+    const table = await openTable({ ...label, x: ['float64', [1, 2, 3, 4, 5, 6]] }, 2);
+    const { signal } = new AbortController();
+    const refused = (name: string) => fitPipeline(specOf({ x: [] }), split, table, signal, name);
+    await expect(refused('x')).rejects.toThrow('neither feature nor label but "x" is a feature column');
+    await expect(refused('y')).rejects.toThrow('"y" is the label');
+    await table.close();
+  });
+
   it('a missing value without impute, with row and column, in whatever split', async () => {
     const content: TableContent = {
       x: ['float64', [1, 2, 3, 4, null, 6]],

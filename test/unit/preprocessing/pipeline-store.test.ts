@@ -15,6 +15,7 @@ const pipelineOf = (id: string): Omit<StoredPipeline, 'createTimeMs'> => ({
   datasetDigest: 'sha256:1',
   spec: { columns: [], label: null },
   split: wholeSplit,
+  sampleWeight: '',
   definition: '{}',
   rowCounts: { train: 1, validation: 0, test: 0 },
 });

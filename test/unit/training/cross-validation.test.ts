@@ -69,6 +69,12 @@ describe('partByFold', () => {
       weights: Float32Array.of(3 / 4, 3 / 2, 3 / 4),
     });
     const several = { ...examples, targets: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
+    // Weights of rows are scaled anew to a mean of 1 in each part.
+    const sampleWeights = Float32Array.of(1, 4, 3, 2);
+    const byRow = partByFold({ ...examples, sampleWeights }, Uint8Array.of(1, 2, 1, 1), 2, () => null);
+    expect([byRow.train.weights, byRow.held.weights]).toEqual([Float32Array.of(0.5, 1.5, 1), Float32Array.of(1)]);
+    const none = { ...examples, sampleWeights: Float32Array.of(0, 4, 0, 0) };
+    expect(() => partByFold(none, Uint8Array.of(1, 2, 1, 1), 2, () => null)).toThrow(/weight of 0/);
     expect(partByFold(several, Uint8Array.of(1, 2, 1, 1), 2, () => null).held.targets).toEqual(Float32Array.of(3, 4));
   });
 });

@@ -56,6 +56,7 @@ describe('createJob', () => {
         field: 'spec.columns[1].steps[0].impute.number',
         description: 'Expected `spec.columns[1].steps[0]` to be another.',
       },
+      { field: 'sample_weight', description: 'Expected `sample_weight` to be a column.' },
     ]);
     await expect(create({ epochs: 0 })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -70,6 +71,7 @@ describe('createJob', () => {
           field: 'spec.pipeline.columns[1].steps[0].impute.number',
           description: 'Expected `spec.pipeline.columns[1].steps[0]` to be another.',
         },
+        { field: 'spec.sample_weight', description: 'Expected `spec.sample_weight` to be a column.' },
       ],
     });
     expect((await store.list({ filter: '', orderBy: '', pageSize: 10, pageToken: '' })).jobs).toEqual([]);

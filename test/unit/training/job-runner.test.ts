@@ -394,6 +394,68 @@ describe('JobRunner', () => {
   });
 });
 
+describe('sample weights', () => {
+  /** The first 16 rows, each as often as it is said, with a weight or not. */
+  const drawn = (times: number[], weights: number[] | null): TensorSource => ({
+    tensors: async (pipeline, kind, split, signal) => {
+      const whole = await twoClasses.tensors({ ...pipeline, rowCounts: allOf(16) }, kind, split, signal);
+      const rows = times.flatMap((count, row) => Array<number>(count).fill(row));
+      return {
+        rows: rows.length,
+        features: Float32Array.from(rows.flatMap((row) => [...whole.features.subarray(2 * row, 2 * row + 2)])),
+        targets: Int32Array.from(rows, (row) => whole.targets[row]!),
+        ...(weights ? { weights: Float32Array.from(rows, (row) => weights[row]!) } : {}),
+      };
+    },
+  });
+  const allOf = (count: number) => ({ train: count, validation: count, test: count });
+  const once = Array<number>(16).fill(1);
+  const odd = once.map((_, row) => [2, 0, 1, 3][row % 4]!);
+
+  /** What full batches come to: weights of the network, and losses of validation and test. */
+  async function train(source: TensorSource, rows: number, stopAt = 0) {
+    const fixture = await RunnerFixture.open();
+    fixture.preprocessing = source;
+    const optimizer = { type: 'sgd', learningRate: 0.5, momentum: 0.9 } as const;
+    await fixture.create({ epochs: 10, batchSize: 0, fullBatch: true, optimizer }, allOf(rows));
+    if (stopAt > 0) {
+      fixture.stopAfter((happening) => happening.kind === 'epoch' && happening.epoch === stopAt);
+      expect(kinds(await fixture.run())).not.toContain('succeeded');
+    }
+    expect(kinds(await fixture.run()).at(-1)).toBe('succeeded');
+    await fixture.close();
+    const [publication] = fixture.published;
+    const file = weightsOf(publication!);
+    const values = new Float32Array(Uint8Array.from(file.subarray(8 + Number(file.readBigUInt64LE()))).buffer);
+    const { train_loss, validation_loss, test_loss } = publication!.metrics;
+    return { file, values: [...values, train_loss!, validation_loss!, test_loss!] };
+  }
+
+  it('count a row of weight 2 as twice the row, and one of weight 0 as none', async () => {
+    const byWeight = await train(drawn(once, odd), 16);
+    const byCount = await train(drawn(odd, null), 24);
+    const unweighted = await train(drawn(once, null), 16);
+    expect(byWeight.values.length).toBeGreaterThan(6);
+    for (const [i, value] of byWeight.values.entries()) {
+      // Sums in another order.
+      expect(value).toBeCloseTo(byCount.values[i]!, 5);
+    }
+    expect(Math.abs(byWeight.values.at(-3)! - unweighted.values.at(-3)!)).toBeGreaterThan(1e-4);
+  });
+
+  it('are relative: only their ratios count, and equal ones are as none', async () => {
+    const times = (factor: number) => odd.map((weight) => weight * factor);
+    expect((await train(drawn(once, times(8)), 16)).file).toEqual((await train(drawn(once, odd), 16)).file);
+    const equal = await train(drawn(once, Array<number>(16).fill(0.3)), 16);
+    expect(equal.file).toEqual((await train(drawn(once, null), 16)).file);
+  });
+
+  it('are there again after an interruption', async () => {
+    const undisturbed = await train(drawn(once, odd), 16);
+    expect((await train(drawn(once, odd), 16, 7)).file).toEqual(undisturbed.file);
+  });
+});
+
 describe('rowWeights', () => {
   it('gives each class its factor, or all the same say', () => {
     const targets = Int32Array.of(0, 0, 0, 1);

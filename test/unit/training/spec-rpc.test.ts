@@ -94,6 +94,7 @@ const specs: [string, string, string?][] = [
   ['regularisation', 'regularization: { l1: 0.01 }\nclipping: { global_norm: 1 }\naveraging: { decay: 0.9 }'],
   ['clipping by value', 'clipping: { value: 0.5 }'],
   ['class weights', 'class_weights: { no: 2 }\nlabel_smoothing: 0.1\nsampling: stratified'],
+  ['sample weights', 'sample_weight: trust\nclass_weights: balanced'],
   ['balanced classes', 'class_weights: balanced\nbatch_size: full\nsampling: sequential'],
   [
     'early stopping',
@@ -199,6 +200,7 @@ const files = some({
   averaging: some({ decay: share }),
   label_smoothing: share,
   class_weights: fc.oneof(fc.constant('balanced'), some({ no: share, yes: above })),
+  sample_weight: fc.constant('trust'),
   sampling: fc.constantFrom('shuffle', 'sequential', 'stratified'),
   seconds: above,
   early_stopping: some({ patience: count, minimum_delta: share, restore_best: fc.boolean() }),

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { TensorDecoder, type TensorShape } from '../../../services/training/tensor-decoder.js';
 import { type ArrowMessage, type TensorRows, tensorMessages } from '../../support/arrow-messages.js';
 
-const shape: TensorShape = { rows: 5, featureCount: 2, featureType: 'uint8', targetType: 'int32', targetWidth: null };
+const shape: TensorShape = {
+  ...{ rows: 5, featureCount: 2, featureType: 'uint8', targetType: 'int32', targetWidth: null, hasWeights: false },
+};
 
 /** As gRPC may deliver them: nothing may rely on the alignment of a body. */
 function messagesOf(batches: TensorRows[], labelFirst = false): ArrowMessage[] {
@@ -74,6 +76,7 @@ describe('TensorDecoder', () => {
       featureType: 'float32',
       targetType: 'float32',
       targetWidth: null,
+      hasWeights: false,
     } as const;
     expect(decode(messagesOf([{ features, labels: targets }]), floats)).toEqual({ rows: 2, features, targets });
   });
