@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
-import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
+import { type MessageCodec, messageCodec, messageDescriptor, serviceDefinition } from './codecs.js';
 import { type FlightMessage, writeFlightData } from './flight-data-codec.js';
 import type { FlightData__Output } from './gen/arrow/flight/protocol/FlightData.js';
 import type { FlightServiceClient, FlightServiceHandlers } from './gen/arrow/flight/protocol/FlightService.js';
@@ -29,19 +27,6 @@ import type { TuningServiceClient, TuningServiceHandlers } from './gen/millrace/
 import { readInferRequest } from './infer-request-codec.js';
 import { writeInferResponse, writeStreamResponse } from './infer-response-codec.js';
 
-const require = createRequire(import.meta.url);
-const protoFolder = path.dirname(require.resolve('#proto/buf.yaml'));
-
-function load(file: string): PackageDefinition {
-  return loadSync(file, {
-    longs: Number,
-    enums: String,
-    defaults: true,
-    oneofs: true,
-    includeDirs: [protoFolder],
-  });
-}
-
 type Method = grpc.MethodDefinition<unknown, unknown>;
 type ServerCodec = Pick<Method, 'responseSerialize'> & Partial<Pick<Method, 'requestDeserialize'>>;
 
@@ -56,13 +41,13 @@ export class Contract<Client, Handlers> {
     /** Full name, for example `millrace.v1.TrainingService`. */
     readonly name: string,
     /** Path of the .proto file under `proto/`. */
-    private readonly file: string,
+    readonly file: string,
     /** By method: how a server reads and writes its messages, where reflection would be too slow. */
     private readonly codecs: Record<string, ServerCodec> = {},
   ) {}
 
   get definition(): grpc.ServiceDefinition {
-    this.#definition ??= load(this.file)[this.name] as grpc.ServiceDefinition;
+    this.#definition ??= serviceDefinition(this.file, this.name);
     return this.#definition;
   }
 
@@ -151,13 +136,13 @@ const messageFiles = {
   'arrow.flight.protocol.RenewFlightEndpointRequest': 'arrow/flight.proto',
   'arrow.flight.protocol.FlightEndpoint': 'arrow/flight.proto',
 };
-const messages = new Map<string, MessageTypeDefinition<object, object>>();
+const messages = new Map<string, MessageCodec>();
 
 /** Serialises and parses one message that travels in a field of bytes, for example `google.rpc.Status` in a trailer. */
-export function messageType(name: keyof typeof messageFiles): MessageTypeDefinition<object, object> {
+export function messageType(name: keyof typeof messageFiles): MessageCodec {
   let type = messages.get(name);
   if (!type) {
-    type = load(messageFiles[name])[name] as MessageTypeDefinition<object, object>;
+    type = messageCodec(messageFiles[name], name);
     messages.set(name, type);
   }
   return type;
@@ -179,9 +164,7 @@ const described = new Map<string, protobuf.Type>();
 export function describeMessage(name: keyof typeof describedFiles): protobuf.Type {
   let type = described.get(name);
   if (!type) {
-    const root = new protobuf.Root();
-    root.resolvePath = (_, file) => path.join(protoFolder, file);
-    type = root.loadSync(describedFiles[name], { keepCase: true, alternateCommentMode: true }).lookupType(name);
+    type = messageDescriptor(describedFiles[name], name);
     described.set(name, type);
   }
   return type;

@@ -1,0 +1,41 @@
+import path from 'node:path';
+import type * as grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { expect, it } from 'vitest';
+import { contracts } from '../../../proto/index.js';
+import { root } from '../../support/mesh.js';
+
+it.each(Object.values(contracts).map((contract) => [contract.name, contract] as const))(
+  'gives the methods of %s as @grpc/proto-loader does',
+  (name, contract) => {
+    const options = { longs: Number, enums: String, defaults: true, oneofs: true };
+    const theirs = loadSync(contract.file, { ...options, includeDirs: [path.join(root, 'proto')] });
+    const expected = theirs[name] as grpc.ServiceDefinition;
+    expect(Object.keys(contract.definition)).toEqual(Object.keys(expected));
+    for (const [method, definition] of Object.entries(contract.definition)) {
+      expect(outline(definition)).toEqual(outline(expected[method]!));
+    }
+  },
+);
+
+/** What can be compared of a method: its form, and what an empty message becomes, read and written. */
+function outline(method: grpc.MethodDefinition<unknown, unknown>) {
+  const request = method.requestDeserialize(Buffer.alloc(0));
+  const response = method.responseDeserialize(Buffer.alloc(0));
+  return {
+    ...{ path: method.path, requestStream: method.requestStream, responseStream: method.responseStream },
+    ...{ request, response },
+    written: [method.requestSerialize(request), method.responseSerialize(response)],
+  };
+}
+
+it('writes and reads every kind of field', () => {
+  const { CreateTrainingJob } = contracts.training.definition;
+  const request = {
+    spec: { dataset: 'datasets/d', batchSize: 32, seed: 2 ** 52, optimizer: { adam: { learningRate: 0.5 } } },
+    labels: { team: 'vision' },
+    priority: -3,
+  };
+  const read = CreateTrainingJob!.requestDeserialize(CreateTrainingJob!.requestSerialize(request));
+  expect(read).toMatchObject(request);
+});
