@@ -61,7 +61,8 @@ export async function dataList(millrace: Millrace, options: CommonOptions): Prom
 }
 
 interface DescribeOptions extends CommonOptions {
-  label?: string;
+  label?: string[];
+  separator?: string;
   file?: string;
 }
 
@@ -71,16 +72,19 @@ export async function dataDescribe(millrace: Millrace, text: string, options: De
   const version = await millrace.preprocessing.getDatasetVersion({ name: datasetName(text) });
   const description = await millrace.preprocessing.describeDatasetVersion({
     name: version.name,
-    labelColumn: options.label ?? labelColumnOf(fit?.spec?.label),
+    ...labelOf(fit?.spec?.label),
+    ...(options.label && { labelColumns: options.label }),
+    ...(options.separator && { labelSeparator: options.separator }),
     split: fit?.split,
   });
   const lines = [summary(version), ...columnLines(description.columns), '', ...reportLines(description.findings)];
   show(options, { ...version, ...description }, lines, `millrace data preview ${text}`);
 }
 
-/** Of a label that is one value a row: the report says nothing of others. */
-function labelColumnOf(label: LabelSpec | null | undefined): string {
-  return label?.kind === 'KIND_LABELS' || label?.kind === 'KIND_NUMBERS' ? '' : (label?.column ?? '');
+/** What of a spec's label the report is asked by. */
+function labelOf(label: LabelSpec | null | undefined) {
+  const columns = label?.columns?.length ? label.columns : [label?.column ?? ''];
+  return { labelColumns: columns.filter((name) => name !== ''), labelSeparator: label?.separator ?? '' };
 }
 
 function reportLines(findings: readonly Finding[]): string[] {

@@ -104,8 +104,8 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
       const [page, nextPageToken] = toPage(rows, size, ({ version }) => version);
       return { datasetVersions: page.map(toDatasetVersion), nextPageToken };
     },
-    async DescribeDatasetVersion({ name, labelColumn, split }, { signal }) {
-      const spec = { labelColumn, split: split && fromSplitSpec(split) };
+    async DescribeDatasetVersion({ name, labelColumns, labelSeparator, split }, { signal }) {
+      const spec = { labelColumns, labelSeparator, split: split && fromSplitSpec(split) };
       return toDescription(await descriptions.describe(name, spec, signal));
     },
     async PreviewDatasetVersion(request, { signal }) {

@@ -625,7 +625,7 @@ describe('DescribeDatasetVersion and PreviewDatasetVersion', () => {
   it('give figures, findings and rows of a dataset', async () => {
     const version = await importFiles('people', write('people.csv', people));
     const split = { groupColumn: 'city', testFraction: 0.4 };
-    const named = { name: 'datasets/people', labelColumn: 'adult' };
+    const named = { name: 'datasets/people', labelColumns: ['adult'] };
     const refused = await failure(client.describeDatasetVersion({ ...named, split }));
     expect(refused.message).toContain('to have a value in column "city" but row 4 has none');
     const { columns, findings, ...rest } = await client.describeDatasetVersion(named);
@@ -657,7 +657,7 @@ describe('DescribeDatasetVersion and PreviewDatasetVersion', () => {
     expect(findings).toMatchObject([
       { kind: 'KIND_DUPLICATED_ROWS', severity: 'SEVERITY_WARNING', rowCount: 1, firstRows: [5], measure: 0.2 },
     ]);
-    expect(await client.describeDatasetVersion({ name: version.name, labelColumn: 'adult' })).toEqual({
+    expect(await client.describeDatasetVersion({ name: version.name, labelColumns: ['adult'] })).toEqual({
       ...rest,
       columns,
       findings,

@@ -33,7 +33,8 @@ export function addDataCommands(program: Command): void {
     withMillrace(loadData, options, ({ dataList }, millrace) => dataList(millrace, options)),
   );
   connected(data, 'describe <name>', 'figures of every column, and what may spoil a model; NAME or NAME:VERSION')
-    .option('--label <column>', 'the column to be predicted: look for columns that tell it, and for rare classes')
+    .option('--label <columns...>', 'columns to be predicted: look for columns that tell one, and for rare classes')
+    .option('--separator <text>', 'what parts the classes in a label column of text whose rows may be of several')
     .option(
       '-f, --file <spec>',
       'take label and split from a training spec or a pipeline: look for rows that stand in several splits',

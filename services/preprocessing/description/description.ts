@@ -1,19 +1,23 @@
 import { canonicalJson } from '../../pipeline/index.js';
 import { digestOf } from '../../platform/blob-store.js';
-import { Violations } from '../../platform/errors.js';
+import { quote, Violations } from '../../platform/errors.js';
+import { isText } from '../column.js';
 import { type DatasetVersion, versionNameOf } from '../dataset.js';
 import type { DatasetStore } from '../dataset-store.js';
 import { SharedWork } from '../shared-work.js';
-import { checkSplit, type SplitSpec, unknownColumn } from '../split.js';
+import { checkSplit, findColumn, type SplitSpec } from '../split.js';
 import { assignSplits } from '../split-assignment.js';
 import type { StoredTable } from '../stored-table.js';
 import { constantColumns, duplicatedColumns, unparsableValues } from './column-findings.js';
 import { type ColumnStatistics, describeColumn } from './column-statistics.js';
 import type { Finding } from './finding.js';
-import { imbalancedClasses, labelColumn, leakingColumns } from './label-findings.js';
+import { labelColumn } from './label-column.js';
+import { imbalancedClasses, leakingColumns } from './label-findings.js';
 import { duplicatedRows, rowsInSeveralSplits } from './row-findings.js';
 
 const format = 'millrace.description/1';
+/** Label columns of a report: each takes a pass over every other column. */
+const labelsMax = 100;
 
 /** What a dataset version holds, in figures. */
 export interface Statistics {
@@ -28,7 +32,10 @@ export interface Description extends Statistics {
 
 /** What a quality report is asked for beside the table: empty and null leave out what depends on them. */
 export interface ReportSpec {
-  labelColumn: string;
+  /** Each is reported on by itself, and none is taken for a clue to another. */
+  labelColumns: readonly string[];
+  /** What parts the classes in label columns of text whose rows may be of several; empty: they are of one. */
+  labelSeparator: string;
   split: SplitSpec | null;
 }
 
@@ -45,7 +52,7 @@ export class Descriptions {
     const statistics = await this.#kept('statistics.json', version, signal, (table, scratch, signal) =>
       describeTable(table, scratch, signal),
     );
-    if (spec.labelColumn === '' && spec.split === null) {
+    if (spec.labelColumns.length === 0 && spec.split === null) {
       return { version, ...statistics };
     }
     const key = digestOf(canonicalJson({ ...spec })).slice('sha256:'.length, 'sha256:'.length + 32);
@@ -87,11 +94,28 @@ export class Descriptions {
   }
 }
 
-function checkReport({ labelColumn, split }: ReportSpec, { columns }: DatasetVersion): void {
+function checkReport({ labelColumns, labelSeparator, split }: ReportSpec, { columns }: DatasetVersion): void {
   const violations = new Violations();
-  if (labelColumn !== '' && !columns.some(({ name }) => name === labelColumn)) {
-    violations.add('label_column', unknownColumn('label_column', labelColumn, columns));
-  }
+  violations.check(
+    labelColumns.length <= labelsMax,
+    'label_columns',
+    `at most ${labelsMax} names`,
+    labelColumns.length,
+  );
+  const found = labelColumns.map((name, i) => {
+    const field = `label_columns[${i}]`;
+    if (labelColumns.indexOf(name) < i) {
+      violations.add(field, `Expected \`${field}\` to be named once but ${quote(name)} is named twice.`);
+    }
+    return findColumn(name, field, columns, violations);
+  });
+  const rule = 'unset, since no label column is one of text,';
+  violations.check(
+    labelSeparator === '' || found.some((one) => !one || isText(one)),
+    'label_separator',
+    rule,
+    labelSeparator,
+  );
   if (split) {
     checkSplit(split, columns, violations);
   }
@@ -121,9 +145,10 @@ async function reportOn(
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const splitColumn = spec.split?.column ?? '';
-  if (spec.labelColumn !== '') {
-    const label = labelColumn(table, statistics, spec.labelColumn);
-    findings.push(...(await leakingColumns(table, statistics, label, splitColumn, signal)));
+  const others = new Set([splitColumn, ...spec.labelColumns]);
+  for (const name of spec.labelColumns) {
+    const label = labelColumn(table, statistics, name, spec.labelSeparator);
+    findings.push(...(await leakingColumns(table, statistics, label, others, signal)));
     findings.push(...(await imbalancedClasses(table, label, signal)));
   }
   if (spec.split) {

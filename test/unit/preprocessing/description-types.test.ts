@@ -85,7 +85,7 @@ async function storeAll(): Promise<DatasetStore> {
 
 describe('columns that no pipeline reads', () => {
   it('are described as far as their values have an order or a length', async () => {
-    const spec = { labelColumn: '', split: null };
+    const spec = { labelColumns: [], labelSeparator: '', split: null };
     const { columns: found, findings } = await new Descriptions(await storeAll()).describe(
       'datasets/table',
       spec,

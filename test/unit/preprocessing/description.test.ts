@@ -9,6 +9,7 @@ import { tempFolder } from '../../support/temp-folder.js';
 import { storeTable, type TableContent } from './table.js';
 
 const never = new AbortController().signal;
+const noReport: ReportSpec = { labelColumns: [], labelSeparator: '', split: null };
 const rows = (count: number) => Array.from({ length: count }, (_, i) => i);
 /** As good as random, from 0 to 1. */
 const noise = (i: number) => randomKey(1, i) / 2 ** 53;
@@ -16,7 +17,7 @@ const noise = (i: number) => randomKey(1, i) / 2 ** 53;
 async function describeTable(content: TableContent, spec: Partial<ReportSpec> = {}, folder = tempFolder()) {
   const store = await DatasetStore.open(folder);
   await storeTable(store, 'table', content, 300);
-  return new Descriptions(store).describe('datasets/table', { labelColumn: '', split: null, ...spec }, never);
+  return new Descriptions(store).describe('datasets/table', { ...noReport, ...spec }, never);
 }
 
 const findingsOf = async (content: TableContent, spec: Partial<ReportSpec> = {}) =>
@@ -30,7 +31,7 @@ describe('the quality report', () => {
       y: ['text', rows(1_000).map((i) => (noise(i) + noise(i + 3_000) > 1 ? 'yes' : 'no'))],
     };
     const split: SplitSpec = { ...wholeSplit, testFraction: 0.2 };
-    expect(await findingsOf(content, { labelColumn: 'y', split })).toEqual([]);
+    expect(await findingsOf(content, { labelColumns: ['y'], split })).toEqual([]);
   });
 
   it('finds columns that never change, and none that is half missing', async () => {
@@ -136,7 +137,7 @@ describe('the quality report', () => {
     };
     const others = ['class', 'isA', 'number'].filter((name) => name !== label);
     const kept = Object.fromEntries(Object.entries(content).filter(([name]) => !others.includes(name)));
-    const found = await findingsOf(kept, { labelColumn: label });
+    const found = await findingsOf(kept, { labelColumns: [label] });
     expect(found).toMatchObject([{ kind: 'leaksLabel', severity, columns: ['clue', label] }]);
   });
 
@@ -145,15 +146,61 @@ describe('the quality report', () => {
       x: ['float64', rows(1_000).map(noise)],
       y: ['text', rows(1_000).map((i) => (i < 9 ? 'rare' : i % 2 ? 'one' : 'other'))],
     };
-    expect(await findingsOf(content, { labelColumn: 'y' })).toMatchObject([
+    expect(await findingsOf(content, { labelColumns: ['y'] })).toMatchObject([
       { kind: 'imbalancedClasses', columns: ['y'], rowCount: 9, measure: 0.009 },
+    ]);
+  });
+
+  it.each([
+    ['lists of text', ''],
+    ['texts that a separator parts', ';'],
+  ])('finds rare classes, and columns that tell one, where a row may be of several: %s', async (_, labelSeparator) => {
+    const sets = rows(1_000).map((i) => [
+      ...(i % 2 ? ['odd'] : []),
+      ...(i % 5 ? ['most'] : []),
+      ...(i < 9 ? ['rare'] : []),
+    ]);
+    const content: TableContent = {
+      parity: ['int64', rows(1_000).map((i) => i % 2)],
+      x: ['float64', rows(1_000).map(noise)],
+      tags: labelSeparator ? ['text', sets.map((set) => set.join(labelSeparator))] : ['texts', sets],
+    };
+    expect(await findingsOf(content, { labelColumns: ['tags'], labelSeparator })).toMatchObject([
+      {
+        kind: 'leaksLabel',
+        columns: ['parity', 'tags'],
+        measure: 1,
+        message: expect.stringContaining('tells class "odd" of label "tags"'),
+      },
+      {
+        kind: 'imbalancedClasses',
+        columns: ['tags'],
+        rowCount: 9,
+        message: expect.stringContaining('"most", 80 % of all'),
+      },
+    ]);
+  });
+
+  it('reports on each of several labels, and takes none for a clue to another', async () => {
+    const size = rows(1_000).map((i) => noise(i));
+    const content: TableContent = {
+      x: ['float64', rows(1_000).map((i) => noise(i + 5_000))],
+      doubled: ['float64', size.map((value) => value * 2)],
+      width: ['float64', size],
+      height: ['float64', size.map((value) => value + 1)],
+    };
+    expect(await findingsOf(content, { labelColumns: ['width', 'height'] })).toMatchObject([
+      { kind: 'leaksLabel', columns: ['doubled', 'width'] },
+      { kind: 'leaksLabel', columns: ['doubled', 'height'] },
     ]);
   });
 
   it('refuses a label that is not there, or can be none', async () => {
     const content: TableContent = { x: ['int64', [1, 2, 3]], same: ['text', ['a', 'a', 'a']] };
-    await expect(findingsOf(content, { labelColumn: 'sane' })).rejects.toThrow('did you mean "same"?');
-    await expect(findingsOf(content, { labelColumn: 'same' })).rejects.toThrow('2 to 10,000 classes but "same" has 1');
+    await expect(findingsOf(content, { labelColumns: ['sane'] })).rejects.toThrow('did you mean "same"?');
+    await expect(findingsOf(content, { labelColumns: ['same'] })).rejects.toThrow(
+      '2 to 10,000 classes but "same" has 1',
+    );
     const split = { ...wholeSplit, groupColumn: 'y', testFraction: 2 };
     await expect(findingsOf(content, { split })).rejects.toMatchObject({
       fieldViolations: [{ field: 'split.test_fraction' }, { field: 'split.group_column' }],
@@ -166,7 +213,7 @@ describe('Descriptions', () => {
 
   it('keeps what was found with the version, and leaves nothing else behind', async () => {
     const folder = tempFolder();
-    const found = await describeTable(content, { labelColumn: 'y' }, folder);
+    const found = await describeTable(content, { labelColumns: ['y'] }, folder);
     const version = path.join(folder, 'datasets/table/1');
     expect(readdirSync(version).sort()).toEqual([
       'data.arrows',
@@ -178,7 +225,7 @@ describe('Descriptions', () => {
     // Without its rows, a version can only be answered from what is kept.
     writeFileSync(path.join(version, 'data.arrows'), '');
     const again = new Descriptions(await DatasetStore.open(folder));
-    expect(await again.describe('datasets/table', { labelColumn: 'y', split: null }, never)).toEqual(found);
+    expect(await again.describe('datasets/table', { ...noReport, labelColumns: ['y'] }, never)).toEqual(found);
   });
 
   it.each(['{"format":', '{"format":"millrace.description/0","content":1}'])(
@@ -190,7 +237,7 @@ describe('Descriptions', () => {
       const kept = readFileSync(file, 'utf8');
       writeFileSync(file, text);
       const again = new Descriptions(await DatasetStore.open(folder));
-      expect(await again.describe('datasets/table', { labelColumn: '', split: null }, never)).toEqual(found);
+      expect(await again.describe('datasets/table', noReport, never)).toEqual(found);
       expect(readFileSync(file, 'utf8')).toBe(kept);
     },
   );
@@ -202,7 +249,7 @@ describe('Descriptions', () => {
     const descriptions = new Descriptions(store);
     for (const seed of rows(40)) {
       const split = { ...wholeSplit, testFraction: 0.5, seed };
-      await descriptions.describe('datasets/table', { labelColumn: '', split }, never);
+      await descriptions.describe('datasets/table', { ...noReport, split }, never);
     }
     expect(
       readdirSync(path.join(folder, 'datasets/table/1')).filter((name) => name.startsWith('report-')),
@@ -214,8 +261,7 @@ describe('Descriptions', () => {
     await storeTable(store, 'table', content, 10);
     const descriptions = new Descriptions(store);
     const [first, second] = [new AbortController(), new AbortController()];
-    const ask = ({ signal }: AbortController) =>
-      descriptions.describe('datasets/table', { labelColumn: '', split: null }, signal);
+    const ask = ({ signal }: AbortController) => descriptions.describe('datasets/table', noReport, signal);
     const answers = [ask(first), ask(second)];
     first.abort(new Error('gone'));
     await expect(answers[0]).rejects.toThrow('gone');
@@ -225,7 +271,7 @@ describe('Descriptions', () => {
   it('says NOT_FOUND for a dataset that is deleted meanwhile', async () => {
     const store = await DatasetStore.open(tempFolder());
     await storeTable(store, 'table', content, 1);
-    const answer = new Descriptions(store).describe('datasets/table', { labelColumn: '', split: null }, never);
+    const answer = new Descriptions(store).describe('datasets/table', noReport, never);
     const refusal = expect(answer).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await store.deleteDataset('table');
     await refusal;
