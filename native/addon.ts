@@ -69,6 +69,7 @@ export interface Addon {
     rowWidth: number,
   ): Promise<boolean>;
   countTexts(texts: TextColumn, rows: Int32Array): Int32Array;
+  addMoments(values: Float64Array, moments: Float64Array): void;
   availableCores(): number;
   engineInfo(): Omit<EngineInfo, 'version'>;
   measureGflops(threads: number, seconds: number, blas: boolean): Promise<number>;

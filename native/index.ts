@@ -29,6 +29,7 @@ export {
   type CategoryColumn,
   countTexts,
   type FeatureColumn,
+  Moments,
   type NumberColumn,
   type TextColumn,
   writeFeatures,

@@ -48,7 +48,7 @@ export type FeatureColumn = NumberColumn | CategoryColumn;
 /**
  * Features of some rows, made on a thread of their own. What is given must not change until the promise settles.
  * @param rows indices into the columns
- * @param target [rows, rowWidth], zeros where features go; null: they are checked only
+ * @param target [rows, rowWidth], of which all that is no feature of these columns becomes 0; null: they are checked only
  * @returns false: a value is missing that must not be, an integer is beyond 2^53, or a feature too large for float32
  */
 export function writeFeatures(
@@ -67,4 +67,52 @@ export function writeFeatures(
  */
 export function countTexts(texts: TextColumn, rows: Int32Array): Int32Array {
   return addon.countTexts(texts, rows);
+}
+
+type EightNumbers = [number, number, number, number, number, number, number, number];
+
+/** As many values are gone over at once. */
+const momentBlock = 2048;
+
+/**
+ * Count, extremes, mean and spread of finite numbers, in one pass. The same numbers give the same bits, however they are cut into the
+ * arrays that are added.
+ */
+export class Moments {
+  readonly #state = Float64Array.of(0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0, 0, 0, 0);
+  /** The numbers after the last whole block. */
+  readonly #rest = new Float64Array(momentBlock);
+  #restLength = 0;
+
+  add(values: Float64Array): void {
+    let from = 0;
+    if (this.#restLength > 0) {
+      from = Math.min(values.length, momentBlock - this.#restLength);
+      this.#keep(values.subarray(0, from));
+      if (this.#restLength < momentBlock) {
+        return;
+      }
+      this.#addRest();
+    }
+    const to = from + momentBlock * Math.floor((values.length - from) / momentBlock);
+    addon.addMoments(values.subarray(from, to), this.#state);
+    this.#keep(values.subarray(to));
+  }
+
+  #keep(values: Float64Array): void {
+    this.#rest.set(values, this.#restLength);
+    this.#restLength += values.length;
+  }
+
+  #addRest(): void {
+    addon.addMoments(this.#rest.subarray(0, this.#restLength), this.#state);
+    this.#restLength = 0;
+  }
+
+  /** Ends the adding. The mean keeps what a sum in float64 would lose, and is NaN of no number; `squares` are of the distances from it. */
+  finish(): { count: number; minimum: number; maximum: number; mean: number; squares: number } {
+    this.#addRest();
+    const [count, minimum, maximum, sum, lost, , , squares] = [...this.#state] as EightNumbers;
+    return { count, minimum, maximum, mean: (sum + lost) / count, squares: Math.max(squares, 0) };
+  }
 }

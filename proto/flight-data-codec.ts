@@ -6,12 +6,14 @@ export interface FlightMessage {
   dataHeader: Uint8Array;
   appMetadata?: Uint8Array;
   dataBody: readonly Uint8Array[];
+  /** Called once the body has left, if it does. Absent: its memory is not used again. */
+  release?: () => void;
 }
 
 const tags = { dataHeader: (2 << 3) | 2, appMetadata: (3 << 3) | 2, dataBody: (1000 << 3) | 2 };
 
 /** The body is not copied here. */
-export function writeFlightData({ dataHeader, appMetadata, dataBody }: FlightMessage): MessagePieces {
+export function writeFlightData({ dataHeader, appMetadata, dataBody, release }: FlightMessage): MessagePieces {
   const head = protobuf.Writer.create();
   if (dataHeader.length > 0) {
     head.uint32(tags.dataHeader).bytes(dataHeader);
@@ -23,5 +25,5 @@ export function writeFlightData({ dataHeader, appMetadata, dataBody }: FlightMes
   if (bodyBytes > 0) {
     head.uint32(tags.dataBody).uint32(bodyBytes);
   }
-  return new MessagePieces([head.finish(), ...dataBody]);
+  return new MessagePieces([head.finish(), ...dataBody], release ?? null);
 }

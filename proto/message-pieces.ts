@@ -2,7 +2,11 @@
 export class MessagePieces {
   readonly byteLength: number;
 
-  constructor(readonly pieces: readonly Uint8Array[]) {
+  /** @param onSent called once the pieces have left, if they do: until then they must not change */
+  constructor(
+    readonly pieces: readonly Uint8Array[],
+    readonly onSent: (() => void) | null = null,
+  ) {
     let byteLength = 0;
     for (const { length } of pieces) {
       byteLength += length;

@@ -95,6 +95,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("readCsvRecords", Napi::Function::New<read_csv>(env, "readCsvRecords"));
   exports.Set("writeFeatures", Napi::Function::New<write_table_features>(env, "writeFeatures"));
   exports.Set("countTexts", Napi::Function::New<count_column_texts>(env, "countTexts"));
+  exports.Set("addMoments", Napi::Function::New<add_column_moments>(env, "addMoments"));
   exports.Set("engineInfo", Napi::Function::New<engine_info>(env, "engineInfo"));
   exports.Set("measureGflops", Napi::Function::New<measure>(env, "measureGflops"));
   env.SetInstanceData(environment.release());  // Deleted by Node-API with the environment.

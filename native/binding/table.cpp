@@ -1,11 +1,13 @@
 #include "table.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/moments.h"
 #include "engine/table_features.h"
 #include "environment.h"
 #include "fields.h"
@@ -179,6 +181,25 @@ Napi::Value count_column_texts(const Napi::CallbackInfo& info) {
       result[2 * i + 1] = static_cast<std::int32_t>(counts[i].count);
     }
     return result;
+  });
+}
+
+Napi::Value add_column_moments(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto to_doubles = [&](std::size_t i, const char* name) {
+      return to_array<Napi::Float64Array>(info[i], name, napi_float64_array, "a Float64Array");
+    };
+    const Napi::Float64Array values = to_doubles(0, "values");
+    Napi::Float64Array state = to_doubles(1, "moments");
+    constexpr std::size_t kNumbers = sizeof(Moments) / sizeof(double);
+    if (state.ElementLength() != kNumbers) {
+      refuse_value("moments", "a Float64Array of " + std::to_string(kNumbers) + " numbers", info[1]);
+    }
+    Moments moments;
+    std::memcpy(&moments, state.Data(), sizeof(Moments));
+    add_moments({values.Data(), values.ElementLength()}, moments);
+    std::memcpy(state.Data(), &moments, sizeof(Moments));
+    return info.Env().Undefined();
   });
 }
 

@@ -118,6 +118,7 @@ bool write_features(std::span<const NumberFeature> numbers, std::span<const Cate
   for (std::size_t first = 0; first < rows.size(); first += block_rows) {
     const Rows block = rows.subspan(first, std::min(block_rows, rows.size() - first));
     float* block_target = target == nullptr ? nullptr : target + first * row_width;
+    if (block_target != nullptr) std::fill_n(block_target, block.size() * row_width, 0.0f);
     for (const NumberFeature& column : numbers) {
       if (!write_numbers(column, block, block_target, row_width)) return false;
     }

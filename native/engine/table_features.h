@@ -50,8 +50,8 @@ struct CategoryFeature {
   std::size_t offset;
 };
 
-/// Float32 features of `rows`, which index the columns: target[rows.size(), row_width], zeros before.
-/// Null: they are checked only.
+/// Float32 features of `rows`, which index the columns: target[rows.size(), row_width], of which all that is no feature of
+/// these columns becomes 0. Null: they are checked only.
 /// @return false: a value is missing that must not be, beyond 2^53 or too large for a float32; which one, the caller finds out
 bool write_features(std::span<const NumberFeature> numbers, std::span<const CategoryFeature> categories,
                     std::span<const std::int32_t> rows, float* target, std::size_t row_width);

@@ -48,9 +48,34 @@ function categoriesOf({ categories, hasUnseen }: { categories: readonly string[]
 }
 
 /**
+ * Whether all numbers within a range become features, which fit into float32: the steps that the engine can do keep their order, or turn
+ * it round. False also where that is not known.
+ */
+export function acceptsRange(
+  { inEngine }: PreparedColumn,
+  { minimum, maximum, hasMissing }: { minimum: number; maximum: number; hasMissing: boolean },
+): boolean {
+  if (!inEngine || !('steps' in inEngine)) {
+    return false;
+  }
+  const { filling, steps } = inEngine;
+  if (hasMissing && filling === null) {
+    return false;
+  }
+  const extremes = [...(minimum <= maximum ? [minimum, maximum] : []), ...(hasMissing ? [filling!] : [])];
+  return extremes.every((extreme) => {
+    let value = extreme;
+    for (let i = 0; i < steps.length; i += 2) {
+      value = (value - steps[i]!) / steps[i + 1]!;
+    }
+    return Number.isFinite(Math.fround(value));
+  });
+}
+
+/**
  * Writes the features of those columns that the engine can do, on a thread of its own, and answers which these are. None: there are few
  * rows; or a value cannot be used, which the steps will find and name.
- * @param target [rows, featureCount], zeros; null: the values are only looked at
+ * @param target [rows, featureCount]; where the answer names columns, the features of others are zeros. Null: the values are only looked at
  */
 export async function writeByEngine(
   { columns, featureCount }: FittedPipeline,

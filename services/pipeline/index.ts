@@ -1,6 +1,7 @@
 /** The one implementation of the transform: preprocessing prepares tensors with it, inference raw records. */
 export { canonicalJson } from './canonical-json.js';
 export * from './column-chunk.js';
+export { acceptsRange } from './engine-features.js';
 export {
   classesOf,
   type FittedLabel,
@@ -34,7 +35,7 @@ export {
 export { randomKey } from './random-key.js';
 export { checkRecordCount, type RawRecord, type RawValue, transformRecords } from './records.js';
 export { isSound } from './sound/sound.js';
-export { countsOf, meanAndDeviation, ValueCounts } from './statistics.js';
+export { countsOf, momentsOf, type NumberMoments, ValueCounts } from './statistics.js';
 export {
   type DecodingStep,
   type MappingStep,

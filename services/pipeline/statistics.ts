@@ -1,67 +1,53 @@
 import { ServiceError } from '../platform/errors.js';
+import { loadNative } from './native.js';
 
 /** A column's numbers in batches, from the start each time it is called. None is missing. */
 export type NumberBatches = () => AsyncIterable<Float64Array>;
 
-/** A sum in float64 that keeps the digits a plain sum loses (Neumaier 1974). */
-class Sum {
-  #sum = 0;
-  #lost = 0;
+/** What is known of numbers, by one reading of them. Without numbers the mean is NaN, and the extremes infinities. */
+export class NumberMoments {
+  constructor(
+    readonly count: number,
+    readonly minimum: number,
+    readonly maximum: number,
+    readonly mean: number,
+    /** Sum of squared distances from the mean. */
+    readonly squares: number,
+  ) {}
 
-  addAll(values: Float64Array): void {
-    let sum = this.#sum;
-    let lost = this.#lost;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!;
-      const next = sum + value;
-      lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
-      sum = next;
-    }
-    this.#sum = sum;
-    this.#lost = lost;
+  /** Population formula; 0 where there is no number. */
+  get deviation(): number {
+    return Math.sqrt(this.squares / Math.max(this.count, 1));
   }
 
-  /** Of the distances from a mean. */
-  addSquares(values: Float64Array, mean: number): void {
-    let sum = this.#sum;
-    let lost = this.#lost;
-    for (let i = 0; i < values.length; i++) {
-      const distance = values[i]! - mean;
-      const square = distance * distance;
-      const next = sum + square;
-      lost += sum >= square ? sum - next + square : square - next + sum;
-      sum = next;
+  /** Of these numbers and `count` others that are all `value` (Chan, Golub and LeVeque 1983). */
+  with(value: number, count: number): NumberMoments {
+    if (count === 0) {
+      return this;
     }
-    this.#sum = sum;
-    this.#lost = lost;
-  }
-
-  get total(): number {
-    return this.#sum + this.#lost;
+    if (this.count === 0) {
+      return new NumberMoments(count, value, value, value, 0);
+    }
+    const total = this.count + count;
+    const distance = value - this.mean;
+    return new NumberMoments(
+      total,
+      Math.min(this.minimum, value),
+      Math.max(this.maximum, value),
+      this.mean + distance * (count / total),
+      this.squares + distance * (distance * ((this.count * count) / total)),
+    );
   }
 }
 
-/** Null: there is no number. */
-export async function meanOf(batches: NumberBatches): Promise<number | null> {
-  const sum = new Sum();
-  let count = 0;
-  for await (const batch of batches()) {
-    sum.addAll(batch);
-    count += batch.length;
+export async function momentsOf(batches: AsyncIterable<Float64Array>): Promise<NumberMoments> {
+  const { Moments } = await loadNative();
+  const moments = new Moments();
+  for await (const batch of batches) {
+    moments.add(batch);
   }
-  return count === 0 ? null : sum.total / count;
-}
-
-/** Population formula, in two passes: squares of large numbers would swallow a small spread. */
-export async function meanAndDeviation(batches: NumberBatches): Promise<{ mean: number; deviation: number }> {
-  const mean = (await meanOf(batches)) ?? 0;
-  const squares = new Sum();
-  let count = 0;
-  for await (const batch of batches()) {
-    squares.addSquares(batch, mean);
-    count += batch.length;
-  }
-  return { mean, deviation: Math.sqrt(squares.total / Math.max(count, 1)) };
+  const { count, minimum, maximum, mean, squares } = moments.finish();
+  return new NumberMoments(count, minimum, maximum, mean, squares);
 }
 
 /** Population mean and deviation of each of the `channels` that follow each other in values. `width`: numbers of one row. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { FittedLabel } from './fitted-label.js';
+import type { NumberMoments } from './statistics.js';
 import type { ColumnValues, ListType, ValueType } from './values.js';
 
 /**
@@ -59,6 +60,8 @@ export interface TrainingColumn {
   present(): AsyncIterable<Float64Array | string[]>;
   /** How often each value occurs, as of `countsOf`. */
   counts(distinctMax: number): Promise<Map<number | string, number>>;
+  /** Of the numbers that are there, all items of lists. */
+  moments(): Promise<NumberMoments>;
   /** As `present`, for a step that takes numbers only. */
   numbers(): AsyncIterable<Float64Array>;
   /** As `present`, for a step that takes texts only. */

@@ -20,6 +20,11 @@ import {
 import type { DecodingStep } from './step.js';
 import { type ColumnValues, gatherValues, numberValues } from './values.js';
 
+/** Gives at least so many bytes, whatever they hold; float32 values can begin where they do. */
+export type AllocateMatrix = (sizeBytes: number) => Uint8Array<ArrayBuffer>;
+
+const allocateOwn: AllocateMatrix = (sizeBytes) => Buffer.allocUnsafeSlow(sizeBytes);
+
 /** Features of a block of rows, which are made together. */
 const blockBytes = 256 * 1024;
 
@@ -28,8 +33,9 @@ const scratch = new Float64Array(16 * 1024);
 
 /**
  * The features of some rows of a table. `chunks` are the pipeline's columns in their order, `rows` indices into them, and
- * the answer is the matrix as it is stored: [rows, featureCount] of uint8 or float32.
+ * the answer is the matrix as it is stored: [rows, featureCount] of uint8 or float32. Bytes that need no copy stay where they are.
  * @param trainingRows numbers of these rows in the table, if they are of the training split; null: they are not
+ * @param allocate gives memory for a matrix of so many bytes, whatever it holds
  * @throws UnusableValueError, with `row` an index into `rows`
  */
 export async function transformColumns(
@@ -37,13 +43,19 @@ export async function transformColumns(
   chunks: readonly ColumnChunk[],
   rows: Int32Array,
   trainingRows: Int32Array | null = null,
+  allocate: AllocateMatrix = allocateOwn,
 ): Promise<Uint8Array | Float32Array> {
   if (pipeline.featureType === 'uint8') {
-    return readBytes(pipeline.columns[0]!, chunks[0]!, rows);
+    return readBytes(pipeline.columns[0]!, chunks[0]!, rows, allocate);
   }
   const width = pipeline.featureCount;
-  const values = new Float32Array(rows.length * width);
+  const count = rows.length * width;
+  const { buffer, byteOffset } = allocate(count * Float32Array.BYTES_PER_ELEMENT);
+  const values = new Float32Array(buffer, byteOffset, count);
   const done = await writeByEngine(pipeline, chunks, rows, values);
+  if (done.size === 0) {
+    values.fill(0);
+  }
   const wants = (column: PreparedColumn) => !done.has(column);
   for (const [from, to] of blocksOf(pipeline, rows.length)) {
     const matrix = { values: values.subarray(from * width, to * width), rowWidth: width, offset: 0 };
@@ -79,7 +91,7 @@ export async function checkColumns(
   trainingRows: Int32Array | null,
 ): Promise<void> {
   if (pipeline.featureType === 'uint8') {
-    await readBytes(pipeline.columns[0]!, chunks[0]!, rows);
+    await readBytes(pipeline.columns[0]!, chunks[0]!, rows, allocateOwn);
     return;
   }
   const done = await writeByEngine(pipeline, chunks, rows, null);
@@ -161,9 +173,14 @@ export function toNumbers({ output }: DecodingStep, { items, missing }: DecodedV
   return numberValues(numbers, output.width, missing);
 }
 
-async function readBytes(column: PreparedColumn, chunk: ColumnChunk, rows: Int32Array): Promise<Uint8Array> {
+async function readBytes(
+  column: PreparedColumn,
+  chunk: ColumnChunk,
+  rows: Int32Array,
+  allocate: AllocateMatrix,
+): Promise<Uint8Array> {
   if (!column.decoding) {
-    return copyBytes(column, chunk as NumberChunk, rows);
+    return copyBytes(column, chunk as NumberChunk, rows, allocate);
   }
   const { items, missing } = await decodeChunk(column.column, column.decoding, chunk, rows);
   if (missing) {
@@ -173,7 +190,12 @@ async function readBytes(column: PreparedColumn, chunk: ColumnChunk, rows: Int32
 }
 
 /** Bytes stay as they are: rows that all follow one another are a view, and of others neighbours are copied in one go. */
-function copyBytes({ column }: PreparedColumn, chunk: NumberChunk, rows: Int32Array): Uint8Array {
+function copyBytes(
+  { column }: PreparedColumn,
+  chunk: NumberChunk,
+  rows: Int32Array,
+  allocate: AllocateMatrix,
+): Uint8Array {
   const { width } = chunk;
   const source = chunk.values as Uint8Array;
   const missing = gatherMissing(chunk.validity, rows);
@@ -184,7 +206,8 @@ function copyBytes({ column }: PreparedColumn, chunk: NumberChunk, rows: Int32Ar
     const from = (rows[0] ?? 0) * width;
     return source.subarray(from, from + rows.length * width);
   }
-  const target = new Uint8Array(rows.length * width);
+  const { buffer, byteOffset } = allocate(rows.length * width);
+  const target = new Uint8Array(buffer, byteOffset, rows.length * width);
   let first = 0;
   for (let i = 1; i <= rows.length; i++) {
     if (i === rows.length || rows[i] !== rows[i - 1]! + 1) {

@@ -7,6 +7,8 @@ export interface EncodedMessage {
   header: Uint8Array;
   body: Uint8Array[];
   bodyBytes: number;
+  /** Says that nobody looks at the body any more. Absent: its memory is not used again. */
+  release?: () => void;
 }
 
 /** The buffers of a message in one piece. */

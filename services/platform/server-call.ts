@@ -18,8 +18,13 @@ export interface Route {
   refuse(call: ServerCall, error: unknown): void;
 }
 
-/** A message, or the pieces of one that need not be copied together. */
-export type SerializedMessage = Uint8Array | { pieces: readonly Uint8Array[]; byteLength: number };
+/**
+ * A message, or the pieces of one that need not be copied together; `onSent` is called once they have left, if they do, and their
+ * memory may be used again.
+ */
+export type SerializedMessage =
+  | Uint8Array
+  | { pieces: readonly Uint8Array[]; byteLength: number; onSent: (() => void) | null };
 
 /** A status as it is sent. */
 export interface CallStatus {
@@ -135,8 +140,11 @@ export class ServerCall implements StreamReceiver {
     const head = Buffer.allocUnsafe(messageHeadBytes);
     head[0] = 0;
     head.writeUInt32BE(byteLength, 1);
-    const pieces = message instanceof Uint8Array ? [head, message] : [head, ...message.pieces];
-    this.stream.write(pieces, messageHeadBytes + byteLength);
+    if (message instanceof Uint8Array) {
+      this.stream.write([head, message], messageHeadBytes + byteLength);
+    } else {
+      this.stream.write([head, ...message.pieces], messageHeadBytes + byteLength, message.onSent);
+    }
   }
 
   /** Whether what was written has left, as far as the caller takes it. */

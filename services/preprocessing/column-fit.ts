@@ -15,6 +15,8 @@ import {
   gatherValues,
   isCrossFitted,
   type MappingStep,
+  momentsOf,
+  type NumberMoments,
   numberValues,
   prepareSteps,
   presentValues,
@@ -34,6 +36,13 @@ import type { StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
 import type { TrainingBatches } from './training-batches.js';
 
+/** What is known of the numbers of a column. */
+export interface StoredMoments {
+  minimum: number;
+  maximum: number;
+  hasMissing: boolean;
+}
+
 type ReadingSteps = Pick<ReturnType<typeof prepareSteps>, 'decoding' | 'mappings'>;
 
 /** The rows that are fitted on. */
@@ -49,6 +58,9 @@ export class ColumnFit {
   readonly #index: number;
   readonly #column: Column;
   readonly #steps: FittedStep[] = [];
+  /** Of the numbers before the step at place `before`, and how many are missing. */
+  #known: { before: number; moments: NumberMoments; missing: number } | null = null;
+  #stored: StoredMoments | null = null;
 
   /** @param place of the column in the spec */
   constructor(
@@ -59,6 +71,11 @@ export class ColumnFit {
     const { columns } = training.table;
     this.#index = columns.findIndex(({ name }) => name === spec.column);
     this.#column = columns[this.#index]!;
+  }
+
+  /** Of the numbers of the training rows as they are stored; null: no step has asked for them. */
+  get stored(): StoredMoments | null {
+    return this.#stored;
   }
 
   async run(): Promise<FittedColumn> {
@@ -133,6 +150,7 @@ export class ColumnFit {
       input: prepared.output,
       present,
       counts: (distinctMax) => this.#counts(prepared, distinctMax),
+      moments: () => this.#moments(k, prepared),
       numbers: present as TrainingColumn['numbers'],
       texts: present as TrainingColumn['texts'],
       labelled: () => this.#labelled(prepared),
@@ -155,6 +173,31 @@ export class ColumnFit {
     for await (const { values } of this.#trainingRows(steps)) {
       yield presentValues(values);
     }
+  }
+
+  /** Those of numbers among which one value was filled in follow from those before it. */
+  async #moments(k: number, steps: ReadingSteps): Promise<NumberMoments> {
+    const known = this.#known;
+    const last = this.#steps[k - 1];
+    if (known?.before === k - 1 && last?.kind === 'impute' && typeof last.value === 'number') {
+      const moments = known.moments.with(last.value, known.missing);
+      this.#known = { before: k, moments, missing: 0 };
+      return moments;
+    }
+    let missing = 0;
+    const numbers = async function* (rows: AsyncIterable<{ values: ColumnValues }>) {
+      for await (const { values } of rows) {
+        const present = presentValues(values) as Float64Array;
+        missing += values.values.length - present.length;
+        yield present;
+      }
+    };
+    const moments = await momentsOf(numbers(this.#trainingRows(steps)));
+    this.#known = { before: k, moments, missing };
+    if (k === 0) {
+      this.#stored = { minimum: moments.minimum, maximum: moments.maximum, hasMissing: missing > 0 };
+    }
+    return moments;
   }
 
   async #counts(steps: ReadingSteps, distinctMax: number): Promise<Map<number | string, number>> {

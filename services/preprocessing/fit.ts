@@ -1,16 +1,18 @@
 import {
+  acceptsRange,
   type FittedColumn,
   type FittedLabel,
   isByteMatrix,
   loadNative,
   type PipelineDefinition,
+  type PreparedColumn,
   pipelineFormat,
   prepareColumn,
   preparePipeline,
   stepsOnValues,
 } from '../pipeline/index.js';
 import { Violations } from '../platform/errors.js';
-import { ColumnFit } from './column-fit.js';
+import { ColumnFit, type StoredMoments } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
 import { type ColumnSpec, checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
 import { checkWeightColumn, checkWeights } from './sample-weights.js';
@@ -51,15 +53,27 @@ export async function fitPipeline(
   }
   const label = await fitLabel(spec.label!, table, assignment, signal);
   const columns: FittedColumn[] = [];
+  const seen: (StoredMoments | null)[] = [];
   for (let first = 0; first < spec.columns.length; first += columnsAtOnce) {
     const some = spec.columns.slice(first, first + columnsAtOnce);
-    columns.push(...(await fitColumns(some, first, { table, assignment, label, signal })));
+    for (const { column, stored } of await fitColumns(some, first, { table, assignment, label, signal })) {
+      columns.push(column);
+      seen.push(stored);
+    }
   }
   const count = columns.reduce((sum, column) => sum + prepareColumn(column, 0).featureNames.length, 0);
   const features = { count, ...storageOf(columns) };
   const definition: PipelineDefinition = { format: pipelineFormat, columns, label, features };
-  await checkTransformable(preparePipeline(definition), table, assignment, signal);
+  const pipeline = preparePipeline(definition);
+  const unchecked = pipeline.columns.filter((column, i) => !isChecked(column, seen[i]!));
+  await checkTransformable(pipeline, unchecked, { table, assignment, signal });
   return { definition, rowCounts: countSplits(assignment), assignment };
+}
+
+/** A fitted column, and what fitting has seen of it. */
+interface SeenColumn {
+  column: FittedColumn;
+  stored: StoredMoments | null;
 }
 
 interface Training {
@@ -74,7 +88,7 @@ async function fitColumns(
   specs: readonly ColumnSpec[],
   first: number,
   { table, assignment, label, signal }: Training,
-): Promise<FittedColumn[]> {
+): Promise<SeenColumn[]> {
   // Waited for in a pass over the table, it would part those who need it from those who do not.
   await loadNative();
   const indices = specs.map((spec) => table.columns.findIndex(({ name }) => name === spec.column));
@@ -83,7 +97,8 @@ async function fitColumns(
   const training = { table, batches, label, signal: AbortSignal.any([signal, failure.signal]) };
   const fits = specs.map(async (spec, i) => {
     try {
-      return await new ColumnFit(training, spec, first + i).run();
+      const fit = new ColumnFit(training, spec, first + i);
+      return { column: await fit.run(), stored: fit.stored };
     } catch (error) {
       failure.abort(error);
       throw error;
@@ -91,6 +106,15 @@ async function fitColumns(
   });
   await Promise.allSettled(fits);
   return Promise.all(fits);
+}
+
+/** Whether what fitting has seen of the training rows tells that each of them can be transformed. */
+function isChecked(column: PreparedColumn, stored: StoredMoments | null): boolean {
+  if (column.inEngine && !('steps' in column.inEngine)) {
+    // Any value is a category, known or not; without a step before it, it was found that none is missing.
+    return true;
+  }
+  return stored !== null && acceptsRange(column, stored);
 }
 
 /** Bytes stay bytes; scale and offset are rounded to float32 here, so that everybody computes with the same numbers. */

@@ -51,8 +51,8 @@ export function flightService(
     },
     async *DoGet({ ticket }) {
       const request = parseFlightRequest(ticket.toString('utf8'), 'ticket');
-      for await (const { header, body } of flightMessages(request, preparation)) {
-        yield { dataHeader: header, dataBody: body };
+      for await (const { header, body, release } of flightMessages(request, preparation)) {
+        yield release ? { dataHeader: header, dataBody: body, release } : { dataHeader: header, dataBody: body };
       }
     },
     async *DoPut(requests, { signal }) {

@@ -1,4 +1,4 @@
-import { ascending, countsOf, type FittedLabel, type FittedLabels, meanAndDeviation } from '../pipeline/index.js';
+import { ascending, countsOf, type FittedLabel, type FittedLabels, momentsOf } from '../pipeline/index.js';
 import { classesMax, className, invalidLabel, type LabelValues, readLabels } from './label.js';
 import { readLabelSets } from './label-sets.js';
 import type { LabelSpec } from './pipeline-spec.js';
@@ -132,7 +132,7 @@ async function classesOf(column: string, training: TrainingLabels): Promise<stri
 
 /** A label that is constant is divided by 1. */
 async function unitsOf(column: string, training: TrainingLabels): Promise<{ subtract: number; divide: number }> {
-  const { mean, deviation } = await meanAndDeviation(() => training.single(column) as AsyncIterable<Float64Array>);
+  const { mean, deviation } = await momentsOf(training.single(column) as AsyncIterable<Float64Array>);
   if (!Number.isFinite(mean) || !Number.isFinite(deviation)) {
     const message = `Expected column ${JSON.stringify(column)} to hold labels within the range of float64, but their spread is ${deviation}.`;
     throw invalidLabel(message);

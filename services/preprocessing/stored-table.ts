@@ -158,10 +158,11 @@ export class StoredTable {
     return ({ offset, length }) => bytes.subarray(offset - from, offset - from + length);
   }
 
-  /** A message as it was written. */
-  async readMessage({ headerOffset, headerBytes, bodyOffset, bodyBytes }: StoredMessage): Promise<EncodedMessage> {
+  /** A message as it was written. @param allocate for its body */
+  async readMessage(message: StoredMessage, allocate?: Allocate): Promise<EncodedMessage> {
+    const { headerOffset, headerBytes, bodyOffset, bodyBytes } = message;
     const header = await this.#read(headerOffset, headerBytes);
-    return { header, body: [await this.#read(bodyOffset, bodyBytes)], bodyBytes };
+    return { header, body: [await this.#read(bodyOffset, bodyBytes, allocate)], bodyBytes };
   }
 
   /** The bare flatbuffer of the schema. */

@@ -1,6 +1,7 @@
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { invalidField } from '../platform/errors.js';
 import { type BatchWriter, createBatchWriter } from './batch-writer.js';
+import { BorrowedMemory } from './buffer-pool.js';
 import { sliceChunk } from './chunk-slice.js';
 import type { Column } from './column.js';
 import { overlap, type RowRange } from './row-range.js';
@@ -68,7 +69,8 @@ async function selectBatch(
     );
   }
   if (isWhole(table, columns)) {
-    return table.readMessage(batch);
+    const memory = new BorrowedMemory();
+    return { ...(await table.readMessage(batch, memory.allocate)), release: memory.release };
   }
   const parts = await Promise.all(columns.map((column) => table.readParts(batch, column)));
   return writer.write({

@@ -1,10 +1,10 @@
 import {
-  areConsecutive,
   type ColumnChunk,
   checkColumns,
   type FittedPipeline,
   isCrossFitted,
   type NumberChunk,
+  type PreparedColumn,
   targetWidth,
   transformColumns,
   UnusableValueError,
@@ -12,7 +12,7 @@ import {
 import type { EncodedMessage } from '../platform/arrow-messages.js';
 import { ServiceError } from '../platform/errors.js';
 import { createArrowEncoder } from './arrow-encoder.js';
-import { bufferPool } from './buffer-pool.js';
+import { BorrowedMemory } from './buffer-pool.js';
 import type { Column } from './column.js';
 import { numbersOf } from './column-fit.js';
 import { where } from './label.js';
@@ -77,22 +77,31 @@ export async function* encodeTensors(
   const parts = tensorParts(pipeline, table, assignment, split, part.rows);
   const prepare = async ({ batch, rows, chunks, release }: TablePart) => {
     const numbers = isTraining && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
-    const features = await transformRows(pipeline, await chunks, rows, batch.firstRow, numbers);
-    release();
+    const memory = new BorrowedMemory();
+    const features = await transformRows(pipeline, await chunks, rows, batch.firstRow, numbers, memory.allocate);
+    if (memory.isUsed) {
+      release();
+    } else {
+      // They lie in the chunks.
+      memory.alsoRelease(release);
+    }
     const targetsOf = await targets.read(batch);
     const weightsOf = await weightReader?.read(batch);
-    return { length: rows.length, features, targets: targetsOf(rows), weights: weightsOf?.(rows) };
+    return { length: rows.length, features, targets: targetsOf(rows), weights: weightsOf?.(rows), memory };
   };
-  for await (const { length, features, targets: labels, weights } of workAhead(parts, partsAhead, prepare)) {
+  for await (const { length, features, targets: labels, weights, memory } of workAhead(parts, partsAhead, prepare)) {
     const tensors = [
       numberChunk(features, length, pipeline.featureCount),
       numberChunk(labels, length, targetWidth(pipeline.label) ?? 1),
       ...(weights ? [numberChunk(weights, length, 1)] : []),
     ];
-    yield* encoder.batch(
+    const messages = encoder.batch(
       length,
       part.columns.map((index) => tensors[index]!),
     );
+    for (const [i, message] of messages.entries()) {
+      yield i === messages.length - 1 ? { ...message, release: memory.release } : message;
+    }
   }
 }
 
@@ -114,30 +123,24 @@ function* tensorParts(
   range: RowRange,
 ): Generator<TablePart> {
   const rowsMax = rowsPerBatch(pipeline);
-  // Neighbouring rows of bytes are not copied: tensors lie in what was read.
-  const areCopied = (rows: Int32Array) => pipeline.featureType === 'float32' || !areConsecutive(rows);
   let firstRow = 0;
   for (const batch of table.batches) {
     const rows = rowsInSplit(assignment, split, batch);
     const wanted = overlap(range, { firstRow, length: rows.length });
     firstRow += rows.length;
     if (wanted) {
-      const memory: Buffer<ArrayBuffer>[] = [];
-      const allocate = (size: number) => {
-        memory.push(bufferPool.take(size));
-        return memory.at(-1)!;
-      };
-      const chunks = readColumns(pipeline, table, batch, allocate);
+      const memory = new BorrowedMemory();
+      const chunks = readColumns(pipeline, table, batch, memory.allocate);
       let partsLeft = Math.ceil((wanted.to - wanted.from) / rowsMax);
       const release = () => {
         partsLeft--;
-        for (const buffer of partsLeft === 0 ? memory : []) {
-          bufferPool.give(buffer);
+        if (partsLeft === 0) {
+          memory.release();
         }
       };
       for (let from = wanted.from; from < wanted.to; from += rowsMax) {
         const part = rows.subarray(from, Math.min(wanted.to, from + rowsMax));
-        yield { batch, rows: part, chunks, release: areCopied(part) ? release : () => undefined };
+        yield { batch, rows: part, chunks, release };
       }
     }
   }
@@ -146,7 +149,7 @@ function* tensorParts(
 /**
  * Features of some rows of a batch. `rows`: indices into the chunks.
  * @param firstRow rows of the table before the batch
- * @param trainingNumbers as of `transformColumns`
+ * @param trainingNumbers and `allocate` as of `transformColumns`
  */
 export async function transformRows(
   pipeline: FittedPipeline,
@@ -154,9 +157,10 @@ export async function transformRows(
   rows: Int32Array,
   firstRow: number,
   trainingNumbers: Int32Array | null = null,
+  allocate?: Allocate,
 ): Promise<Uint8Array | Float32Array> {
   try {
-    return await transformColumns(pipeline, chunks, rows, trainingNumbers);
+    return await transformColumns(pipeline, chunks, rows, trainingNumbers, allocate);
   } catch (error) {
     throw withPlace(error, rows, firstRow);
   }
@@ -171,28 +175,34 @@ function withPlace(error: unknown, rows: Int32Array, firstRow: number): unknown 
   return new ServiceError('INVALID_ARGUMENT', 'UNUSABLE_VALUE', message);
 }
 
-/** What cannot be transformed is refused when a pipeline is fitted, not in training. */
+/**
+ * What cannot be transformed is refused when a pipeline is fitted, not in training.
+ * @param unchecked columns of the pipeline of which training rows might be refused
+ */
 export async function checkTransformable(
   pipeline: FittedPipeline,
-  table: StoredTable,
-  assignment: SplitAssignment,
-  signal: AbortSignal,
+  unchecked: PreparedColumn[],
+  { table, assignment, signal }: { table: StoredTable; assignment: SplitAssignment; signal: AbortSignal },
 ): Promise<void> {
   if (pipeline.featureType === 'uint8' && !pipeline.columns[0]!.decoding) {
     // Bytes stay what they are, and fitting has looked for missing ones.
     return;
   }
   for (const split of splitNames) {
+    const checked = split === 'train' ? { ...pipeline, columns: unchecked } : pipeline;
+    if (checked.columns.length === 0) {
+      continue;
+    }
     const check = async ({ batch, rows, chunks, release }: TablePart) => {
       const numbers = split === 'train' && isCrossFitted(pipeline) ? numbersOf(rows, batch) : null;
       try {
-        await checkColumns(pipeline, await chunks, rows, numbers);
+        await checkColumns(checked, await chunks, rows, numbers);
       } catch (error) {
         throw withPlace(error, rows, batch.firstRow);
       }
       release();
     };
-    const parts = tensorParts(pipeline, table, assignment, split, wholeTable);
+    const parts = tensorParts(checked, table, assignment, split, wholeTable);
     for await (const _ of workAhead(parts, partsAhead, check)) {
       signal.throwIfAborted();
     }

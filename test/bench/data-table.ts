@@ -77,8 +77,9 @@ const pipeline = await measure('fit', () =>
 let bytes = 0;
 await measure('tensors', async () => {
   const part = { columns: [0, 1], rows: { offset: 0, limit: null } };
-  for await (const { bodyBytes } of preparation.tensors(pipeline.id, 'train', part)) {
+  for await (const { bodyBytes, release } of preparation.tensors(pipeline.id, 'train', part)) {
     bytes += bodyBytes;
+    release?.();
   }
 });
 rmSync(folder, { recursive: true });

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countTexts, type FeatureColumn, type TextColumn, writeFeatures } from '../../native/index.js';
+import { countTexts, type FeatureColumn, Moments, type TextColumn, writeFeatures } from '../../native/index.js';
 
 const every = (length: number) => Int32Array.from({ length }, (_, i) => i);
 
@@ -37,7 +38,7 @@ describe('writeFeatures', () => {
   });
 
   it('writes numbers and categories side by side, for the rows asked for', async () => {
-    const target = new Float32Array(8);
+    const target = new Float32Array(8).fill(7);
     expect(await writeFeatures([numbers, categories], Int32Array.of(2, 1), target, 4)).toBe(true);
     expect([...target]).toEqual([1, 1, 0, 0, 0.5, 0, 0, 1]);
   });
@@ -77,5 +78,51 @@ describe('countTexts', () => {
     const texts = Array.from({ length: 5_000 }, (_, i) => `${i % 1_000}`);
     const counts = countTexts(textsOf(texts), every(texts.length));
     expect([...counts]).toEqual(Array.from({ length: 1_000 }, (_, i) => [i, 5]).flat());
+  });
+});
+
+describe('Moments', () => {
+  const momentsOf = (...parts: Float64Array[]) => {
+    const moments = new Moments();
+    for (const part of parts) {
+      moments.add(part);
+    }
+    return moments.finish();
+  };
+
+  it('are the same bits however the numbers are cut', () => {
+    const numbers = Float64Array.from({ length: 10_000 }, (_, i) => Math.sin(i) * 10 ** (i % 7));
+    const whole = momentsOf(numbers);
+    fc.assert(
+      fc.property(fc.array(fc.nat(numbers.length), { maxLength: 8 }), (cuts) => {
+        const places = [0, ...cuts.sort((a, b) => a - b), numbers.length];
+        const parts = places.slice(1).map((to, i) => numbers.subarray(places[i], to));
+        expect(momentsOf(...parts)).toEqual(whole);
+      }),
+    );
+  });
+
+  it('keep a small spread around a large mean, in blocks and between them', () => {
+    const numbers = Float64Array.from({ length: 8_192 }, (_, i) => 1e9 + (i < 4_096 ? i % 2 : 10 + (i % 2)));
+    const { count, minimum, maximum, mean, squares } = momentsOf(numbers);
+    expect([count, minimum, maximum, mean]).toEqual([8_192, 1e9, 1e9 + 11, 1e9 + 5.5]);
+    // Variance: a quarter within the halves, and 25 between them. Both are sums of small multiples of a quarter.
+    expect(squares).toBe(8_192 * 25.25);
+  });
+
+  it('keep what a sum would lose', () => {
+    expect(momentsOf(Float64Array.of(1e16, 1, -1e16, 1, 1, 1, 1, 1, 1, 1)).mean).toBe(0.8);
+  });
+
+  it('have no spread where all numbers are the same', () => {
+    expect(momentsOf(new Float64Array(5_000).fill(0.1))).toMatchObject({ mean: 0.1, squares: 0 });
+  });
+
+  it('of no number are no mean', () => {
+    expect(momentsOf()).toEqual({ count: 0, minimum: Infinity, maximum: -Infinity, mean: Number.NaN, squares: 0 });
+  });
+
+  it('refuse what is no array of numbers', () => {
+    expect(() => new Moments().add([1] as never)).toThrow();
   });
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { meanOf, medianOf } from '../statistics.js';
+import { medianOf } from '../statistics.js';
 import { defineStep, type SettingReport, type TrainingColumn } from '../step.js';
 import { parseTime } from '../time.js';
 import { ascending, type ColumnValues, type ValueType } from '../values.js';
@@ -96,8 +96,10 @@ async function fillingOf({ strategy, number, text }: ImputeSpec, column: Trainin
   switch (strategy) {
     case 'constant':
       return column.input.kind === 'time' ? parseTime(text!)! : (number ?? text)!;
-    case 'mean':
-      return column.usable(await meanOf(() => column.numbers()));
+    case 'mean': {
+      const { count, mean } = await column.moments();
+      return column.usable(count === 0 ? null : mean);
+    }
     case 'median':
       return column.usable(await medianOf(() => column.numbers()));
     default: {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { meanAndDeviation, valuesOf } from '../statistics.js';
+import { momentsOf, valuesOf } from '../statistics.js';
 import { defineStep, mapNumbers } from '../step.js';
 import { minimumWithin } from './bounded-minimum.js';
 
@@ -57,7 +57,7 @@ async function likeliestLambda(values: Float64Array): Promise<number> {
     hasOther ||= value >= 0;
     logSum += Math.sign(value) * Math.log1p(Math.abs(value));
   }
-  const { mean, deviation } = await meanAndDeviation(once(values));
+  const { mean, deviation } = await momentsOf(once(values));
   if (values.length === 0 || deviation <= 10 * Number.EPSILON * Math.abs(mean)) {
     return 1;
   }
@@ -70,13 +70,12 @@ async function likeliestLambda(values: Float64Array): Promise<number> {
   const transformed = new Float64Array(values.length);
   return minimumWithin(low, high, async (lambda) => {
     transform(values, lambda, transformed);
-    const spread = (await meanAndDeviation(once(transformed))).deviation;
+    const spread = (await momentsOf(once(transformed))).deviation;
     const likelihood = (lambda - 1) * logSum - (values.length / 2) * Math.log(spread ** 2);
     return Number.isFinite(likelihood) ? -likelihood : Number.POSITIVE_INFINITY;
   });
 }
 
-const once = (values: Float64Array) =>
-  async function* () {
-    yield values;
-  };
+async function* once(values: Float64Array) {
+  yield values;
+}

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import { meanAndDeviation } from '../statistics.js';
 import { defineStep } from '../step.js';
 import { affineForm, prepareAffine } from './affine.js';
 
@@ -16,8 +15,12 @@ export const standardise = defineStep<StandardiseSpec, z.infer<typeof form>>({
   form,
   gives: () => 'same',
   async fit(_, column) {
-    const { mean, deviation } = await meanAndDeviation(() => column.numbers());
-    return { kind: 'standardise', subtract: column.usable(mean), divide: column.usable(deviation) || 1 };
+    const { count, mean, deviation } = await column.moments();
+    return {
+      kind: 'standardise',
+      subtract: count === 0 ? 0 : column.usable(mean),
+      divide: column.usable(deviation) || 1,
+    };
   },
   prepare: prepareAffine,
 });

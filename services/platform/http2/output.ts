@@ -13,6 +13,8 @@ export class Output {
   #start = 0;
   #end = 0;
   #ready: Uint8Array[] = [];
+  /** Told once what is ready now has left. */
+  #onSent: (() => void)[] = [];
   #isScheduled = false;
 
   constructor(private readonly socket: Writable) {}
@@ -42,25 +44,48 @@ export class Output {
     }
   }
 
+  /** Calls back once the frames of this turn have left; never, if they do not. */
+  whenSent(onSent: () => void): void {
+    this.#onSent.push(onSent);
+  }
+
   readonly flush = (): void => {
     this.#isScheduled = false;
     this.#seal();
     const ready = this.#ready;
-    if (ready.length === 0 || this.socket.destroyed) {
+    const last = ready.pop();
+    if (!last || this.socket.destroyed) {
       ready.length = 0;
+      this.#onSent = [];
       return;
     }
     this.#ready = [];
-    if (ready.length === 1) {
-      this.socket.write(ready[0]!);
+    if (ready.length === 0) {
+      this.#write(last);
       return;
     }
     this.socket.cork();
     for (const bytes of ready) {
       this.socket.write(bytes);
     }
+    this.#write(last);
     this.socket.uncork();
   };
+
+  /** The last of a turn. */
+  #write(bytes: Uint8Array): void {
+    const onSent = this.#onSent;
+    if (onSent.length === 0) {
+      this.socket.write(bytes);
+      return;
+    }
+    this.#onSent = [];
+    this.socket.write(bytes, (error) => {
+      for (const tell of error ? [] : onSent) {
+        tell();
+      }
+    });
+  }
 
   #reserve(length: number): void {
     if (this.#end + length > this.#chunk.length) {

@@ -47,6 +47,10 @@ export class Http2Stream {
   #granted = 0;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  /** Who is told when so many bytes, of all that were ever written, have left. */
+  #marks: { bytes: number; onSent: () => void }[] = [];
+  #writtenBytes = 0;
+  #framedBytes = 0;
   /** What comes when all that is pending has left. */
   #end: { trailers: Buffer | null } | null = null;
 
@@ -110,11 +114,16 @@ export class Http2Stream {
     this.#headers(headers, 0);
   }
 
-  write(pieces: readonly Uint8Array[], length: number): void {
+  /** @param onSent called once the pieces have left, if they do: until then they must not change */
+  write(pieces: readonly Uint8Array[], length: number, onSent: (() => void) | null = null): void {
     if (this.isClosed) {
       return;
     }
     const { host } = this;
+    this.#writtenBytes += length;
+    if (onSent) {
+      this.#marks.push({ bytes: this.#writtenBytes, onSent });
+    }
     if (this.#pendingBytes === 0 && length <= Math.min(host.frameBytesMax, host.sendWindow, this.sendWindow)) {
       this.#data(pieces, length);
       return;
@@ -222,6 +231,10 @@ export class Http2Stream {
     this.host.sendWindow -= length;
     this.sendWindow -= length;
     this.host.output.frame(frameType.data, 0, this.id, pieces, length);
+    this.#framedBytes += length;
+    while (this.#marks.length > 0 && this.#marks[0]!.bytes <= this.#framedBytes) {
+      this.host.output.whenSent(this.#marks.shift()!.onSent);
+    }
   }
 
   #headers(block: Buffer, flags: number): void {
