@@ -52,7 +52,7 @@ export class Leaderboard {
   /** Complete trials first, then by what is compared. */
   #compare(a: Trial, b: Trial): number {
     const order = {
-      ...{ STATE_COMPLETE: 0, STATE_RUNNING: 1, STATE_PAUSED: 1, STATE_STOPPED: 2, STATE_FAILED: 3 },
+      ...{ STATE_COMPLETE: 0, STATE_CUT_OFF: 0, STATE_RUNNING: 1, STATE_PAUSED: 1, STATE_STOPPED: 2, STATE_FAILED: 3 },
       STATE_UNSPECIFIED: 4,
     };
     const worst = Number.MAX_VALUE;

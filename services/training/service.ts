@@ -61,7 +61,7 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
       queue.wake();
       return job;
     };
-    const running = new Tunings({ tunings, jobs: store, queue, createJob: queueJob, log });
+    const running = new Tunings({ tunings, jobs: store, queue, createJob: queueJob, log, now: Date.now });
     const tuning = { ...creation, tunings, parallelDefault: config.jobsAtOnce };
     const server = await startServer({
       host: config.host,

@@ -16,7 +16,7 @@ import type { JobError } from './job.js';
 import { toDraft } from './spec-rpc.js';
 import type { Value } from './tuning/search-space.js';
 import { isTrialEnd } from './tuning/searcher.js';
-import { rank } from './tuning/tpe-searcher.js';
+import { bestTrial, rank } from './tuning/trial-ranking.js';
 import type { RangeDraft, SearchMethod, StopEarly, TuneDraft, TuneSpec } from './tuning/tune-spec.js';
 import { createTuning, type TuningCreationDependencies } from './tuning/tuning-creation.js';
 import {
@@ -121,6 +121,7 @@ const trialStateNames = {
   paused: 'STATE_PAUSED',
   complete: 'STATE_COMPLETE',
   stopped: 'STATE_STOPPED',
+  cutOff: 'STATE_CUT_OFF',
   failed: 'STATE_FAILED',
 } as const satisfies Record<Trial['state'], string>;
 
@@ -192,7 +193,7 @@ function toTuneMessage(tune: TuneSpec): TuneMessage {
 function toTuningMessage(tuning: TuningJob, trials: readonly Trial[]): TuningMessage {
   const past = trials.map((trial) => toPastTrial(trial, tuning.tune.objective));
   const ranked = rank(past).map(({ number }) => trials[number]!);
-  const best = ranked.find(({ state, objective }) => objective !== null && state !== 'failed');
+  const best = bestTrial(trials, tuning.tune.objective);
   return {
     name: tuningName.format({ tuning: tuning.id }),
     spec: tuning.spec as TrainingSpec,

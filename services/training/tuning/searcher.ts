@@ -1,7 +1,10 @@
 import type { Assignment, SearchSpace } from './search-space.js';
 
-/** `stopped`: before its end, because others were better. `failed`: without a result, for example diverged. */
-export type TrialState = 'running' | 'paused' | 'complete' | 'stopped' | 'failed';
+/**
+ * `stopped`: before its end, because others were better. `cutOff`: before its end, because the time was up. `failed`: without a result, for
+ * example diverged.
+ */
+export type TrialState = 'running' | 'paused' | 'complete' | 'stopped' | 'cutOff' | 'failed';
 
 /** Whether a trial comes to no other result any more. */
 export function isTrialEnd(state: TrialState): boolean {

@@ -4,6 +4,7 @@ import { ParzenEstimator } from './parzen-estimator.js';
 import { type Assignment, isActive, type Parameter, type SearchSpace } from './search-space.js';
 import { isTrialEnd, type PastTrial, type Searcher } from './searcher.js';
 import { SobolSearcher } from './sobol-searcher.js';
+import { rank } from './trial-ranking.js';
 
 /** Trials that end before densities are made of them. */
 const startTrials = 10;
@@ -51,16 +52,6 @@ export class TpeSearcher implements Searcher {
     }
     return chosen;
   }
-}
-
-/** The best first: trials that came to their end by score, then stopped ones by how far they came, then failed ones. */
-export function rank(ended: readonly PastTrial[]): PastTrial[] {
-  const order = { complete: 0, stopped: 1, failed: 2, running: 3, paused: 3 };
-  const reached = (trial: PastTrial) => (trial.state === 'stopped' ? -trial.epochs : 0);
-  const score = (trial: PastTrial) => trial.score ?? Number.MAX_VALUE;
-  return [...ended].sort(
-    (a, b) => order[a.state] - order[b.state] || reached(a) - reached(b) || score(a) - score(b) || a.number - b.number,
-  );
 }
 
 /** Parameters that are there under the same conditions, in the order of the space. */

@@ -9,6 +9,9 @@ import { isRefusal, type TuningJobs } from './tuning-jobs.js';
 export interface TrialHost {
   jobs: TuningJobs;
   objective: Objective;
+  /** Whether a training goes back to its best epoch. */
+  restoresBest: boolean;
+  now(): number;
   /** Aborted: its tuning is to pause. */
   paused: AbortSignal;
   /** Keeps a trial as it stands, and tells of it. */
@@ -26,7 +29,7 @@ const newsIntervalMs = 1_000;
 export class TrialRun {
   readonly #watch: TrialWatch;
   readonly #spentBeforeMs: number;
-  readonly #beginMs = Date.now();
+  readonly #beginMs: number;
   /** Its job is not followed any more: it is paused. */
   readonly #left = new AbortController();
 
@@ -34,12 +37,13 @@ export class TrialRun {
     trial: Trial,
     private readonly host: TrialHost,
   ) {
-    this.#watch = new TrialWatch(trial, host.objective);
+    this.#watch = new TrialWatch(trial, host.objective, host.restoresBest);
+    this.#beginMs = host.now();
     this.#spentBeforeMs = trial.spentMs;
   }
 
   get current(): Trial {
-    return { ...this.#watch.current, spentMs: this.#spentBeforeMs + Date.now() - this.#beginMs };
+    return { ...this.#watch.current, spentMs: this.#spentBeforeMs + this.host.now() - this.#beginMs };
   }
 
   /** Resolves when its job has ended or is paused with the tuning, or the service stops. */
@@ -71,11 +75,11 @@ export class TrialRun {
   }
 
   /** Ends it as it stands, and its job within a step. */
-  async stop(reason: string): Promise<void> {
+  async stop(state: 'stopped' | 'cutOff', reason: string): Promise<void> {
     if (this.#hasEnded) {
       return;
     }
-    this.#watch.end('stopped', `Stopped by tuning: ${reason}.`);
+    this.#watch.end(state, `Stopped by tuning: ${reason}.`);
     await this.#keepEnd();
     const { jobId, endReason } = this.#watch.current;
     if (jobId !== null) {
@@ -114,15 +118,15 @@ export class TrialRun {
   }
 
   async #followJob(jobId: string): Promise<void> {
-    const { jobs, paused, tell } = this.host;
-    let toldMs = Date.now();
+    const { jobs, paused, tell, now } = this.host;
+    let toldMs = now();
     for await (const event of jobs.events(jobId, this.#left.signal)) {
       const isNew = this.#watch.take(event);
       const reason = isNew ? this.host.reasonToStop(this.current) : null;
       if (reason !== null) {
-        await this.stop(reason);
-      } else if (isNew && Date.now() - toldMs >= newsIntervalMs) {
-        toldMs = Date.now();
+        await this.stop('stopped', reason);
+      } else if (isNew && now() - toldMs >= newsIntervalMs) {
+        toldMs = now();
         await this.#keep();
       }
       if (paused.aborted && isPause(event)) {
@@ -146,7 +150,7 @@ export class TrialRun {
   }
 
   #keepEnd(): Promise<void> {
-    this.#watch.noteEnd(Date.now());
+    this.#watch.noteEnd(this.host.now());
     return this.#keep();
   }
 }

@@ -13,6 +13,8 @@ export class TrialWatch {
   constructor(
     private trial: Trial,
     private readonly objective: TuneSpec['objective'],
+    /** Whether a training goes back to its best epoch. */
+    private readonly restoresBest: boolean,
   ) {}
 
   get current(): Trial {
@@ -62,8 +64,9 @@ export class TrialWatch {
     this.trial = { ...this.trial, state: 'running' };
   }
 
-  end(state: 'stopped' | 'failed', endReason: string): void {
-    this.trial = { ...this.trial, state, endReason };
+  end(state: 'stopped' | 'cutOff' | 'failed', endReason: string): void {
+    const objective = state === 'cutOff' ? this.#objectiveNow() : this.trial.objective;
+    this.trial = { ...this.trial, state, objective, endReason };
   }
 
   noteEnd(endTimeMs: number): void {
@@ -75,6 +78,11 @@ export class TrialWatch {
     const best = curve.length > 0 ? Math.min(...curve) : null;
     const epochsDone = Math.max(this.#measured.length, this.trial.epochsDone);
     this.trial = { ...this.trial, curve, epochsDone, objective: best === null ? null : scoreOf(this.objective, best) };
+  }
+
+  /** Of the weights that the training would publish if it ended where it stands. */
+  #objectiveNow(): number | null {
+    return this.restoresBest ? this.trial.objective : (this.#measured.findLast((value) => value !== null) ?? null);
   }
 
   #end(state: string, message = ''): void {

@@ -4,7 +4,9 @@ import { RandomSearcher } from './random-searcher.js';
 import { isTrialEnd, type Searcher } from './searcher.js';
 import { SobolSearcher } from './sobol-searcher.js';
 import { MedianStopping, type StopRule, SuccessiveHalving } from './stop-rules.js';
-import { rank, TpeSearcher } from './tpe-searcher.js';
+import { timeLeftMs } from './time-budget.js';
+import { TpeSearcher } from './tpe-searcher.js';
+import { bestTrial } from './trial-ranking.js';
 import { isPause, TrialRun } from './trial-run.js';
 import type { TuneSpec } from './tune-spec.js';
 import { type Trial, type TuningJob, toPastTrial } from './tuning-job.js';
@@ -14,6 +16,7 @@ import type { TuningStore } from './tuning-store.js';
 export interface TuningDependencies extends TuningJobsDependencies {
   tunings: TuningStore;
   log: Logger;
+  now: () => number;
 }
 
 export interface TuningSignals {
@@ -106,7 +109,8 @@ export class TuningRun {
   async #takeUp(): Promise<void> {
     for (const trial of this.#trials.filter(({ number }) => !this.#running.has(number))) {
       const { state, jobId } = trial;
-      const isStopped = state === 'stopped' && (jobId === null || !(await this.#jobs.isEnded(jobId)));
+      const isStopped =
+        (state === 'stopped' || state === 'cutOff') && (jobId === null || !(await this.#jobs.isEnded(jobId)));
       if (!isTrialEnd(state) || isStopped) {
         this.#begin(trial);
       }
@@ -118,11 +122,11 @@ export class TuningRun {
     if (cancelled.aborted) {
       // Those that are paused already are to end too.
       await this.#takeUp();
-      await this.#stopAll('its tuning was cancelled');
+      await this.#stopAll('stopped', 'its tuning was cancelled');
     } else if (paused.aborted) {
       await Promise.all([...this.#running.values()].map(({ run }) => run.pause()));
-    } else if (this.#isTimeUp() && this.#best(this.#current()) !== null) {
-      await this.#stopAll('the time of the tuning is up');
+    } else if (this.#isTimeUp() && this.#best() !== null) {
+      await this.#stopAll('cutOff', 'the time of the tuning is up');
     }
   }
 
@@ -147,14 +151,12 @@ export class TuningRun {
     return this.#timeLeftMs() <= 0;
   }
 
-  /** Until no trial may begin: the best spec is to be trained once more within the time. */
   #timeLeftMs(): number {
-    const { tune, createTimeMs, pausedMs } = this.tuning;
-    if (tune.seconds === null) {
-      return Number.POSITIVE_INFINITY;
-    }
-    const best = this.#best(this.#trials.filter(({ state }) => state === 'complete'));
-    return createTimeMs + pausedMs + tune.seconds * 1_000 - (best?.spentMs ?? 0) - Date.now();
+    return timeLeftMs(this.tuning, this.#current(), this.dependencies.now());
+  }
+
+  #best(): Trial | null {
+    return bestTrial(this.#current(), this.tuning.tune.objective);
   }
 
   async #waitFor(news: Promise<void>): Promise<void> {
@@ -167,13 +169,6 @@ export class TuningRun {
     clearTimeout(timer);
   }
 
-  #best(trials: readonly Trial[]): Trial | null {
-    const { objective } = this.tuning.tune;
-    const measured = trials.filter((trial) => trial.state !== 'failed' && trial.objective !== null);
-    const [best] = rank(measured.map((trial) => toPastTrial(trial, objective)));
-    return best ? measured.find(({ number }) => number === best.number)! : null;
-  }
-
   async #beginNext(): Promise<void> {
     const { tunings } = this.dependencies;
     const { tune, number: tuning } = this.tuning;
@@ -181,7 +176,14 @@ export class TuningRun {
     const past = this.#current().map((trial) => toPastTrial(trial, tune.objective));
     const trial: Trial = {
       ...{ number, values: this.#searcher.suggest(tune.space, past, number), state: 'running', objective: null },
-      ...{ epochsDone: 0, curve: [], jobId: null, endReason: null, beginTimeMs: Date.now(), endTimeMs: null },
+      ...{
+        epochsDone: 0,
+        curve: [],
+        jobId: null,
+        endReason: null,
+        beginTimeMs: this.dependencies.now(),
+        endTimeMs: null,
+      },
       spentMs: 0,
     };
     await tunings.keepTrial(tuning, trial);
@@ -190,8 +192,12 @@ export class TuningRun {
   }
 
   #begin(trial: Trial): void {
+    const { spec, tune } = this.tuning;
+    const { earlyStopping } = spec as { earlyStopping?: { restoreBest?: boolean } | null };
+    const restoresBest = Boolean(earlyStopping) && (earlyStopping?.restoreBest ?? true);
     const run = new TrialRun(trial, {
-      ...{ jobs: this.#jobs, objective: this.tuning.tune.objective, paused: this.signals.paused },
+      ...{ jobs: this.#jobs, objective: tune.objective, restoresBest, paused: this.signals.paused },
+      now: this.dependencies.now,
       keep: (kept) => this.#keep(kept),
       reasonToStop: (measured) => this.#reasonToStop(measured),
       tell: () => this.#tell(),
@@ -216,9 +222,9 @@ export class TuningRun {
     return this.#rule?.reasonToStop(trial, others) ?? null;
   }
 
-  async #stopAll(reason: string): Promise<void> {
+  async #stopAll(state: 'stopped' | 'cutOff', reason: string): Promise<void> {
     for (const { run } of this.#running.values()) {
-      await run.stop(reason);
+      await run.stop(state, reason);
     }
   }
 
@@ -230,7 +236,7 @@ export class TuningRun {
       await tunings.enter(number, { state: 'cancelled' });
       return null;
     }
-    const best = this.#best(this.#trials);
+    const best = this.#best();
     if (best === null) {
       const why = this.#trials[0]?.endReason ?? 'There was no time for any.';
       const message = `None of the ${this.#trials.length} trials came to a result. The first: ${why}`;

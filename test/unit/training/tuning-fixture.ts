@@ -36,12 +36,13 @@ export class TuningFixture {
   readonly store: TuningStore;
   queue!: JobQueue;
   tunings!: Tunings;
+  nowMs = 0;
   /** Awaited before each epoch. */
   beforeEpoch: (job: TrainingJob, epoch: number) => Promise<void> = async () => undefined;
 
   private constructor(private readonly database: Kysely<Schema>) {
     this.jobs = new JobStore(database);
-    this.store = new TuningStore(database);
+    this.store = new TuningStore(database, () => this.nowMs);
   }
 
   static async open(): Promise<TuningFixture> {
@@ -64,7 +65,8 @@ export class TuningFixture {
       this.queue.wake();
       return job;
     };
-    this.tunings = new Tunings({ tunings: this.store, jobs: this.jobs, queue: this.queue, createJob, log });
+    const now = () => this.nowMs;
+    this.tunings = new Tunings({ tunings: this.store, jobs: this.jobs, queue: this.queue, createJob, log, now });
     this.queue.start();
     await this.tunings.start();
   }

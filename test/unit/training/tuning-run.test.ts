@@ -1,11 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { KeptEvent } from '../../../services/training/job.js';
 import type { JobStore } from '../../../services/training/job-store.js';
+import { timeLeftMs } from '../../../services/training/tuning/time-budget.js';
+import { bestTrial, rank } from '../../../services/training/tuning/trial-ranking.js';
+import { TrialWatch } from '../../../services/training/tuning/trial-watch.js';
 import {
   enterTuningState,
   type KeptTuningEvent,
+  type Trial,
   type TuningState,
+  toPastTrial,
 } from '../../../services/training/tuning/tuning-job.js';
-import { TuningFixture } from './tuning-fixture.js';
+import { TuningFixture, tune } from './tuning-fixture.js';
 
 let fixture: TuningFixture;
 
@@ -178,4 +184,83 @@ it('stops trials by their bracket of Hyperband', async () => {
   for (const reason of reasons) {
     expect(reason).toMatch(/^Stopped by tuning: 1 of the 1 other trials of bracket 1 that were validated once/);
   }
+});
+
+it('cuts off the trials that run when the time is up, and publishes one of them if it is the best', async () => {
+  // The second trial is worse than the first up to the end, the third is better from its first epoch on.
+  const { reached, open } = gateAt('trials-3', 5);
+  await fixture.begin('a', { stopEarly: 'none', trials: 9, seconds: 1_000 });
+  await reached;
+  fixture.nowMs += 1_000_000;
+  open();
+  const events = await fixture.until('a', isEnd);
+  const { trials } = await fixture.board('a');
+  expect(trials.map(({ state }) => state)).toEqual(['complete', 'complete', 'cutOff']);
+  const [, , last] = trials;
+  expect(last).toMatchObject({ endReason: 'Stopped by tuning: the time of the tuning is up.' });
+  expect(last!.epochsDone).toBeGreaterThanOrEqual(5);
+  // Without early stopping it would publish the weights of its last epoch.
+  expect(last!.objective).toBe(last!.curve.at(-1));
+  expect(statesOf(events)).toEqual(['tuning', 'publishing', 'succeeded']);
+  const { spec } = await fixture.jobs.get('tuningjobs-a-best');
+  expect(spec.optimizer).toMatchObject({ learningRate: last!.values['optimizer.learning_rate'] });
+});
+
+describe('a trial that is cut off', () => {
+  const trial: Trial = {
+    ...{
+      number: 0,
+      values: {},
+      state: 'running',
+      objective: null,
+      epochsDone: 0,
+      curve: [],
+      jobId: null,
+      endReason: null,
+    },
+    ...{ beginTimeMs: 0, endTimeMs: null, spentMs: 0 },
+  };
+  const epoch = (epoch: number, validationLoss: number | null) =>
+    ({ happening: { kind: 'epoch', epoch, validationLoss } }) as KeptEvent;
+
+  it.each([
+    ['at its best with early stopping', true, 0.2],
+    ['as it was measured last without', false, 0.3],
+  ])('counts %s', (_, restoresBest, objective) => {
+    const watch = new TrialWatch(trial, 'validationLoss', restoresBest);
+    for (const event of [epoch(1, 0.4), epoch(2, 0.2), epoch(3, 0.3), epoch(4, null)]) {
+      watch.take(event);
+    }
+    watch.end('cutOff', 'the time was up');
+    expect(watch.current).toMatchObject({ state: 'cutOff', objective, epochsDone: 4 });
+    watch.take(epoch(5, 0.1));
+    expect(watch.current).toMatchObject({ objective, epochsDone: 4 });
+  });
+
+  it('is ranked with the complete ones by what it had come to, and with the stopped ones without that', () => {
+    const trials = [
+      { ...trial, number: 0, state: 'complete', objective: 0.3 },
+      { ...trial, number: 1, state: 'stopped', objective: 0.1, epochsDone: 1 },
+      { ...trial, number: 2, state: 'cutOff', objective: 0.2 },
+      { ...trial, number: 3, state: 'cutOff', objective: null },
+      { ...trial, number: 4, state: 'failed', objective: 0.05 },
+    ] as const;
+    const ranked = rank(trials.map((each) => toPastTrial(each, 'validationLoss')));
+    expect(ranked.map(({ number }) => number)).toEqual([2, 0, 1, 3, 4]);
+    expect(bestTrial(trials, 'validationLoss')?.number).toBe(2);
+    expect(bestTrial(trials, 'validationAccuracy')?.number).toBe(0);
+  });
+
+  it('leaves the time that it would take to its end for the last training', () => {
+    const tuning = { tune: { ...tune, seconds: 100 }, createTimeMs: 1_000, pausedMs: 500 };
+    const complete: Trial = { ...trial, state: 'complete', objective: 0.5, epochsDone: 10, spentMs: 20_000 };
+    const running: Trial = { ...trial, number: 1, objective: 0.6, epochsDone: 2, spentMs: 8_000 };
+    const left = (...trials: Trial[]) => timeLeftMs(tuning, trials, 11_500);
+    expect(left()).toBe(90_000);
+    expect(left(complete, running)).toBe(70_000);
+    // It leads, and 10 epochs of it would take 40 s.
+    expect(left(complete, { ...running, objective: 0.4 })).toBe(50_000);
+    expect(left({ ...running, objective: 0.4 })).toBe(82_000);
+    expect(timeLeftMs({ ...tuning, tune }, [complete], 11_500)).toBe(Number.POSITIVE_INFINITY);
+  });
 });

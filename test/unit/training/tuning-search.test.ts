@@ -15,7 +15,8 @@ import type { PastTrial, Searcher } from '../../../services/training/tuning/sear
 import { SobolSearcher } from '../../../services/training/tuning/sobol-searcher.js';
 import { SobolSequence } from '../../../services/training/tuning/sobol-sequence.js';
 import { MedianStopping, SuccessiveHalving } from '../../../services/training/tuning/stop-rules.js';
-import { goodCount, rank, TpeSearcher } from '../../../services/training/tuning/tpe-searcher.js';
+import { goodCount, TpeSearcher } from '../../../services/training/tuning/tpe-searcher.js';
+import { rank } from '../../../services/training/tuning/trial-ranking.js';
 
 const rate: Parameter = { name: 'rate', range: { type: 'logUniform', low: 1e-4, high: 1 }, when: [] };
 const dropout: Parameter = { name: 'dropout', range: { type: 'uniform', low: 0, high: 0.5 }, when: [] };
