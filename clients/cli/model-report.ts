@@ -1,11 +1,13 @@
 import { type Millrace, pages } from '../sdk/index.js';
 import { CommandError, type CommonOptions, show, table } from './output.js';
+import { type Curve, curveLines } from './progress-bar.js';
 import { fullName } from './resource-name.js';
 
 /** What `report.json` of a trained version holds of what is shown here. */
 interface Report {
   evaluation: Evaluation | null;
   findings?: { text: string; advice: string[] }[];
+  learningCurve?: Curve;
   crossValidation?: { folds: unknown[]; mean: Record<string, number>; deviation: Record<string, number> };
 }
 
@@ -65,10 +67,11 @@ async function versionName(millrace: Millrace, text: string): Promise<string> {
   throw new CommandError(`${name} has no versions.`);
 }
 
-export function reportLines({ evaluation, findings = [], crossValidation }: Report): string[] {
+export function reportLines({ evaluation, findings = [], crossValidation, learningCurve }: Report): string[] {
   return [
     ...(evaluation ? evaluationLines(evaluation) : ['It had no test rows.']),
     ...(crossValidation ? foldLines(crossValidation) : []),
+    ...(learningCurve ? ['', ...curveLines(learningCurve)] : []),
     ...findings.flatMap(({ text, advice }) => ['', text, ...advice.map((line) => `  - ${line}`)]),
   ];
 }

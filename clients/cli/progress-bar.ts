@@ -1,4 +1,5 @@
 import type { TrainingEvent__Output as TrainingEvent } from '../../proto/gen/millrace/v1/TrainingEvent.js';
+import { table } from './output.js';
 
 const barWidth = 24;
 
@@ -64,13 +65,20 @@ export function eventLine(event: TrainingEvent): string | null {
     return `${foldOf(event.trainingEnd)}trained until epoch ${epoch}, step ${steps}: ended by ${why}${restored}`;
   }
   if (event.fold) {
-    const { fold, folds, rowCount, metrics } = event.fold;
+    const { fold, folds, rowCount, metrics, trainSize, trainRowCount, trainMetrics } = event.fold;
+    if (trainSize > 0) {
+      const both = (name: string) => `${metrics[name]!.toFixed(4)} (${trainMetrics[name]?.toFixed(4) ?? '-'})`;
+      return `size ${trainSize}  fold ${fold}/${folds} scored on ${rowCount} rows (and on its ${trainRowCount})  ${listed(metrics, both)}`;
+    }
     return `fold ${fold}/${folds} scored on ${rowCount} rows  ${listed(metrics, (name) => metrics[name]!.toFixed(4))}`;
   }
   if (event.crossValidation) {
     const { folds, mean, deviation } = event.crossValidation;
     const scores = listed(mean, (name) => `${mean[name]!.toFixed(4)} ± ${deviation[name]!.toFixed(4)}`);
     return `cross-validation by ${folds} folds  ${scores}`;
+  }
+  if (event.learningCurve) {
+    return curveLines(event.learningCurve).join('\n');
   }
   if (event.test) {
     const { loss, accuracy, rowCount } = event.test;
@@ -102,8 +110,34 @@ function listed(measures: Record<string, number>, shown: (name: string) => strin
   return names.map((name) => `${name} ${shown(name)}`).join('  ');
 }
 
-function foldOf({ fold }: { fold: number }): string {
-  return fold > 0 ? `fold ${fold}  ` : '';
+/** What `curveLines` shows of a learning curve. */
+export interface Curve {
+  points: {
+    trainRowCount: number;
+    train: { mean: Record<string, number> } | null;
+    held: { mean: Record<string, number>; deviation: Record<string, number> } | null;
+  }[];
+  text: string;
+  advice: string[];
+}
+
+/** A table of the scores by the number of rows, and what they say. */
+export function curveLines({ points, text, advice }: Curve): string[] {
+  const names = foldMeasures.filter((name) => points.every(({ held }) => held && name in held.mean));
+  const rows = points.map(({ trainRowCount, train, held }) => [
+    trainRowCount.toLocaleString('en-US'),
+    ...names.flatMap((name) => [
+      `${held!.mean[name]!.toFixed(4)} ± ${held!.deviation[name]!.toFixed(4)}`,
+      train?.mean[name]?.toFixed(4) ?? '-',
+    ]),
+  ]);
+  const head = ['TRAINING ROWS', ...names.flatMap((name) => [name.toUpperCase(), 'ON ITS OWN ROWS'])];
+  return [...table([head, ...rows]), text, ...advice.map((line) => `  - ${line}`)];
+}
+
+function foldOf({ fold, trainSize }: { fold: number; trainSize: number }): string {
+  const size = trainSize > 0 ? `size ${trainSize}  ` : '';
+  return fold > 0 ? `${size}fold ${fold}  ` : '';
 }
 
 function epochOf(epoch: number, epochs: number): string {

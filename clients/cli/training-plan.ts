@@ -9,6 +9,7 @@ const layersShown = 100;
 export function planLines(plan: TrainingPlan): string[] {
   const { layers, featureNames, classes } = plan;
   const folds = plan.spec?.crossValidation?.folds;
+  const curve = plan.spec?.learningCurve;
   const count = (value: number) => value.toLocaleString('en-US');
   const shown = layers
     .slice(0, layersShown)
@@ -22,6 +23,9 @@ export function planLines(plan: TrainingPlan): string[] {
     `parameters  ${count(plan.parameterCount)}`,
     `steps       ${count(plan.stepsPerEpoch)} an epoch${steps}`,
     ...(folds ? [`folds       ${folds}, each a training more, on the training rows without it`] : []),
+    ...(curve
+      ? [`curve       ${curve.trainSizes.length} sizes of ${curve.folds} folds each, each a training more`]
+      : []),
     `memory      about ${size(plan.memoryBytes)}`,
     ...table([['LAYER', 'KIND', 'OUTPUTS', 'PARAMETERS'], ...shown]),
     ...(layers.length > layersShown ? [`and ${layers.length - layersShown} more layers`] : []),

@@ -1,7 +1,8 @@
-import { type FoldScore, summarise } from './folds.js';
+import { type FoldScore, foldScores, summarise } from './folds.js';
 import type { EpochMetrics, TestMetrics } from './job.js';
 import { inLabelUnits } from './label-units.js';
 import { layerShapes, toNetworkSpec } from './network-shape.js';
+import { learningCurveOf } from './report/learning-curve.js';
 import { type Evaluation, findingsIn } from './report/network-evaluation.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
@@ -23,7 +24,7 @@ export interface ArtifactSources {
 export interface Tested {
   test: TestMetrics | null;
   evaluation: Evaluation | null;
-  /** Of the folds of a cross-validation, first to last; empty without one. */
+  /** Of the parts of a job, first to last; empty without cross-validation and learning curve. */
   scores: FoldScore[];
 }
 
@@ -49,12 +50,14 @@ export function createArtifacts({
     ...(spec.pipeline.labelKind === 'labels' ? { multiLabel: true } : {}),
     ...(spec.pipeline.labelKind === 'numbers' ? { numbers: pipeline.numbers } : {}),
   };
-  const { scores } = tested;
+  const folds = foldScores(tested.scores);
+  const learningCurve = learningCurveOf(tested.scores);
   const report = {
     format: 'millrace.report/1',
     test: tested.test,
     evaluation: tested.evaluation,
-    ...(scores.length > 0 ? { crossValidation: { ...summarise(scores), folds: scores } } : {}),
+    ...(folds.length > 0 ? { crossValidation: { ...summarise(folds), folds } } : {}),
+    ...(learningCurve ? { learningCurve } : {}),
     findings: findingsIn(epochs, tested.evaluation),
     restoredEpoch,
     epochs: epochs.map(withoutForecast),
@@ -76,7 +79,7 @@ export function versionMetrics(
   { test, evaluation, scores }: Tested,
 ): Record<string, number> {
   const figures = Object.entries(evaluation?.figures ?? {}).map(([name, value]) => [`test_${name}`, value]);
-  const { mean } = summarise(scores);
+  const { mean } = summarise(foldScores(scores));
   const held = Object.entries(epoch?.validationMetrics ?? {}).map(([name, value]) => [`validation_${name}`, value]);
   const named = {
     ...(Object.fromEntries(figures) as Record<string, number | null>),

@@ -1,6 +1,7 @@
 import { isDiskFull } from '../platform/errors.js';
 import type { Logger } from '../platform/log.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.js';
+import type { OfFold } from './job.js';
 import type { RunControl } from './run-control.js';
 
 /** Writes the checkpoints of one training of a run beside it: of a fold, or of that which is published. */
@@ -15,6 +16,8 @@ export class CheckpointKeeper {
     /** How many of the newest are kept. */
     private readonly keepLast: number,
     private readonly fold: number,
+    /** What events say of it. */
+    private readonly ofFold: OfFold,
     private readonly store: CheckpointStore,
     private readonly control: RunControl,
     private readonly log: Logger,
@@ -88,8 +91,8 @@ export class CheckpointKeeper {
     if (needed.length > 0) {
       await this.store.keepNeeded(this.jobId);
     }
-    const { epochsDone, stepsDone, fold, trainerState } = checkpoint;
-    const place = { epochsDone, stepsDone, ...(fold ? { fold } : {}) };
+    const { epochsDone, stepsDone, trainerState } = checkpoint;
+    const place = { epochsDone, stepsDone, ...this.ofFold };
     this.control.emit({ kind: 'checkpoint', ...place, sizeBytes: trainerState.byteLength });
   }
 }

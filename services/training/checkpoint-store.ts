@@ -20,9 +20,9 @@ export interface Checkpoint {
   retriesDone: number;
   /** Epochs before it, of the same fold, whose own checkpoints are needed to go on from it. */
   needs: number[];
-  /** Of a cross-validation, from 1; 0: the training that is published. */
+  /** Place among `partsOf` the job, from 1; 0: the training that is published. */
   fold: number;
-  /** Of the folds before. */
+  /** Of the parts before. */
   scores: FoldScore[];
   /** The trainer's state: parameters, moments of the optimizer, step count. */
   trainerState: Uint8Array;

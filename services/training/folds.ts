@@ -1,4 +1,5 @@
 import { randomKey } from '../pipeline/index.js';
+import type { OfFold } from './job.js';
 import { type JobExamples, weighted } from './job-examples.js';
 import { rowWeights } from './trainer-options.js';
 import { stepsPerEpoch } from './training-length.js';
@@ -11,6 +12,46 @@ export interface CrossValidation {
   seed: number;
 }
 
+/** Trainings on shares of the rows, with folds for each. */
+export interface LearningCurve extends CrossValidation {
+  trainSizes: number[];
+}
+
+/** One of the trainings before that which is published. */
+export interface JobPart {
+  rule: CrossValidation;
+  /** From 1. */
+  fold: number;
+  /** Of a learning curve: the share of the rows without the fold; null: all of them. */
+  trainSize: number | null;
+}
+
+/** Those of a job, in their order. */
+export function partsOf({ crossValidation, learningCurve }: TrainingSpec): JobPart[] {
+  const parts = (rule: CrossValidation, trainSize: number | null) =>
+    Array.from({ length: rule.folds }, (_, i) => ({ rule, fold: i + 1, trainSize }));
+  return [
+    ...(crossValidation ? parts(crossValidation, null) : []),
+    ...(learningCurve ? learningCurve.trainSizes.flatMap((size) => parts(learningCurve, size)) : []),
+  ];
+}
+
+/** What events say of a part. */
+export function ofPart(part: JobPart | undefined): OfFold {
+  return part ? { fold: part.fold, ...(part.trainSize === null ? {} : { trainSize: part.trainSize }) } : {};
+}
+
+/** Rows that a part trains on, of so many in the training split. */
+export function partRows(rows: number, { rule, fold, trainSize }: JobPart): number {
+  const left = foldTrainRows(rows, rule.folds, fold);
+  return trainSize === null ? left : sizeRows(left, trainSize);
+}
+
+/** Rows of a share, at least one. */
+export function sizeRows(rows: number, share: number): number {
+  return Math.max(Math.round(rows * share), 1);
+}
+
 /** What a network reaches on the fold that it was not trained on. */
 export interface FoldScore {
   /** From 1. */
@@ -18,6 +59,16 @@ export interface FoldScore {
   rowCount: number;
   /** Figures of the report by their names, those that the rows leave undefined left out. */
   metrics: Record<string, number>;
+  /** Of a learning curve: the share of the rows without the fold that it was trained on. */
+  trainSize?: number;
+  trainRowCount?: number;
+  /** On these rows. */
+  trainMetrics?: Record<string, number>;
+}
+
+/** Those of a cross-validation alone. */
+export function foldScores(scores: readonly FoldScore[]): FoldScore[] {
+  return scores.filter(({ trainSize }) => trainSize === undefined);
 }
 
 /** What the folds come to; of measures that each of them has. */
@@ -48,16 +99,47 @@ export function assignFolds(
   return foldOf;
 }
 
-/** Copies of the rows within a fold and of those without. */
+/**
+ * The rows without a fold, of which the first `share` is taken: in the order of their keys, each class as evenly as it can be, so that a
+ * smaller share is a part of a larger one.
+ * @param strata the class of each row; null: rows are all alike
+ */
+export function takeShare(
+  foldOf: Uint8Array,
+  { rule: { seed }, fold, trainSize }: JobPart,
+  strata: ArrayLike<number> | null,
+): (row: number) => boolean {
+  if (trainSize === null) {
+    return (row) => foldOf[row] !== fold;
+  }
+  const rows = Uint32Array.from(foldOf.keys()).filter((row) => foldOf[row] !== fold);
+  const keys = Float64Array.from(foldOf, (_, row) => randomKey(seed, row));
+  const byClass = new Map<number, number[]>();
+  for (const row of rows.sort((a, b) => keys[a]! - keys[b]! || a - b)) {
+    const stratum = strata?.[row] ?? 0;
+    byClass.set(stratum, [...(byClass.get(stratum) ?? []), row]);
+  }
+  const placed = [...byClass.values()].flatMap((own) => own.map((row, i) => ({ row, place: (i + 0.5) / own.length })));
+  placed.sort((a, b) => a.place - b.place || keys[a.row]! - keys[b.row]! || a.row - b.row);
+  const taken = new Set(placed.slice(0, sizeRows(rows.length, trainSize)).map(({ row }) => row));
+  return (row) => taken.has(row);
+}
+
+/** Copies of the rows that a part trains on, of the same without class weights, and of the rows of its fold. */
 export function partByFold(
   examples: JobExamples,
   foldOf: Uint8Array,
   fold: number,
   classWeights: (targets: JobExamples['targets']) => Float32Array | null,
-): { train: JobExamples; held: JobExamples } {
-  const train = rowsWhere(examples, (row) => foldOf[row] !== fold);
+  isTaken = (row: number) => foldOf[row] !== fold,
+): { train: JobExamples; seen: JobExamples; held: JobExamples } {
+  const train = rowsWhere(examples, isTaken);
   const held = rowsWhere(examples, (row) => foldOf[row] === fold);
-  return { train: weighted(train, classWeights(train.targets)), held: weighted(held, null) };
+  return {
+    train: weighted(train, classWeights(train.targets)),
+    seen: weighted(train, null),
+    held: weighted(held, null),
+  };
 }
 
 /** Factors of training rows, by the classes among them. */
@@ -138,18 +220,28 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The spec as a fold's training has it: where epochs end it, a schedule is as much shorter as they are. */
+/**
+ * The spec as a part's training has it: a batch has no more rows than there are, and where epochs end it, a schedule is as much shorter as
+ * they are.
+ * @param part undefined: the training that is published
+ */
 export function specOfPart(
-  { spec, pipeline }: { spec: TrainingSpec; pipeline: FittedPipeline },
-  fold: number,
+  { spec: given, pipeline }: { spec: TrainingSpec; pipeline: FittedPipeline },
+  part: JobPart | undefined,
 ): TrainingSpec {
-  const { schedule, crossValidation } = spec;
-  if (fold === 0 || !crossValidation || schedule === null || spec.epochs === null || spec.steps !== null) {
-    return spec;
+  if (!part) {
+    return given;
   }
   const rows = pipeline.rowCounts.train;
-  const perEpoch = stepsPerEpoch(foldTrainRows(rows, crossValidation.folds, fold), spec.batchSize);
-  const share = perEpoch / stepsPerEpoch(rows, spec.batchSize);
+  const own = partRows(rows, part);
+  const batchSize = given.batchSize === 'full' ? 'full' : Math.min(given.batchSize, own);
+  const spec = { ...given, batchSize } as TrainingSpec;
+  const { schedule } = spec;
+  if (schedule === null || spec.epochs === null || spec.steps !== null) {
+    return spec;
+  }
+  const perEpoch = stepsPerEpoch(own, batchSize);
+  const share = perEpoch / stepsPerEpoch(rows, given.batchSize);
   const shortened = (steps: number, least: number) => Math.max(Math.round(steps * share), least);
   const length = 'steps' in schedule ? { steps: shortened(schedule.steps, schedule.type === 'oneCycle' ? 2 : 1) } : {};
   return { ...spec, schedule: { ...schedule, warmupSteps: shortened(schedule.warmupSteps ?? 0, 0), ...length } };

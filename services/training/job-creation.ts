@@ -58,10 +58,12 @@ const modelLengthMax = 50;
  */
 export async function createJob(
   { store, preprocessing, memoryBytes }: JobCreationDependencies,
-  draft: SpecDraft,
+  given: SpecDraft,
   request: JobRequest,
   signal: AbortSignal,
 ): Promise<TrainingJob> {
+  // Trials are compared by their validation; the training after them has the curve.
+  const draft = request.isTrial ? { ...given, learningCurve: null } : given;
   const violations = new Violations();
   checkSpec(draft, violations);
   checkRequest(request, violations);

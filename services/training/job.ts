@@ -1,6 +1,7 @@
 import type { StatusName } from '../../proto/index.js';
 import type { CrossValidationScore, FoldScore } from './folds.js';
 import { enterState, isEndState, type JobState } from './job-state.js';
+import type { LearningCurveScore } from './report/learning-curve.js';
 import type { EndReason } from './training-goal.js';
 import type { FittedPipeline, TrainingSpec } from './training-spec.js';
 
@@ -61,6 +62,7 @@ export type Happening =
   | ({ kind: 'checkpoint'; epochsDone: number; stepsDone: number; sizeBytes: number } & OfFold)
   | ({ kind: 'fold'; folds: number } & FoldScore)
   | ({ kind: 'crossValidation'; folds: number } & CrossValidationScore)
+  | ({ kind: 'learningCurve' } & LearningCurveScore)
   | { kind: 'log'; severity: 'info' | 'warning'; text: string };
 
 export interface TrainingEvent {
@@ -78,10 +80,12 @@ export interface KeptEvent extends TrainingEvent {
   jobId: string;
 }
 
-/** What may belong to a fold of a cross-validation. */
+/** What may belong to a fold of a cross-validation, or of a learning curve. */
 export interface OfFold {
   /** From 1; without it, it is of the training that is published. */
   fold?: number;
+  /** Of a learning curve: the share of the rows without the fold. */
+  trainSize?: number;
 }
 
 /** A look into a running epoch; means are over the epoch so far. */
@@ -168,6 +172,7 @@ export function applyEvent<Job extends TrainingJob>(job: Job, { sequence, timeMs
     case 'trainingEnd':
     case 'fold':
     case 'crossValidation':
+    case 'learningCurve':
       break;
   }
   return next;

@@ -27,10 +27,12 @@ function inWords({ message }: Error): string {
 
 /** Which of a job's trainings it is. */
 export interface Part {
-  /** From 1; 0: the training that is published. */
+  /** Place among `partsOf` the job, from 1; 0: the training that is published. */
   fold: number;
-  /** Of the folds before. */
+  /** Of the parts before. */
   scores: FoldScore[];
+  /** What events say of it. */
+  ofFold: OfFold;
 }
 
 /** A network on its way through the epochs of a job. */
@@ -88,7 +90,7 @@ export class NetworkTraining {
 
   /** What events say of it. */
   get #ofFold(): OfFold {
-    return this.part.fold ? { fold: this.part.fold } : {};
+    return this.part.ofFold;
   }
 
   /** Goes on where a checkpoint was taken. */
@@ -318,7 +320,7 @@ export class NetworkTraining {
     const best = earlyStopping?.restoreBest ? this.#stopping?.bestEpoch : undefined;
     const good = onDivergence && stepsDone > 0 && this.#epochsDone > 0 ? this.#epochsDone : undefined;
     return {
-      ...this.part,
+      ...{ fold: this.part.fold, scores: this.part.scores },
       epochsDone: this.#epochsDone,
       stepsDone,
       retriesDone: this.#retriesDone,

@@ -170,6 +170,8 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
       return { ...numbered, fold: happening };
     case 'crossValidation':
       return { ...numbered, crossValidation: happening };
+    case 'learningCurve':
+      return { ...numbered, learningCurve: happening };
     case 'resumed':
       return { ...numbered, resumed: happening };
     case 'checkpoint':

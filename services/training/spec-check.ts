@@ -2,7 +2,7 @@ import { quote, type Violations } from '../platform/errors.js';
 import { idRule, isId, ResourceName } from '../platform/resource-name.js';
 import { activationNames, labelKindNames } from './contract-names.js';
 import { checkEmbedding, embeddingTables } from './embedding-tables.js';
-import { type CrossValidation, foldTrainRows } from './folds.js';
+import { type CrossValidation, foldTrainRows, type LearningCurve, sizeRows } from './folds.js';
 import { checkAugmentation, checkImages } from './image-augmentation.js';
 import { checkLayers, resolveLayer } from './layer-settings.js';
 import { checkLoss, checkWeightedClasses } from './loss-check.js';
@@ -17,6 +17,7 @@ import {
   fraction,
   notNegative,
   positive,
+  type Settings,
   snakeCase,
   unset,
   withDefaults,
@@ -26,6 +27,7 @@ import {
   crossValidationSettings,
   divergenceSettings,
   earlyStoppingSettings,
+  learningCurveSettings,
   validationSettings,
 } from './stopping-settings.js';
 import { type FittedPipeline, hasClass, type PublishSpec, type SpecDraft } from './training-spec.js';
@@ -85,7 +87,8 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
   violations.check(Number.isFinite(seconds) && seconds >= 0, 'spec.seconds', 'a finite number greater than 0', seconds);
   checkSettings(validationSettings, validation ?? {}, 'spec.validation', violations);
   checkCheckpoints(draft.checkpoints ?? {}, violations);
-  checkCrossValidation(draft, violations);
+  checkFolds('cross_validation', draft.crossValidation, crossValidationSettings, draft, violations);
+  checkFolds('learning_curve', draft.learningCurve, learningCurveSettings, draft, violations);
   if (draft.onDivergence) {
     checkSettings(divergenceSettings, draft.onDivergence, 'spec.on_divergence', violations);
   }
@@ -96,16 +99,22 @@ function checkEnd(draft: SpecDraft, violations: Violations): void {
 }
 
 /** Folds share rows out one by one: that must make sense for the split and the label. */
-function checkCrossValidation({ crossValidation, split, pipeline }: SpecDraft, violations: Violations): void {
-  if (!crossValidation) {
+function checkFolds(
+  name: string,
+  given: Draft | null | undefined,
+  settings: Settings,
+  { split, pipeline }: SpecDraft,
+  violations: Violations,
+): void {
+  if (!given) {
     return;
   }
-  const field = 'spec.cross_validation';
-  checkSettings(crossValidationSettings, crossValidation, field, violations);
+  const field = `spec.${name}`;
+  checkSettings(settings, given, field, violations);
   const kind = pipeline?.labelKind ?? null;
   if (kind !== null && !hasClass(kind)) {
     const rule = `unset or false with a label of ${labelKindNames[kind]}`;
-    violations.check(crossValidation.stratified !== true, `${field}.stratified`, rule, crossValidation.stratified);
+    violations.check(given.stratified !== true, `${field}.stratified`, rule, given.stratified);
   }
   const { groupColumn, timeColumn } = (split?.message ?? {}) as { groupColumn?: string; timeColumn?: string };
   for (const [name, column] of Object.entries({ group_column: groupColumn, time_column: timeColumn })) {
@@ -195,6 +204,7 @@ function checkRows(draft: SpecDraft, pipeline: FittedPipeline, violations: Viola
   if (!violations.check(rows > 0, 'spec.split', 'a split that leaves rows for training', `${rows} rows`)) {
     return;
   }
+  checkCurveRows(draft, rows, violations);
   if (crossValidation && !violations.hasWithin('spec.cross_validation')) {
     const { folds } = withDefaults(crossValidationSettings, crossValidation) as unknown as CrossValidation;
     const fewer = `at most ${rows}, the rows of the training split,`;
@@ -208,6 +218,21 @@ function checkRows(draft: SpecDraft, pipeline: FittedPipeline, violations: Viola
   }
   const rule = `at most ${rows}, the rows of the training split, or full,`;
   violations.check(!(batchSize > rows), 'spec.batch_size', rule, batchSize);
+}
+
+/** That each fold leaves rows for each size. */
+function checkCurveRows({ learningCurve }: SpecDraft, rows: number, violations: Violations): void {
+  const field = 'spec.learning_curve';
+  if (!learningCurve || violations.hasWithin(field)) {
+    return;
+  }
+  const { folds, trainSizes } = withDefaults(learningCurveSettings, learningCurve) as unknown as LearningCurve;
+  const fewer = `at most ${rows}, the rows of the training split,`;
+  if (violations.check(folds <= rows, `${field}.folds`, fewer, folds)) {
+    const left = foldTrainRows(rows, folds);
+    const rule = `a share that leaves 2 rows of the ${left} without a fold`;
+    violations.check(sizeRows(left, trainSizes[0]!) >= 2, `${field}.train_sizes[0]`, rule, trainSizes[0]);
+  }
 }
 
 function checkLastLayer(

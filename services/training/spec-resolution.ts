@@ -3,7 +3,7 @@ import type { CheckpointRule } from './checkpoint-rule.js';
 import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { embeddingTables } from './embedding-tables.js';
-import { type CrossValidation, foldTrainRows } from './folds.js';
+import { type CrossValidation, foldTrainRows, type LearningCurve } from './folds.js';
 import { resolveAugmentation } from './image-augmentation.js';
 import { resolveLayer } from './layer-settings.js';
 import { resolveOptimizer } from './optimizer-settings.js';
@@ -14,6 +14,7 @@ import {
   crossValidationSettings,
   divergenceSettings,
   earlyStoppingSettings,
+  learningCurveSettings,
   validationSettings,
 } from './stopping-settings.js';
 import { stepsPerEpoch } from './training-length.js';
@@ -61,7 +62,8 @@ export function resolveSpec(draft: SpecDraft, pipeline: FittedPipeline): Trainin
     validation: withDefaults(validationSettings, draft.validation ?? {}) as TrainingSpec['validation'],
     metrics: (draft.metrics ?? []) as TrainingSpec['metrics'],
     checkpoints: resolveCheckpoints(draft),
-    crossValidation: resolveCrossValidation(draft),
+    crossValidation: resolveFolds<CrossValidation>(draft, crossValidationSettings, draft.crossValidation),
+    learningCurve: resolveFolds<LearningCurve>(draft, learningCurveSettings, draft.learningCurve),
     onDivergence: resolved<DivergenceRule>(divergenceSettings, draft.onDivergence),
     seed: draft.seed,
     publish: { model: publish.model, aliases: publish.aliases, promoteIf: publish.promoteIf ?? '' },
@@ -104,12 +106,13 @@ function resolveCheckpoints({ checkpoints }: SpecDraft): CheckpointRule {
   return withDefaults(checkpointSettings, isGiven ? given : { ...given, everyEpochs: 1 }) as unknown as CheckpointRule;
 }
 
-function resolveCrossValidation({ crossValidation, pipeline, seed }: SpecDraft): CrossValidation | null {
-  if (!crossValidation) {
-    return null;
-  }
+function resolveFolds<Resolved extends CrossValidation>(
+  { pipeline, seed }: SpecDraft,
+  settings: Settings,
+  given: SpecDraft['crossValidation'],
+): Resolved | null {
   const stratified = hasClass(pipeline?.labelKind);
-  return { stratified, seed, ...withDefaults(crossValidationSettings, crossValidation) } as CrossValidation;
+  return given ? ({ stratified, seed, ...withDefaults(settings, given) } as unknown as Resolved) : null;
 }
 
 function resolveEarlyStopping({ earlyStopping }: SpecDraft, { rowCounts }: FittedPipeline): EarlyStopping | null {

@@ -108,11 +108,17 @@ export function toDraft(message: TrainingSpec__Output | null): SpecDraft {
     validation: message?.validation && fromMessage(message.validation),
     onDivergence: message?.onDivergence && fromMessage(message.onDivergence),
     crossValidation: message?.crossValidation && fromMessage(message.crossValidation),
+    learningCurve: message?.learningCurve && fromLearningCurve(message.learningCurve),
     metrics: (message?.metrics ?? []).map((metric) => fromEnum(metricNames, metric) ?? metric),
     checkpoints: message?.checkpoints && fromMessage(message.checkpoints),
     seed: message?.seed ?? 0,
     publish: message?.publish ?? null,
   };
+}
+
+/** A list on the wire is never unset. */
+function fromLearningCurve({ trainSizes, ...curve }: NonNullable<TrainingSpec__Output['learningCurve']>): Draft {
+  return { ...fromMessage(curve), ...(trainSizes.length > 0 ? { trainSizes } : {}) };
 }
 
 function fromLayer(message: LayerMessage): LayerDraft {
@@ -165,6 +171,7 @@ export function toSpecMessage(spec: TrainingSpec): SpecMessage {
     ...{ validation, checkpoints },
     onDivergence: spec.onDivergence,
     crossValidation: spec.crossValidation,
+    learningCurve: spec.learningCurve,
     metrics: spec.metrics.map((metric) => metricNames[metric]),
     seed,
     publish,

@@ -20,6 +20,20 @@ export const crossValidationSettings: Settings = {
   seed: integer(0, unset),
 };
 
+const isShare = (value: unknown) => typeof value === 'number' && value > 0 && value <= 1;
+const areGrowing = (values: unknown[]) => values.every((value, i) => i === 0 || value! > values[i - 1]!);
+
+/** As `crossValidationSettings`, for each size. */
+export const learningCurveSettings: Settings = {
+  trainSizes: {
+    rule: '2 to 20 shares above 0 and up to 1, each larger than the one before',
+    allows: (value) =>
+      Array.isArray(value) && value.length >= 2 && value.length <= 20 && value.every(isShare) && areGrowing(value),
+    otherwise: [0.1, 0.325, 0.55, 0.775, 1],
+  },
+  ...crossValidationSettings,
+};
+
 export const checkpointSettings: Settings = {
   everyEpochs: integer(1, unset),
   everySteps: integer(1, unset),

@@ -30,7 +30,7 @@ export function planTraining(spec: TrainingSpec, pipeline: FittedPipeline): Trai
       networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) +
       rowsBytes(pipeline, targetCount) +
       // A fold and the rows without it are copies.
-      (spec.crossValidation
+      (spec.crossValidation || spec.learningCurve
         ? rowsBytes({ ...pipeline, rowCounts: { ...pipeline.rowCounts, validation: 0 } }, targetCount)
         : 0),
   };

@@ -3,12 +3,26 @@ import { ServiceError } from '../platform/errors.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { EventWriter } from './event-writer.js';
-import { assignFolds, classWeightsOf, foldWarnings, partByFold, specOfPart, summarise } from './folds.js';
+import {
+  assignFolds,
+  classWeightsOf,
+  type FoldScore,
+  foldScores,
+  foldWarnings,
+  type JobPart,
+  ofPart,
+  partByFold,
+  partsOf,
+  specOfPart,
+  summarise,
+  takeShare,
+} from './folds.js';
 import type { RunnableJob, TestMetrics } from './job.js';
 import { type JobExamples, jobExamples } from './job-examples.js';
 import { NetworkTraining, type Part } from './network-training.js';
 import { promotionText } from './promotion-condition.js';
 import type { Publication } from './registry-client.js';
+import { learningCurveOf } from './report/learning-curve.js';
 import { type Evaluation, evaluateNetwork } from './report/network-evaluation.js';
 import { retryWhileUnavailable } from './retry.js';
 import { RunControl, type RunSignals } from './run-control.js';
@@ -18,6 +32,8 @@ import type { Split } from './training-spec.js';
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
   readonly #control: RunControl;
+  /** Those before the training that is published. */
+  readonly #parts: JobPart[];
   /** Which training is under way. */
   #part: Part;
   #keeper: CheckpointKeeper;
@@ -34,7 +50,8 @@ export class TrainingRun {
     signals: RunSignals,
   ) {
     this.#control = new RunControl(events, signals);
-    this.#part = this.#firstPart;
+    this.#parts = partsOf(job.spec);
+    this.#part = this.#partAt(this.#parts.length > 0 ? 1 : 0, []);
     [this.#keeper, this.#training] = this.#makeTraining(this.#part);
   }
 
@@ -64,8 +81,9 @@ export class TrainingRun {
     }
   }
 
-  get #firstPart(): Part {
-    return { fold: this.job.spec.crossValidation ? 1 : 0, scores: [] };
+  /** @param place among the parts, from 1; 0: the training that is published */
+  #partAt(place: number, scores: FoldScore[]): Part {
+    return { fold: place, scores, ofFold: ofPart(this.#parts[place - 1]) };
   }
 
   /** Whether the network that is published is through with its training. */
@@ -77,8 +95,8 @@ export class TrainingRun {
     const { job } = this;
     const { checkpoints, metrics, log } = this.dependencies;
     const { keepLast } = job.spec.checkpoints;
-    const keeper = new CheckpointKeeper(job.id, keepLast, part.fold, checkpoints, this.#control, log);
-    const own = { ...job, spec: specOfPart(job, part.fold) };
+    const keeper = new CheckpointKeeper(job.id, keepLast, part.fold, part.ofFold, checkpoints, this.#control, log);
+    const own = { ...job, spec: specOfPart(job, this.#parts[part.fold - 1]) };
     return [keeper, new NetworkTraining(own, this.threads, this.#control, keeper, metrics, part)];
   }
 
@@ -98,8 +116,7 @@ export class TrainingRun {
       this.#evaluation = await this.dependencies.checkpoints.readEvaluation(this.job.id);
     }
     const { epochsDone, stepsDone } = this.#training;
-    const { fold } = this.#part;
-    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone, ...(fold ? { fold } : {}) });
+    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone, ...this.#part.ofFold });
     this.#isPublishing = this.job.state === 'publishing' && isTrained;
     if (!this.#isPublishing && this.job.state !== 'preparing') {
       this.#control.enter('preparing');
@@ -112,7 +129,7 @@ export class TrainingRun {
       try {
         const checkpoint = (await checkpoints.read(this.job.id, name))!;
         const { fold, scores } = checkpoint;
-        this.#begin({ fold, scores });
+        this.#begin(this.#partAt(fold, scores));
         await this.#training.load(checkpoint);
         return;
       } catch (error) {
@@ -120,7 +137,7 @@ export class TrainingRun {
         if (!isDamaged && !(error instanceof EngineError)) {
           throw error;
         }
-        this.#begin(this.#firstPart);
+        this.#begin(this.#partAt(this.#parts.length > 0 ? 1 : 0, []));
         // Another release of the engine may have written it. What it has not is trained anew, to what the spec promises.
         this.dependencies.log.warn({ job: this.job.id, err: error }, 'checkpoint cannot be gone on from');
         const text =
@@ -143,7 +160,7 @@ export class TrainingRun {
       const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
       this.#control.say('info', `Read ${counts.join(', ')} rows of ${this.job.pipeline.featureCount} features.`);
       this.#control.enter('training');
-      await this.#completeFolds(train, validation);
+      await this.#completeParts(train, validation);
       await this.#training.trainToEnd(train, validation);
     }
     await this.#training.restoreBest();
@@ -158,34 +175,54 @@ export class TrainingRun {
     }
   }
 
-  /** Trains for each fold that is left, and scores it; then the training begins that is published. */
-  async #completeFolds(train: JobExamples, validation: JobExamples | null): Promise<void> {
-    const { spec, pipeline } = this.job;
-    const { crossValidation } = spec;
-    if (this.#part.fold === 0 || !crossValidation) {
-      return;
+  /** Trains for each part that is left, and scores it; then the training begins that is published. */
+  async #completeParts(train: JobExamples, validation: JobExamples | null): Promise<void> {
+    while (this.#part.fold > 0) {
+      const { fold: place, scores } = this.#part;
+      const part = this.#parts[place - 1]!;
+      const all = [...scores, await this.#completePart(part, train, validation)];
+      const next = place === this.#parts.length ? 0 : place + 1;
+      const isLast = this.#parts[next - 1]?.rule !== part.rule;
+      this.#begin(this.#partAt(next, all));
+      if (isLast) {
+        this.#summarise(part, all);
+      }
     }
-    const strata = crossValidation.stratified ? train.targets : null;
-    const foldOf = assignFolds(train.rows, crossValidation, strata);
-    for (const text of this.#part.scores.length === 0 ? foldWarnings(pipeline, crossValidation, strata) : []) {
+  }
+
+  async #completePart(part: JobPart, train: JobExamples, validation: JobExamples | null): Promise<FoldScore> {
+    const { spec, pipeline } = this.job;
+    const { rule, fold } = part;
+    const strata = rule.stratified ? train.targets : null;
+    const isFirst = fold === 1 && this.#parts.find((other) => other.rule === rule) === part;
+    for (const text of isFirst ? foldWarnings(pipeline, rule, strata) : []) {
       this.#control.say('warning', text);
     }
-    while (this.#part.fold > 0) {
-      const { fold, scores } = this.#part;
-      const rows = partByFold(train, foldOf, fold, classWeightsOf(spec, pipeline));
-      await this.#training.trainToEnd(rows.train, validation);
-      await this.#training.restoreBest();
-      // A score that was told must not be measured again on other weights.
-      await this.#keeper.settle();
-      const score = { fold, rowCount: rows.held.rows, metrics: await this.#training.score(rows.held) };
-      const all = [...scores, score];
-      const { folds } = crossValidation;
-      this.#control.emit({ kind: 'fold', folds, ...score });
-      if (fold === folds) {
-        this.#control.emit({ kind: 'crossValidation', folds, ...summarise(all) });
-      }
-      this.#begin({ fold: fold === folds ? 0 : fold + 1, scores: all });
+    const foldOf = assignFolds(train.rows, rule, strata);
+    const isTaken = takeShare(foldOf, part, strata);
+    const rows = partByFold(train, foldOf, fold, classWeightsOf(spec, pipeline), isTaken);
+    await this.#training.trainToEnd(rows.train, validation);
+    await this.#training.restoreBest();
+    // A score that was told must not be measured again on other weights.
+    await this.#keeper.settle();
+    const metrics = await this.#training.score(rows.held);
+    const score: FoldScore = { fold, rowCount: rows.held.rows, metrics };
+    if (part.trainSize !== null) {
+      const trainMetrics = await this.#training.score(rows.seen);
+      Object.assign(score, { trainSize: part.trainSize, trainRowCount: rows.train.rows, trainMetrics });
     }
+    this.#control.emit({ kind: 'fold', folds: rule.folds, ...score });
+    return score;
+  }
+
+  /** What all parts of a cross-validation or a learning curve come to. */
+  #summarise({ rule, trainSize }: JobPart, scores: FoldScore[]): void {
+    const curve = trainSize === null ? null : learningCurveOf(scores);
+    this.#control.emit(
+      curve
+        ? { kind: 'learningCurve', ...curve }
+        : { kind: 'crossValidation', folds: rule.folds, ...summarise(foldScores(scores)) },
+    );
   }
 
   #fetch(split: Split): Promise<JobExamples | null> {

@@ -13,7 +13,7 @@ import type { CheckpointRule } from './checkpoint-rule.js';
 import type { Metric } from './contract-names.js';
 import type { DivergenceRule } from './divergence.js';
 import type { EarlyStopping } from './early-stopping.js';
-import type { CrossValidation } from './folds.js';
+import type { CrossValidation, LearningCurve } from './folds.js';
 import type { ImageAugmentation } from './image-augmentation.js';
 import type { LayerDraft } from './layer-settings.js';
 import type { OptimizerDraft } from './optimizer-settings.js';
@@ -59,6 +59,7 @@ export interface TrainingSpec {
   /** Null: a training that diverges fails. */
   onDivergence: DivergenceRule | null;
   crossValidation: CrossValidation | null;
+  learningCurve: LearningCurve | null;
   seed: number;
   publish: PublishSpec;
 }
@@ -96,6 +97,7 @@ export interface SpecDraft {
   checkpoints?: Draft | null;
   onDivergence?: Draft | null;
   crossValidation?: Draft | null;
+  learningCurve?: Draft | null;
   seed: number;
   publish: PublishSpec | null;
 }
@@ -229,5 +231,6 @@ const earlierSpec = {
   checkpoints: { everyEpochs: 1, keepLast: 1 },
   onDivergence: null,
   crossValidation: null,
+  learningCurve: null,
   augmentation: null,
 } satisfies Partial<TrainingSpec>;

@@ -4,7 +4,12 @@ import type { BoardEvent } from './event-record.js';
 type OwnRun = 'train' | 'validation';
 
 /** The run of a job that points are shown under. */
-export type BoardRun = OwnRun | 'test' | 'cross_validation' | `fold_${number}/${OwnRun}`;
+export type BoardRun =
+  | OwnRun
+  | 'test'
+  | 'cross_validation'
+  | `learning_curve/${'train' | 'held'}`
+  | `${string}fold_${number}/${OwnRun}`;
 
 export interface BoardEntry {
   run: BoardRun;
@@ -55,9 +60,18 @@ export class BoardEvents {
         ];
       }
       case 'fold': {
+        if (happening.trainSize) {
+          return [];
+        }
         const scores = Object.entries(happening.metrics).map(([name, value]) => [`fold_${name}`, value]);
         return point('cross_validation', happening.fold, Object.fromEntries(scores));
       }
+      case 'learningCurve':
+        // The axis is the number of rows.
+        return happening.points.flatMap(({ trainRowCount, train, held }) => [
+          ...point('learning_curve/train', trainRowCount, train.mean),
+          ...point('learning_curve/held', trainRowCount, held.mean),
+        ]);
       case 'test':
         return point('test', this.#lastStep, { epoch_loss: happening.loss, epoch_accuracy: happening.accuracy });
       case 'resumed': {
@@ -72,6 +86,6 @@ export class BoardEvents {
   }
 }
 
-function runOf(run: OwnRun, { fold }: OfFold): BoardRun {
-  return fold ? `fold_${fold}/${run}` : run;
+function runOf(run: OwnRun, { fold, trainSize }: OfFold): BoardRun {
+  return fold ? `${trainSize ? `size_${trainSize}_` : ''}fold_${fold}/${run}` : run;
 }

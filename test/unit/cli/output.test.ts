@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { drawImage, sideBySide } from '../../../clients/cli/digit-drawing.js';
 import { CommandError, explain, table, toJson } from '../../../clients/cli/output.js';
 import { parseRecord, versionedName } from '../../../clients/cli/predict-command.js';
+import { curveLines } from '../../../clients/cli/progress-bar.js';
 import { planLines } from '../../../clients/cli/training-plan.js';
 import { readTrainingSpec } from '../../../clients/sdk/index.js';
 import type { TrainingPlan__Output } from '../../../proto/gen/millrace/v1/TrainingPlan.js';
@@ -41,6 +42,23 @@ describe('explain', () => {
 
   it('shows where an error that nobody foresaw came from', () => {
     expect(explain(new TypeError('x is undefined'), at)).toContain('output.test.ts');
+  });
+});
+
+describe('curveLines', () => {
+  it('shows scores by the number of rows, then what they say', () => {
+    const point = (trainRowCount: number, accuracy: number) => ({
+      ...{ trainRowCount, train: { mean: { accuracy: 1, log_loss: 0 } } },
+      held: { mean: { accuracy, log_loss: 1 }, deviation: { accuracy: 0.01, log_loss: 1 } },
+    });
+    const points = [point(120, 0.5), point(1_200, 0.75)];
+    expect(curveLines({ points, text: 'More rows would help.', advice: ['Collect more.'] })).toEqual([
+      'TRAINING ROWS  ACCURACY         ON ITS OWN ROWS',
+      '120            0.5000 ± 0.0100  1.0000',
+      '1,200          0.7500 ± 0.0100  1.0000',
+      'More rows would help.',
+      '  - Collect more.',
+    ]);
   });
 });
 
@@ -149,10 +167,13 @@ batch_size: full
   it('tells classes, steps in all where there is an end of them, and little memory', () => {
     const lines = planLines({ ...plan, classes: ['no', 'yes'], steps: 5_000, memoryBytes: 1_025 });
     expect(lines).toContain('# memory      about 2 KiB');
-    const spec = readTrainingSpec('cross_validation: { folds: 4 }') as TrainingPlan__Output['spec'];
+    const spec = readTrainingSpec(
+      'cross_validation: { folds: 4 }\nlearning_curve: { train_sizes: [0.5, 1], folds: 3 }',
+    ) as TrainingPlan__Output['spec'];
     expect(planLines({ ...plan, spec })).toContain(
       '# folds       4, each a training more, on the training rows without it',
     );
+    expect(planLines({ ...plan, spec })).toContain('# curve       2 sizes of 3 folds each, each a training more');
     expect(lines).toContain('# classes     2: no, yes');
     expect(lines).toContain('# steps       1 an epoch, 5,000 in all');
   });

@@ -6,12 +6,15 @@ import {
   foldTrainRows,
   foldWarnings,
   partByFold,
+  partsOf,
   specOfPart,
   summarise,
+  takeShare,
 } from '../../../services/training/folds.js';
 import type { Happening } from '../../../services/training/job.js';
 import type { JobExamples, TensorSource } from '../../../services/training/job-examples.js';
 import type { Publication } from '../../../services/training/registry-client.js';
+import { learningCurveOf } from '../../../services/training/report/learning-curve.js';
 import type { Split } from '../../../services/training/training-spec.js';
 import { kinds, RunnerFixture, twoClasses, weightsOf } from './runner-fixture.js';
 import { fittedPipeline, newJob } from './spec-draft.js';
@@ -76,6 +79,128 @@ describe('partByFold', () => {
     const none = { ...examples, sampleWeights: Float32Array.of(0, 4, 0, 0) };
     expect(() => partByFold(none, Uint8Array.of(1, 2, 1, 1), 2, () => null)).toThrow(/weight of 0/);
     expect(partByFold(several, Uint8Array.of(1, 2, 1, 1), 2, () => null).held.targets).toEqual(Float32Array.of(3, 4));
+  });
+});
+
+describe('takeShare', () => {
+  it('takes as many rows as it should without the fold, each class evenly, and more of them for a larger share', () => {
+    const classes = fc.array(fc.nat({ max: 3 }), { minLength: 4, maxLength: 120 });
+    const share = fc.double({ min: 0.01, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(classes, fc.maxSafeNat(), share, share, (strata, seed, one, other) => {
+        const rule = { folds: 3, seed, stratified: true };
+        const foldOf = assignFolds(strata.length, rule, strata);
+        const rows = [...strata.keys()];
+        const left = rows.filter((row) => foldOf[row] !== 2);
+        const taken = (trainSize: number | null) =>
+          rows.filter(takeShare(foldOf, { rule, fold: 2, trainSize }, strata));
+        const [small, large] = [taken(Math.min(one, other)), taken(Math.max(one, other))];
+        expect(taken(null)).toEqual(left);
+        expect(taken(1)).toEqual(left);
+        expect(small).toHaveLength(Math.max(1, Math.round(left.length * Math.min(one, other))));
+        expect(large).toEqual(expect.arrayContaining(small));
+        for (const k of [0, 1, 2, 3]) {
+          const ofClass = (some: number[]) => some.filter((row) => strata[row] === k).length;
+          const fair = (ofClass(left) * small.length) / left.length;
+          expect(Math.abs(ofClass(small) - fair)).toBeLessThan(2.5);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('learningCurveOf', () => {
+  const sizes = [0.5, 1];
+  /** Two folds at each size: what they reach on their own rows, and on the others. */
+  const curve = (figures: [seen: number, held: number][], name = 'accuracy') =>
+    learningCurveOf([
+      { fold: 1, rowCount: 9, metrics: { [name]: 0 } },
+      ...figures.flatMap(([seen, held], i) =>
+        [-0.001, 0.001].map((off, k) => ({
+          ...{ fold: k + 1, rowCount: 9, trainSize: sizes[i]!, trainRowCount: 100 * (i + 1) },
+          ...{ metrics: { [name]: held + off }, trainMetrics: { [name]: seen } },
+        })),
+      ),
+    ]);
+
+  it('tells nothing of a cross-validation', () => {
+    expect(learningCurveOf([{ fold: 1, rowCount: 9, metrics: {} }])).toBeNull();
+  });
+
+  it('sums up the folds at each size', () => {
+    const { points } = curve([
+      [1, 0.7],
+      [1, 0.8],
+    ])!;
+    expect(points.map(({ trainSize, trainRowCount }) => [trainSize, trainRowCount])).toEqual([
+      [0.5, 100],
+      [1, 200],
+    ]);
+    expect(points[1]!.held).toMatchObject({ folds: 2, mean: { accuracy: 0.8 }, deviation: {} });
+    expect(points[1]!.held.deviation.accuracy).toBeCloseTo(0.001, 12);
+    expect(points[1]!.train.mean).toEqual({ accuracy: 1 });
+  });
+
+  it.each<[string, [number, number][], string, RegExp]>([
+    [
+      'still rises',
+      [
+        [1, 0.7],
+        [1, 0.8],
+      ],
+      'accuracy',
+      /^More rows would help: from 100 to 200 .* from 0.7 to 0.8 /,
+    ],
+    [
+      'is flat, far below its own rows',
+      [
+        [1, 0.7],
+        [1, 0.701],
+      ],
+      'accuracy',
+      /would help little: .* the network overfits/,
+    ],
+    [
+      'is flat, near its own rows',
+      [
+        [0.72, 0.7],
+        [0.71, 0.7],
+      ],
+      'accuracy',
+      /^More rows would not help: /,
+    ],
+    [
+      'rises by less than chance',
+      [
+        [0.81, 0.7],
+        [0.71, 0.7005],
+      ],
+      'accuracy',
+      /^More rows would not help: /,
+    ],
+    [
+      'of errors still falls',
+      [
+        [1, 4],
+        [1, 3],
+      ],
+      'rmse',
+      /^More rows would help: .* from 4 to 3 /,
+    ],
+    [
+      'of errors has got worse',
+      [
+        [3, 3],
+        [3, 4],
+      ],
+      'loss',
+      /^More rows of this kind would help little: .* no better\. But/,
+    ],
+  ])('says what it means that a curve %s', (_, figures, name, text) => {
+    const { text: said, advice } = curve(figures, name)!;
+    expect(said).toMatch(text);
+    expect(advice.length).toBeGreaterThan(0);
   });
 });
 
@@ -205,15 +330,75 @@ describe('a job with cross-validation', () => {
     expect(interrupted.metrics).toEqual(undisturbed.metrics);
   });
 
+  const learningCurve = { trainSizes: [0.3, 1], folds: 3, seed: 5 };
+  const curvesOf = (happenings: Happening[]) => happenings.filter((happening) => happening.kind === 'learningCurve');
+
+  it('scores fewer rows too for a learning curve, and all of them as cross-validation does', async () => {
+    await fixture.create(spec, rows);
+    await fixture.run();
+    await fixture.create({ ...spec, batchSize: 15, crossValidation, learningCurve }, rows, 'b');
+    const happenings = await fixture.run();
+    const scores = scoresOf(happenings);
+    expect(scores.map(({ fold, trainSize, trainRowCount }) => [fold, trainSize, trainRowCount])).toEqual([
+      ...[1, 2, 3].map((fold) => [fold, undefined, undefined]),
+      ...[1, 2, 3].map((fold) => [fold, 0.3, 13]),
+      ...[1, 2, 3].map((fold) => [fold, 1, fold === 3 ? 44 : 43]),
+    ]);
+    const metricsOf = (some: typeof scores) => some.map(({ metrics }) => metrics);
+    expect(metricsOf(scores.slice(6))).toEqual(metricsOf(scores.slice(0, 3)));
+    expect(metricsOf(scores.slice(3, 6))).not.toEqual(metricsOf(scores.slice(0, 3)));
+    const [curve] = curvesOf(happenings);
+    expect(curve!.points.map(({ trainRowCount }) => trainRowCount)).toEqual([13, 43]);
+    const crossValidated = happenings.find((happening) => happening.kind === 'crossValidation')!;
+    expect(curve!.points[1]!.held.mean).toEqual(crossValidated.mean);
+    expect(Object.keys(curve!.points[0]!.train.mean)).toContain('accuracy');
+    const { kind: _, ...told } = curve!;
+    const published = fixture.published[1]!;
+    expect(reportOf(published)).toMatchObject({ learningCurve: told, crossValidation: { mean: crossValidated.mean } });
+    expect(reportOf(published).crossValidation.folds).toHaveLength(3);
+    const { trainSize } = happenings.find(
+      (happening) => happening.kind === 'epoch' && happening.trainSize,
+    ) as Happening & { kind: 'epoch' };
+    expect(trainSize).toBe(0.3);
+  });
+
+  it('publishes the weights of a job without a learning curve, also after interruptions within it', async () => {
+    await fixture.create(spec, rows);
+    await fixture.run();
+    const asked = { ...spec, learningCurve: { ...learningCurve, folds: 2 } };
+    await fixture.create(asked, rows, 'b');
+    await fixture.run();
+    await fixture.create(asked, rows, 'c');
+    let happenings: Happening[] = [];
+    for (let stop = 1; kinds(happenings).at(-1) !== 'succeeded'; stop++) {
+      let seen = 0;
+      fixture.stopAfter(({ kind }) => {
+        seen += kind === 'epoch' || kind === 'fold' ? 1 : 0;
+        return seen >= 2 * stop;
+      });
+      happenings = await fixture.run();
+    }
+    expect(happenings.filter(({ kind }) => kind === 'resumed').length).toBeGreaterThan(1);
+    const [alone, whole, interrupted] = fixture.published as [Publication, Publication, Publication];
+    expect(weightsOf(whole)).toEqual(weightsOf(alone));
+    expect(whole.metrics).toEqual(alone.metrics);
+    expect(weightsOf(interrupted)).toEqual(weightsOf(alone));
+    expect(reportOf(interrupted).learningCurve).toEqual(reportOf(whole).learningCurve);
+  });
+
   it('shortens a schedule with the epochs of its folds', () => {
     const job = fixture.spec(
       { epochs: 10, batchSize: 10, crossValidation: { folds: 2 }, schedule: { type: 'cosine', warmupEpochs: 1 } },
       { ...rows, train: 100 },
     );
-    expect(specOfPart(job, 0).schedule).toMatchObject({ warmupSteps: 10, steps: 90 });
-    expect(specOfPart(job, 1).schedule).toMatchObject({ warmupSteps: 5, steps: 45 });
+    const [first] = partsOf(job.spec);
+    expect(specOfPart(job, undefined).schedule).toMatchObject({ warmupSteps: 10, steps: 90 });
+    expect(specOfPart(job, first).schedule).toMatchObject({ warmupSteps: 5, steps: 45 });
     const bySteps = { ...job, spec: { ...job.spec, steps: 100 } };
-    expect(specOfPart(bySteps, 1)).toBe(bySteps.spec);
+    expect(specOfPart(bySteps, first)).toEqual(bySteps.spec);
+    // Five rows of a tenth of 50 are fewer than a batch: a step an epoch.
+    const tenth = specOfPart(job, { rule: job.spec.crossValidation!, fold: 1, trainSize: 0.1 });
+    expect(tenth).toMatchObject({ batchSize: 5, schedule: { warmupSteps: 1, steps: 9 } });
   });
 
   it('trains on numbers too, whose folds are drawn from all rows alike', async () => {
