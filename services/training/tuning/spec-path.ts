@@ -31,6 +31,7 @@ const fixedFields = [
   'metrics',
   'loss',
   'huber_delta',
+  'sample_weight',
   'cross_validation',
   'checkpoints',
   'seed',
@@ -39,9 +40,10 @@ const fixedFields = [
 
 /**
  * Finds a place like `optimizer.adam.learning_rate` or `network.layers[0].units` in the contract.
+ * @param besides names that can be searched too, though the contract has none of them, by where they stand
  * @returns what is wrong with it, in words, where it names none that can be searched
  */
-export function findPath(text: string): SpecPath | string {
+export function findPath(text: string, besides: Readonly<Record<string, readonly string[]>>): SpecPath | string {
   specType ??= describeMessage('millrace.v1.TrainingSpec');
   let type = specType;
   const steps: (string | number)[] = [];
@@ -53,9 +55,10 @@ export function findPath(text: string): SpecPath | string {
     const field = names.includes(name) ? type.fields[name]!.resolve() : null;
     const before = parts.slice(0, i).join('.');
     if (!field) {
-      const meant = nearest(name || part, names);
+      const all = [...names, ...(besides[before] ?? [])];
+      const meant = nearest(name || part, all);
       const hint = meant ? ` Did you mean \`${before ? `${before}.` : ''}${meant}\`?` : '';
-      return `\`${before || 'the training spec'}\` has no \`${part}\` that can be searched.${hint} Allowed are ${names.join(', ')}.`;
+      return `\`${before || 'the training spec'}\` has no \`${part}\` that can be searched.${hint} Allowed are ${all.join(', ')}.`;
     }
     if (field.repeated !== (index !== undefined)) {
       return `\`${text}\` ${field.repeated ? `needs a place in the list, as \`${name}[0]\`` : `has a place in \`${name}\`, which is no list`}.`;

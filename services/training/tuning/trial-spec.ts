@@ -16,6 +16,8 @@ const optimizerSettings: Record<string, string> = {
   'optimizer.learning_rate': 'learningRate',
   'optimizer.weight_decay': 'weightDecay',
 };
+/** Names for several places of the contract, by where they stand. */
+const besides = { optimizer: ['learning_rate', 'weight_decay'], network: ['depth', 'width'] };
 
 /** @returns what is wrong with the name, in words, where it is none that can be searched */
 export function findPlace(name: string): Place | string {
@@ -30,7 +32,7 @@ export function findPlace(name: string): Place | string {
   if (part === 'width') {
     return { type: 'widthOf', layer: Number(index) };
   }
-  const found = findPath(name);
+  const found = findPath(name, besides);
   return typeof found === 'string' ? found : { type: 'field', ...found };
 }
 

@@ -1,6 +1,6 @@
 import { quote, type Violations } from '../../platform/errors.js';
 import { nearest } from '../../platform/nearest-name.js';
-import { metricNames } from '../contract-names.js';
+import { type Metric, metricNames } from '../contract-names.js';
 import type { Condition, Parameter, SearchRange, SearchSpace, Value } from './search-space.js';
 import { sobolDimensionsMax } from './sobol-sequence.js';
 import { readPath, type Target } from './spec-path.js';
@@ -32,7 +32,8 @@ export function resolveTune(tune: TuneDraft, spec: object, parallelDefault: numb
   violations.check(rungs.minimumValidations >= 1, 'tune.asha.minimum_validations', 'from 1', rungs.minimumValidations);
   checkFactor('tune.asha', rungs.reductionFactor, violations);
   const isObjective = objective === null || isMeasured(objective);
-  violations.check(isObjective, 'tune.objective', 'a metric of the validation rows', objective);
+  const asked = isObjective ? objective : (metricNames[objective as Metric] ?? objective);
+  violations.check(isObjective, 'tune.objective', 'a metric of the validation rows', asked);
   return {
     space: resolveSpace(tune.space, spec, violations),
     spaceMessage: tune.spaceMessage,
@@ -92,6 +93,7 @@ function resolveSpace(space: TuneDraft['space'], spec: object, violations: Viola
     const place = findPlace(name);
     if (typeof place === 'string') {
       violations.add(fieldOf(name), `Expected \`${fieldOf(name)}\` to be named after what is searched: ${place}`);
+      checkBounds(fieldOf(name), range, violations);
       continue;
     }
     found.push({ name, range, place });
@@ -135,15 +137,20 @@ function resolveRange({ name, range, place }: Found, violations: Violations): Se
     default: {
       const word = type === 'uniform' ? type : 'log_uniform';
       violations.check(target.type === 'number', field, `${describe(target)},`, word);
-      violations.check(type === 'uniform' || low > 0, `${field}.${word}.low`, 'greater than 0', low);
     }
   }
-  if (type) {
-    const word = type === 'logUniform' ? 'log_uniform' : type;
-    violations.check(Number.isFinite(low), `${field}.${word}.low`, 'a finite number', low);
-    violations.check(high > low && Number.isFinite(high), `${field}.${word}.high`, `greater than low, ${low},`, high);
-  }
+  checkBounds(field, range, violations);
   return type === 'integer' ? { type, low, high, step, log: range.log } : { type: type ?? 'uniform', low, high };
+}
+
+function checkBounds(field: string, { type, low, high }: RangeDraft, violations: Violations): void {
+  if (type === null || type === 'choice') {
+    return;
+  }
+  const word = type === 'logUniform' ? 'log_uniform' : type;
+  violations.check(type !== 'logUniform' || low > 0, `${field}.${word}.low`, 'greater than 0', low);
+  violations.check(Number.isFinite(low), `${field}.${word}.low`, 'a finite number', low);
+  violations.check(high > low && Number.isFinite(high), `${field}.${word}.high`, `greater than low, ${low},`, high);
 }
 
 /** What may be searched at a place, in words. */
@@ -162,6 +169,22 @@ function describe(target: Target): string {
   }
 }
 
+/** What an option of a choice may be, in words. */
+function describeOption(target: Target): string {
+  switch (target.type) {
+    case 'number':
+      return 'a finite number';
+    case 'integer':
+      return 'a whole number';
+    case 'flag':
+      return 'true or false';
+    case 'text':
+      return 'a text';
+    default:
+      return `one of ${[...target.names.keys()].join(', ')}`;
+  }
+}
+
 function checkOptions({ options }: RangeDraft, target: Target, field: string, violations: Violations): void {
   const isCount = options.length >= 2 && options.length <= optionsMax;
   violations.check(isCount, `${field}.choice`, `2 to ${optionsMax} values`, `${options.length}`);
@@ -170,7 +193,10 @@ function checkOptions({ options }: RangeDraft, target: Target, field: string, vi
     if (!fits(option, target)) {
       const known = 'names' in target && typeof option === 'string' ? nearest(option, [...target.names.keys()]) : null;
       const hint = known ? ` Did you mean \`${known}\`?` : '';
-      violations.add(place, `Expected \`${place}\` to be in ${describe(target)} but received ${quote(option)}.${hint}`);
+      violations.add(
+        place,
+        `Expected \`${place}\` to be ${describeOption(target)} but received ${quote(option)}.${hint}`,
+      );
     } else if (options.indexOf(option) < i) {
       violations.add(place, `Expected \`${place}\` to be named once but received ${quote(option)} again.`);
     }
@@ -246,8 +272,9 @@ function givenConditions({ name, range }: Found, all: ReadonlyMap<string, Found>
   return range.when.map(({ path, oneOf }, i) => {
     const field = `${fieldOf(name)}.when[${i}]`;
     if (!all.has(path) || path === name) {
-      const meant = nearest(path, [...all.keys()]);
-      const hint = meant && meant !== name ? ` Did you mean \`${meant}\`?` : '';
+      const others = [...all.keys()].filter((other) => other !== name);
+      const meant = nearest(path, others);
+      const hint = meant ? ` Did you mean \`${meant}\`?` : ` Searched are ${others.join(', ') || 'no others'}.`;
       violations.add(
         `${field}.path`,
         `Expected \`${field}.path\` to be another place of \`tune.space\` but received ${quote(path)}.${hint}`,

@@ -79,22 +79,32 @@ describe('createTuning', () => {
           batch_size: range({ type: 'integer', low: 64, high: 32, when: [{ path: 'network.dept', oneOf: [2] }] }),
           'network.depth': range({}),
           seed: count(1, 4),
+          sample_weight: choice('a', 'b'),
+          'network.widht[1]': count(8, 4),
+          'optimizer.sgd.nesterov': choice(true, 'no'),
         },
       }),
     );
     expect(found).toEqual([
       'Expected `tune.trials` to be from 1 to 1,000 but received 1001.',
       'Expected `tune.asha.reduction_factor` to be from 2 to 100 but received 1.',
-      'Expected `tune.objective` to be a metric of the validation rows but received "trainLoss".',
+      'Expected `tune.objective` to be a metric of the validation rows but received "METRIC_TRAIN_LOSS".',
       expect.stringContaining('`optimizer` has no `adma` that can be searched. Did you mean `optimizer.adam`?'),
       expect.stringContaining('`the training spec` has no `seed` that can be searched.'),
+      expect.stringContaining('`the training spec` has no `sample_weight` that can be searched.'),
+      expect.stringContaining(
+        'no `widht[1]` that can be searched. Did you mean `network.width`? Allowed are layers, depth, width.',
+      ),
+      'Expected `tune.space["network.widht[1]"].integer.high` to be greater than low, 8, but received 4.',
       'Expected `spec.optimizer` to be sgd, or `optimizer` to be searched too with sgd among its choices, since `optimizer.sgd.momentum` is searched.',
-      expect.stringMatching(/choice\[1\]` to be in a choice of .* but received "rellu". Did you mean `relu`\?/),
+      expect.stringMatching(/choice\[1\]` to be one of .* but received "rellu". Did you mean `relu`\?/),
       'Expected `tune.space["network.layers[0].units"]` to be integer or a choice of whole numbers, but received "uniform".',
       'Expected `tune.space["optimizer.learning_rate"].log_uniform.low` to be greater than 0 but received 0.',
       'Expected `tune.space["batch_size"].integer.high` to be greater than low, 64, but received 32.',
       expect.stringContaining('but received "network.dept". Did you mean `network.depth`?'),
       'Expected exactly one of uniform, log_uniform, integer and choice in `tune.space["network.depth"]`.',
+      'Expected `tune.space["optimizer.sgd.nesterov"].choice[1]` to be true or false but received "no".',
+      expect.stringContaining('since `optimizer.sgd.nesterov` is searched.'),
     ]);
   });
 
