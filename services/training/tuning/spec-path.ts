@@ -33,6 +33,7 @@ const fixedFields = [
   'huber_delta',
   'sample_weight',
   'cross_validation',
+  'learning_curve',
   'checkpoints',
   'seed',
   'publish',

@@ -61,8 +61,8 @@ export class TuningJobs {
     for (;;) {
       try {
         const filled = trialSpec(spec, values);
-        // Folds are for the last job: trials are told apart by the validation rows.
-        const asked = part.isTrial ? { ...filled, crossValidation: null } : filled;
+        // Folds and growing shares of the rows are for the last job: trials are told apart by the validation rows.
+        const asked = part.isTrial ? { ...filled, crossValidation: null, learningCurve: null } : filled;
         return await this.dependencies.createJob(asked, request, this.signal);
       } catch (error) {
         if (this.signal.aborted || !isWanted()) {

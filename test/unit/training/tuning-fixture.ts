@@ -82,7 +82,8 @@ export class TuningFixture {
   }
 
   async begin(id: string, changes: Partial<TuneSpec> = {}): Promise<TuningJob> {
-    const spec = toSpecMessage(resolveSpec(validDraft({ epochs }), fittedPipeline()));
+    const folds = { crossValidation: {}, learningCurve: {} };
+    const spec = toSpecMessage(resolveSpec(validDraft({ epochs, ...folds }), fittedPipeline()));
     const request = { requestId: null, requestDigest: '', owner: '', priority: 0, labels: {} };
     const tuning = await this.store.create({ ...request, id, spec, tune: { ...tune, ...changes } });
     this.tunings.begin(tuning);

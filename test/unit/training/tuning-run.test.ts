@@ -181,6 +181,12 @@ it('stops trials by their bracket of Hyperband', async () => {
   const { trials } = await fixture.board('a');
   const reasons = trials.flatMap(({ endReason }) => endReason ?? []);
   expect(reasons.length).toBeGreaterThan(0);
+  // What trains on folds, the last training does alone.
+  const { jobs } = await fixture.jobs.list(everyJob);
+  expect(jobs.map(({ spec }) => [spec.crossValidation, spec.learningCurve].map(Boolean))).toEqual([
+    [true, true],
+    ...trials.map(() => [false, false]),
+  ]);
   for (const reason of reasons) {
     expect(reason).toMatch(/^Stopped by tuning: 1 of the 1 other trials of bracket 1 that were validated once/);
   }
