@@ -10,8 +10,12 @@ describe('the sources', () => {
     ['buf format', tool('buf'), ['format', '--diff', '--exit-code', 'proto']],
     ['biome', tool('biome'), ['ci', '--colors=off', '--error-on-warnings', '.']],
     ['the TypeScript compiler', tool('tsc'), ['--noEmit']],
-  ])('satisfy %s', async (_, command, args) => {
-    const { status, stdout, stderr } = await run(command, args);
-    expect(status, stdout + stderr).toBe(0);
-  });
+  ])(
+    'satisfy %s',
+    async (_, command, args) => {
+      const { status, stdout, stderr } = await run(command, args);
+      expect(status, stdout + stderr).toBe(0);
+    },
+    300_000,
+  );
 });

@@ -1,12 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { root } from '../support/mesh.js';
-import { cache, install, mustRun, python, type Tool } from './installed-tools.js';
+import { shortLivedJava } from './flight-program.js';
+import { cache, install, mustRun, python, type Tool, userCache } from './installed-tools.js';
 
 export type Language = 'go' | 'java' | 'python' | 'rust';
 
@@ -111,9 +111,12 @@ async function environment(language: Language): Promise<NodeJS.ProcessEnv> {
   if (interpreter && 'path' in interpreter) {
     return { ...process.env, PATH: `${path.dirname(interpreter.path)}:${process.env.PATH}` };
   }
-  const userCache = process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
-  const target = path.join(userCache, 'millrace-conformance', 'cargo');
-  return { CARGO_TARGET_DIR: target, CARGO_PROFILE_DEV_DEBUG: '0', ...process.env };
+  return {
+    CARGO_TARGET_DIR: path.join(userCache, 'cargo'),
+    CARGO_PROFILE_DEV_DEBUG: '0',
+    MAVEN_OPTS: shortLivedJava.join(' '),
+    ...process.env,
+  };
 }
 
 function copyFresh(source: string, target: string): void {

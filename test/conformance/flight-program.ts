@@ -5,6 +5,9 @@ import { cache, install, mustRun, type Tool } from './installed-tools.js';
 
 type Language = 'go' | 'java';
 
+/** Half of the processor time, for programs that end before the second compiler pays off. */
+export const shortLivedJava = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+
 const folderOf = (language: Language) => path.join(root, 'test/conformance', `flight-${language}`);
 const builtFolder = path.join(cache, 'flight');
 const goProgram = path.join(builtFolder, 'flight-go');
@@ -16,7 +19,12 @@ export function flightProgram(language: Language): Promise<Tool> {
   const build = () =>
     language === 'go'
       ? mustRun('go', ['build', '-o', goProgram, '.'], process.env, folderOf('go'))
-      : mustRun('mvn', [...javaOptions, 'package'], process.env, folderOf('java'));
+      : mustRun(
+          'mvn',
+          [...javaOptions, 'package'],
+          { MAVEN_OPTS: shortLivedJava.join(' '), ...process.env },
+          folderOf('java'),
+        );
   return install(product, `build test/conformance/flight-${language}`, build, () =>
     isNewer(product, folderOf(language)),
   );
@@ -41,6 +49,7 @@ export async function runFlightProgram(
   args: string[],
 ): Promise<Record<string, { value: unknown; raised?: string }>> {
   const java = [
+    ...shortLivedJava,
     '--add-opens=java.base/java.nio=ALL-UNNAMED',
     '-cp',
     `${javaClasspath}/classes:${javaClasspath}/libraries/*`,

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
@@ -9,7 +11,13 @@ import { type Finished, root, run } from '../support/mesh.js';
 /** A program made by others: where it is, or why it is missing. */
 export type Tool = { path: string } | { missing: string };
 
+/** Of this checkout: what is built from its sources. */
 export const cache = path.join(root, '.cache/conformance');
+/** Of the user: what is the same for all checkouts, as the caches of Go, Maven and Cargo are. */
+export const userCache = path.join(
+  process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'),
+  'millrace-conformance',
+);
 const here = path.join(root, 'test/conformance');
 
 const goModules = {
@@ -22,7 +30,7 @@ const goModules = {
 /** A Go program at its pinned version, built from the module proxy when it is not there yet. */
 export function goTool(name: keyof typeof goModules): Promise<Tool> {
   const { module, version } = goModules[name];
-  const program = path.join(cache, 'bin', `${name}-${version}`);
+  const program = path.join(userCache, 'bin', `${name}-${version}`);
   return install(program, `go install ${module}@${version}`, async (draft) => {
     await mustRun('go', ['install', `${module}@${version}`], { ...process.env, GOBIN: draft });
     mkdirSync(path.dirname(program), { recursive: true });
@@ -43,10 +51,15 @@ export async function curl(): Promise<Tool> {
 /** A Python with the packages of `requirements.txt`. */
 export async function python(): Promise<Tool> {
   const requirements = path.join(here, 'requirements.txt');
-  const environment = path.join(cache, 'python');
-  const mark = path.join(environment, 'installed.txt');
-  const wanted = readFileSync(requirements, 'utf8');
-  const isCurrent = () => existsSync(mark) && readFileSync(mark, 'utf8') === wanted;
+  const key = createHash('sha256').update(readFileSync(requirements));
+  try {
+    key.update((await run('python3', ['--version'])).stdout);
+  } catch (error) {
+    return { missing: `python3 cannot be run (${(error as Error).message})` };
+  }
+  const environment = path.join(userCache, `python-${key.digest('hex').slice(0, 12)}`);
+  const mark = path.join(environment, 'whole');
+  const isCurrent = () => existsSync(mark);
   const interpreter = path.join(environment, 'bin/python');
   const work = async () => {
     // An environment knows its own path: it is made in place, and its mark says that it is whole.
@@ -54,7 +67,7 @@ export async function python(): Promise<Tool> {
     await mustRun('python3', ['-m', 'venv', environment]);
     const options = ['--quiet', '--disable-pip-version-check', '--only-binary=:all:'];
     await mustRun(interpreter, ['-m', 'pip', 'install', ...options, '-r', requirements]);
-    writeFileSync(mark, wanted);
+    writeFileSync(mark, '');
   };
   // The lock of the environment is beside it: what is in it is removed.
   const tool = await install(environment, 'pip install -r test/conformance/requirements.txt', work, isCurrent);
