@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { CsvTarget, PlainRecords } from './csv.js';
+import type { CsvRows, CsvTarget, PlainRecords } from './csv.js';
 import { EngineError } from './engine-error.js';
 import type { ImageForm, ImageSize } from './images.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
@@ -61,7 +61,9 @@ export interface Addon {
     delimiter: number,
     columns: readonly CsvTarget[],
     rows: number,
-  ): Promise<{ rowCount: number; missing: number[]; texts: (Uint8Array | null)[] }>;
+    isCrLf: boolean | null,
+    recordBytesMax: number | null,
+  ): Promise<CsvRows | null>;
   writeFeatures(
     columns: readonly FeatureColumn[],
     rows: Int32Array,

@@ -54,19 +54,41 @@ export function scanPlainRecordsAhead(
   return addon.scanPlainRecordsAhead(bytes, to, delimiter, isCrLf, recordBytesMax, kinds);
 }
 
+/** What was read of some records. */
+export interface CsvRows {
+  /** One more than there was room for, where not all were read. */
+  rowCount: number;
+  /** Of each column, how many values are missing. */
+  missing: number[];
+  /** Of each column the bytes of its texts. */
+  texts: (Uint8Array | null)[];
+}
+
 /**
  * Reads CSV (RFC 4180; lines may end in LF, CR or both, the last in none) whose form was checked, on a thread of its own: whole
  * records, each field of which can be of its column's type. An empty line is a record where there is one column. What is given
  * must not change until the promise settles.
  * @param rows that the targets have room for
- * @returns how many rows there are, one more than `rows` where not all were read; and of each column how many values are missing,
- *   and the bytes of its texts
  */
 export function readCsvRecords(
   bytes: Uint8Array,
   delimiter: number,
   columns: readonly CsvTarget[],
   rows: number,
-): Promise<{ rowCount: number; missing: number[]; texts: (Uint8Array | null)[] }> {
-  return addon.readCsvRecords(bytes, delimiter, columns, rows);
+): Promise<CsvRows> {
+  // Null is for records that are not plain, which are as good here.
+  return addon.readCsvRecords(bytes, delimiter, columns, rows, null, null) as Promise<CsvRows>;
+}
+
+/**
+ * As `readCsvRecords`, of records whose form was not checked, in two columns and more. Null: one of them is not plain, as
+ * `scanPlainRecords` has it, or not of its columns' types.
+ */
+export function readPlainCsvRecords(
+  bytes: Uint8Array,
+  { delimiter, isCrLf, recordBytesMax }: CsvForm,
+  columns: readonly CsvTarget[],
+  rows: number,
+): Promise<CsvRows | null> {
+  return addon.readCsvRecords(bytes, delimiter, columns, rows, isCrLf, recordBytesMax);
 }

@@ -2,7 +2,15 @@ import { createRequire } from 'node:module';
 import { addon, parentFolder } from './addon.js';
 import type { EngineInfo } from './spec.js';
 
-export { type CsvTarget, readCsvRecords, scanPlainRecords, scanPlainRecordsAhead } from './csv.js';
+export {
+  type CsvForm,
+  type CsvRows,
+  type CsvTarget,
+  readCsvRecords,
+  readPlainCsvRecords,
+  scanPlainRecords,
+  scanPlainRecordsAhead,
+} from './csv.js';
 export { EngineError, type EngineErrorCode } from './engine-error.js';
 export {
   decodeJpeg,

@@ -118,8 +118,17 @@ Napi::Value read_csv(const Napi::CallbackInfo& info) {
     auto found = std::make_shared<std::size_t>(0);
     const std::uint8_t* data = bytes.Data();
     const std::size_t size = bytes.ByteLength();
-    plan.work = [=](Job&) { *found = read_csv_records(data, size, delimiter, *columns, rows); };
+    // Where the form was not checked, it is told.
+    const bool is_plain = info[4].IsBoolean();
+    if (is_plain && columns->size() < 2) refuse_value("columns", "an array of at least two", info[2]);
+    const CsvForm form{delimiter, info[4].ToBoolean(),
+                       is_plain ? to_integer(info[5], "recordBytesMax", 1, kBytesMax) : SIZE_MAX};
+    plan.work = [=](Job&) {
+      *found = is_plain ? read_plain_csv_records(data, size, form, *columns, rows)
+                        : read_csv_records(data, size, delimiter, *columns, rows);
+    };
     plan.result = [=](Napi::Env env) -> Napi::Value {
+      if (*found == kNotPlain) return env.Null();
       Napi::Object result = Napi::Object::New(env);
       Napi::Array missing = Napi::Array::New(env, columns->size());
       Napi::Array texts = Napi::Array::New(env, columns->size());

@@ -79,4 +79,11 @@ struct CsvColumn {
 std::size_t read_csv_records(const std::uint8_t* bytes, std::size_t size, std::uint8_t delimiter,
                              std::span<CsvColumn> columns, std::size_t rows);
 
+inline constexpr std::size_t kNotPlain = static_cast<std::size_t>(-1);
+
+/// As `read_csv_records`, of records whose form was not checked, in several columns. `kNotPlain`: one of them is not as
+/// `scan_plain_records` has them, or not of its columns' types.
+std::size_t read_plain_csv_records(const std::uint8_t* bytes, std::size_t size, const CsvForm& form,
+                                   std::span<CsvColumn> columns, std::size_t rows);
+
 }  // namespace millrace

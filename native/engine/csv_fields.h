@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 
+#include "csv.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -110,6 +112,55 @@ class FieldEnds {
   std::uint8_t delimiter_;
   std::size_t block_bytes_ = kBlockBytesMin;
   std::unique_ptr<const std::uint8_t*[]> ends_;
+};
+
+inline constexpr std::size_t kSafeDigits = 18;
+
+inline bool is_digit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') <= 9; }
+
+/// Goes over numbers byte by byte.
+class PlainNumbers {
+ public:
+  /// @param end behind the last byte that may be read
+  PlainNumbers(const std::uint8_t* end, const CsvForm& form)
+      : end_(end), delimiter_(form.delimiter), line_end_(form.is_cr_lf ? '\r' : '\n') {}
+
+  /// Where a field ends that is empty, or a number of at most this kind; null, or within the field: it is none.
+  const std::uint8_t* skip(const std::uint8_t* at, CsvKind kind) const {
+    if (at < end_ && (*at == delimiter_ || *at == line_end_)) return at;
+    if (kind == CsvKind::kMissing) return nullptr;
+    if (at < end_ && (*at == '-' || *at == '+')) ++at;
+    const std::uint8_t* whole = at;
+    at = skip_digits(at);
+    std::size_t digits = static_cast<std::size_t>(at - whole);
+    if (at < end_ && *at == '.') {
+      if (kind == CsvKind::kInteger) return nullptr;
+      const std::uint8_t* fraction = ++at;
+      at = skip_digits(at);
+      digits += static_cast<std::size_t>(at - fraction);
+    } else if (digits > kSafeDigits) {
+      return nullptr;
+    }
+    if (digits == 0) return nullptr;
+    return kind == CsvKind::kNumber && at < end_ && (*at | 0x20) == 'e' ? skip_exponent(at + 1) : at;
+  }
+
+ private:
+  const std::uint8_t* skip_exponent(const std::uint8_t* at) const {
+    if (at < end_ && (*at == '-' || *at == '+')) ++at;
+    const std::uint8_t* digits = at;
+    at = skip_digits(at);
+    return at == digits ? nullptr : at;
+  }
+
+  const std::uint8_t* skip_digits(const std::uint8_t* at) const {
+    while (at < end_ && is_digit(*at)) ++at;
+    return at;
+  }
+
+  const std::uint8_t* end_;
+  std::uint8_t delimiter_;
+  std::uint8_t line_end_;
 };
 
 /// A short number: digits with at most a minus before and a point among them.

@@ -5,20 +5,16 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kSafeDigits = 18;
-
-bool is_digit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') <= 9; }
-
 /// Goes over one record; null: it is not plain, or not whole.
 class PlainRecord {
  public:
   PlainRecord(const std::uint8_t* end, const CsvForm& form, std::span<const std::uint8_t> kinds)
-      : end_(end), delimiter_(form.delimiter), line_end_(form.is_cr_lf ? '\r' : '\n'), kinds_(kinds) {}
+      : end_(end), delimiter_(form.delimiter), line_end_(form.is_cr_lf ? '\r' : '\n'), kinds_(kinds), numbers_(end, form) {}
 
   const std::uint8_t* skip(const std::uint8_t* at) const {
     for (std::size_t field = 0; field < kinds_.size(); ++field) {
       const auto kind = static_cast<CsvKind>(kinds_[field]);
-      at = kind == CsvKind::kText ? skip_text(at) : skip_number(at, kind);
+      at = kind == CsvKind::kText ? skip_text(at) : numbers_.skip(at, kind);
       if (at == nullptr || at == end_) return nullptr;
       const std::uint8_t expected = field + 1 == kinds_.size() ? line_end_ : delimiter_;
       if (*at != expected) return nullptr;
@@ -48,7 +44,7 @@ class PlainRecord {
   bool is_number(const std::uint8_t* from, const std::uint8_t* to, CsvKind kind) const {
     ShortNumber number;
     const bool is_short = kind >= CsvKind::kInteger && read_short(from, to, end_, number);
-    return is_short ? kind == CsvKind::kNumber || !number.has_point : skip_number(from, kind) == to;
+    return is_short ? kind == CsvKind::kNumber || !number.has_point : numbers_.skip(from, kind) == to;
   }
 
   const std::uint8_t* skip_text(const std::uint8_t* at) const {
@@ -61,42 +57,12 @@ class PlainRecord {
     return at;
   }
 
-  const std::uint8_t* skip_number(const std::uint8_t* at, CsvKind kind) const {
-    if (at < end_ && (*at == delimiter_ || *at == line_end_)) return at;
-    if (kind == CsvKind::kMissing) return nullptr;
-    if (at < end_ && (*at == '-' || *at == '+')) ++at;
-    const std::uint8_t* whole = at;
-    at = skip_digits(at);
-    std::size_t digits = static_cast<std::size_t>(at - whole);
-    if (at < end_ && *at == '.') {
-      if (kind == CsvKind::kInteger) return nullptr;
-      const std::uint8_t* fraction = ++at;
-      at = skip_digits(at);
-      digits += static_cast<std::size_t>(at - fraction);
-    } else if (digits > kSafeDigits) {
-      return nullptr;
-    }
-    if (digits == 0) return nullptr;
-    return kind == CsvKind::kNumber && at < end_ && (*at | 0x20) == 'e' ? skip_exponent(at + 1) : at;
-  }
-
-  const std::uint8_t* skip_exponent(const std::uint8_t* at) const {
-    if (at < end_ && (*at == '-' || *at == '+')) ++at;
-    const std::uint8_t* digits = at;
-    at = skip_digits(at);
-    return at == digits ? nullptr : at;
-  }
-
-  const std::uint8_t* skip_digits(const std::uint8_t* at) const {
-    while (at < end_ && is_digit(*at)) ++at;
-    return at;
-  }
-
   const std::uint8_t* end_;
   std::uint8_t delimiter_;
   /// The first byte of it.
   std::uint8_t line_end_;
   std::span<const std::uint8_t> kinds_;
+  PlainNumbers numbers_;
 };
 
 }  // namespace

@@ -18,10 +18,6 @@ namespace {
 constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 constexpr std::uint64_t kExactIntegerMax = std::uint64_t{1} << 53;
-constexpr std::size_t kSafeDigits = 18;
-
-bool is_digit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') <= 9; }
-
 /// A field without its quotes; those within are still written twice.
 struct Field {
   const std::uint8_t* from;
@@ -66,8 +62,26 @@ std::int64_t to_int64(std::string_view text) {
 
 class Reader {
  public:
-  Reader(const std::uint8_t* bytes, std::size_t size, std::uint8_t delimiter, std::span<CsvColumn> columns)
-      : at_(bytes), end_(bytes + size), delimiter_(delimiter), columns_(columns), ends_(end_, delimiter) {}
+  Reader(const std::uint8_t* bytes, std::size_t size, const CsvForm& form, std::span<CsvColumn> columns)
+      : at_(bytes),
+        end_(bytes + size),
+        delimiter_(form.delimiter),
+        columns_(columns),
+        ends_(end_, form.delimiter),
+        numbers_(end_, form) {}
+
+  /// As `read`, but of plain records only; `kNotPlain`: one of them is not.
+  std::size_t read_plain(std::size_t rows, const CsvForm& form) {
+    is_plain_only_ = true;
+    std::size_t row = 0;
+    while (at_ < end_ && row < rows) {
+      PlainFields fields = ends_.next(at_, columns_.size(), form.record_bytes_max);
+      if (fields.records == 0 || fields.stride != columns_.size() + (form.is_cr_lf ? 1 : 0)) return kNotPlain;
+      read_block(fields, rows, row);
+      if (!is_plain_) return kNotPlain;
+    }
+    return at_ < end_ ? row + 1 : row;
+  }
 
   std::size_t read(std::size_t rows) {
     std::size_t row = 0;
@@ -81,10 +95,7 @@ class Reader {
         read_record(row++);
         continue;
       }
-      fields.records = std::min(fields.records, rows - row);
-      for (std::size_t i = 0; i < columns_.size(); ++i) read_column(fields, i, row);
-      row += fields.records;
-      at_ = fields.end();
+      read_block(fields, rows, row);
     }
     while (at_ < end_ && is_line_end() && columns_.size() > 1) skip_line_end();
     // What is left would be another record.
@@ -92,6 +103,13 @@ class Reader {
   }
 
  private:
+  void read_block(PlainFields& fields, std::size_t rows, std::size_t& row) {
+    fields.records = std::min(fields.records, rows - row);
+    for (std::size_t i = 0; i < columns_.size(); ++i) read_column(fields, i, row);
+    row += fields.records;
+    at_ = fields.end();
+  }
+
   /// A column of many records goes faster than a record of many columns: each field is read as the one before it.
   void read_column(const PlainFields& fields, std::size_t place, std::size_t first_row) {
     CsvColumn& column = columns_[place];
@@ -107,12 +125,16 @@ class Reader {
 
   template <typename Value>
   void read_numbers(const PlainFields& fields, std::size_t place, std::size_t first_row, Value* values) {
+    constexpr CsvKind kind = std::is_integral_v<Value> ? CsvKind::kInteger : CsvKind::kNumber;
     for (std::size_t i = 0; i < fields.records; ++i) {
       const std::uint8_t* from = fields.from(i, place);
       const std::uint8_t* to = fields.to(i, place);
       ShortNumber number;
       if (read_short(from, to, end_, number) && !(std::is_integral_v<Value> && number.has_point)) {
         values[i] = to_value<Value>(number);
+      } else if (is_plain_only_ && numbers_.skip(from, kind) != to) {
+        is_plain_ = false;
+        return;
       } else {
         store(columns_[place], first_row + i, {from, to, false});
       }
@@ -274,13 +296,21 @@ class Reader {
   std::uint8_t delimiter_;
   std::span<CsvColumn> columns_;
   FieldEnds ends_;
+  PlainNumbers numbers_;
+  bool is_plain_only_ = false;
+  bool is_plain_ = true;
 };
 
 }  // namespace
 
 std::size_t read_csv_records(const std::uint8_t* bytes, std::size_t size, std::uint8_t delimiter,
                              std::span<CsvColumn> columns, std::size_t rows) {
-  return Reader(bytes, size, delimiter, columns).read(rows);
+  return Reader(bytes, size, {delimiter, false, SIZE_MAX}, columns).read(rows);
+}
+
+std::size_t read_plain_csv_records(const std::uint8_t* bytes, std::size_t size, const CsvForm& form,
+                                   std::span<CsvColumn> columns, std::size_t rows) {
+  return Reader(bytes, size, form, columns).read_plain(rows, form);
 }
 
 }  // namespace millrace

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CsvTarget, readCsvRecords, scanPlainRecords } from '../../native/index.js';
+import { type CsvTarget, readCsvRecords, readPlainCsvRecords, scanPlainRecords } from '../../native/index.js';
 
 const comma = 0x2c;
 const form = { delimiter: comma, isCrLf: false, recordBytesMax: 100 };
@@ -161,5 +161,40 @@ describe('readCsvRecords', () => {
       [1n, 3n],
       [2n, 4n],
     ]);
+  });
+});
+
+describe('readPlainCsvRecords', () => {
+  const form = { delimiter: comma, isCrLf: false, recordBytesMax: 100 };
+  const readPlain = (content: string, types: CsvTarget['type'][] = ['float64', 'int64']) =>
+    readPlainCsvRecords(Buffer.from(content), form, targetsFor(types, 2), 2);
+
+  it('refuses a single column, of which any empty line is a record', () => {
+    expect(() => readPlain('1\n', ['int64'])).toThrow('`columns`');
+  });
+
+  it.each([
+    'x,1\n',
+    'nan,1\n',
+    ' 1,1\n',
+    '1,1.5\n',
+    '1,1234567890123456789\n',
+    '1,"1"\n',
+    '1\n',
+    '1,2,3\n',
+    '1,2\r\n',
+    '\n',
+  ])('tells that %j is not plain', async (line) => {
+    expect(await readPlain(line)).toBeNull();
+    expect(await readPlain(`1,2\n${line}`)).toBeNull();
+  });
+
+  it('tells of a record that is longer than it may be', async () => {
+    expect(await readPlain(`1,${'0'.repeat(200)}1\n`)).toBeNull();
+  });
+
+  it('reads numbers as they are where they are checked, and tells of more rows than there is room for', async () => {
+    expect(await readPlain('+1.5e3,-7\n,\n')).toEqual({ rowCount: 2, missing: [1, 1], texts: [null, null] });
+    expect((await readPlain('1,2\n3,4\n5,6\n'))!.rowCount).toBe(3);
   });
 });

@@ -1,7 +1,8 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { type Column, type ColumnType, typeName } from '../column.js';
+import { guessCsv, mayGuess } from './csv-guess.js';
 import { type CsvColumn, type CsvOutline, type Delimiter, recordBytesMax } from './csv-outline.js';
-import { scanCsv } from './csv-scan.js';
+import { sampleCsv, scanCsv } from './csv-scan.js';
 import { asWritten, inferTimes, mayBeTimes, readTimes } from './csv-times.js';
 import { isReadByEngine, readCsvValues } from './csv-values.js';
 import { DuckDb, literal, literalPath } from './duckdb.js';
@@ -23,7 +24,18 @@ export function openTsv(files: readonly ImportFile[], context: ImportContext): P
   return openDelimited(files, '\t', context);
 }
 
-async function openDelimited(files: readonly ImportFile[], delimiter: Delimiter, context: ImportContext) {
+async function openDelimited(
+  files: readonly ImportFile[],
+  delimiter: Delimiter,
+  context: ImportContext,
+): Promise<ImportSource> {
+  if (mayGuess(files, context)) {
+    const samples = await Promise.all(files.map((file) => sampleCsv(file, delimiter, context.missingValues)));
+    const guessed = guessCsv(files, delimiter, samples, context);
+    if (guessed) {
+      return guessed;
+    }
+  }
   const outlines: CsvOutline[] = [];
   for (const file of files) {
     const outline = await scanCsv(file, delimiter, context.missingValues, context.signal);

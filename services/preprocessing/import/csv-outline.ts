@@ -28,6 +28,15 @@ export interface CsvOutline {
   lineEnd: LineEnd | null;
 }
 
+/** What the first records of a CSV file tell. */
+export interface CsvSample {
+  columns: readonly CsvColumn[];
+  lineEnd: 'LF' | 'CR LF';
+  /** In the file, of the first record. */
+  start: number;
+  bytesPerRow: number;
+}
+
 /** Bytes of a file that hold whole records; where lines end with two characters, the second may be in the next piece. */
 export interface CsvPiece {
   offset: number;

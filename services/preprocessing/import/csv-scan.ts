@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { bufferPool } from '../buffer-pool.js';
 import { workAhead } from '../work-ahead.js';
-import { type CsvOutline, type Delimiter, recordBytesMax } from './csv-outline.js';
+import { type CsvOutline, type CsvSample, type Delimiter, recordBytesMax } from './csv-outline.js';
 import { CsvScanner, pieceBytes } from './csv-scanner.js';
 import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import type { MissingValues } from './missing-values.js';
@@ -53,6 +53,24 @@ export async function scanCsv(
         block = 0;
       }
     }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Scans the first records of a CSV file, which is large. */
+export async function sampleCsv(
+  { path: file }: ImportFile,
+  delimiter: Delimiter,
+  missing: MissingValues,
+): Promise<CsvSample | null> {
+  const scanner = new CsvScanner(file, delimiter, missing);
+  const handle = await openFile(file);
+  try {
+    const buffer = Buffer.alloc(readBytes);
+    const { bytesRead } = await handle.read(buffer, 0, readBytes, 0);
+    scanner.push(buffer, 0, bytesRead, 0);
+    return scanner.sample(bytesRead);
   } finally {
     await handle.close();
   }

@@ -4,6 +4,7 @@ import {
   type CsvColumn,
   type CsvOutline,
   type CsvPiece,
+  type CsvSample,
   type Delimiter,
   type LineEnd,
   recordBytesMax,
@@ -50,6 +51,8 @@ export class CsvScanner {
   /** In the file, of the first record in no piece yet; and how many records are in pieces. */
   #pieceStart = 0;
   #pieceRecords = 0;
+  /** In the file, of what follows the header's line end, or the first byte of it. */
+  #start = 0;
 
   constructor(
     private readonly file: string,
@@ -126,6 +129,17 @@ export class CsvScanner {
   /** Of the record that has not ended yet. */
   get #row(): string {
     return `row ${this.#records + 1}`;
+  }
+
+  /** What the first bytes of the file have told. Null: too little, or that its records are not plain. */
+  sample(bytes: number): CsvSample | null {
+    if (!this.#mayBePlain() || this.#records === 0) {
+      return null;
+    }
+    const lineEnd = this.#lineEnd as 'LF' | 'CR LF';
+    // The header was over with the first byte of its end.
+    const start = this.#start + (lineEnd === 'CR LF' ? 1 : 0);
+    return { columns: this.#columns, lineEnd, start, bytesPerRow: (bytes - start) / this.#records };
   }
 
   /** Goes back to where the record began, at a byte of the file. Null: plain records cannot be told here. @param offset of the buffer */
@@ -334,6 +348,7 @@ export class CsvScanner {
       this.#isHeader = false;
       this.#kinds = new Uint8Array(this.#columns.length);
       this.#pieceStart = this.#offset + at + 1;
+      this.#start = this.#pieceStart;
       return;
     }
     // An empty line is a missing value where there is one column, and nothing where there are more.

@@ -9,7 +9,7 @@ import {
 import { quote } from '../../platform/errors.js';
 import { type Column, typeName } from '../column.js';
 import { TimeBuilder } from './column-builder.js';
-import type { CsvOutline } from './csv-outline.js';
+import type { CsvOutline, CsvSample } from './csv-outline.js';
 import { fieldKinds } from './field-kind.js';
 import { invalidFile } from './import-file.js';
 import type { ImportBatch } from './import-source.js';
@@ -24,7 +24,7 @@ export function asWritten(columns: readonly Column[]): Column[] {
 }
 
 /** Places of columns that may be times, going by the first text of each. */
-export function mayBeTimes(outlines: readonly CsvOutline[]): number[] {
+export function mayBeTimes(outlines: readonly Pick<CsvOutline | CsvSample, 'columns'>[]): number[] {
   return outlines[0]!.columns.flatMap((_, i) => {
     const found = outlines.map(({ columns }) => columns[i]!).filter(({ kind }) => kind !== fieldKinds.missing);
     const isTime = found.every(

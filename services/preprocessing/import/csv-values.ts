@@ -1,5 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type CsvTarget, readCsvRecords } from '../../../native/index.js';
+import {
+  type CsvForm,
+  type CsvRows,
+  type CsvTarget,
+  readCsvRecords,
+  readPlainCsvRecords,
+} from '../../../native/index.js';
 import type { ColumnChunk } from '../../pipeline/index.js';
 import { bufferPool } from '../buffer-pool.js';
 import { sliceChunk } from '../chunk-slice.js';
@@ -11,7 +17,7 @@ import { type ImportFile, invalidFile, openFile } from './import-file.js';
 import { batchBytesMax, batchRowsMax, type ImportBatch } from './import-source.js';
 
 /** Pieces that are read ahead, each on a thread of its own, while the rows before them are stored. */
-const piecesAhead = 2;
+export const piecesAhead = 2;
 
 /** Whether a column is read by the engine: these are the types that are inferred. Others that a caller may give are DuckDB's to read. */
 export function isReadByEngine(type: ColumnType): boolean {
@@ -42,7 +48,7 @@ export async function* readCsvValues(
   try {
     for await (const { piece, chunks, memory } of workAhead(pieces, piecesAhead, read)) {
       signal.throwIfAborted();
-      yield* cut(chunks, piece, columns);
+      yield* cutPiece(chunks, piece, columns);
       bufferPool.give(memory);
     }
   } finally {
@@ -50,7 +56,8 @@ export async function* readCsvValues(
   }
 }
 
-async function readWhole(file: FileHandle, path: string, bytes: Buffer, offset: number): Promise<void> {
+/** @throws ServiceError if the file ends before */
+export async function readWhole(file: FileHandle, path: string, bytes: Buffer, offset: number): Promise<void> {
   let size = 0;
   while (size < bytes.length) {
     const { bytesRead } = await file.read(bytes, size, bytes.length - size, offset + size);
@@ -88,13 +95,37 @@ async function parse(
   if (rowCount !== rows) {
     throw changed(path);
   }
-  const chunks = given.map(({ values, validity: bits }, i): ColumnChunk => {
-    const validity = missing[i] === 0 ? null : bits;
-    return values instanceof Int32Array
-      ? { kind: 'text', length: rows, offsets: values, bytes: texts[i]!, validity }
-      : { kind: 'number', length: rows, width: 1, values, validity };
+  return { chunks: toChunks(given, { rowCount, missing, texts }), memory };
+}
+
+/** As `readCsvValues` reads a piece, but its form was not checked. Null: its records are not plain. @param rows about as many */
+export async function parsePiece(
+  path: string,
+  bytes: Uint8Array,
+  columns: readonly Column[],
+  rows: number,
+  form: CsvForm,
+): Promise<PieceRows | null> {
+  const room = rows + (rows >> 3) + 1;
+  const { targets: given, memory } = makeTargets(columns, room);
+  const read = readPlainCsvRecords(bytes, form, given, room);
+  const found = await read.catch((error: Error) => {
+    throw invalidFile(path, error.message);
   });
-  return { chunks, memory };
+  if (found && found.rowCount <= room) {
+    return { chunks: toChunks(given, found), memory };
+  }
+  bufferPool.give(memory);
+  return found && parsePiece(path, bytes, columns, 2 * room, form);
+}
+
+function toChunks(given: readonly CsvTarget[], { rowCount: length, missing, texts }: CsvRows): ColumnChunk[] {
+  return given.map(({ values, validity: bits }, i) => {
+    const validity = missing[i] === 0 ? null : bits.subarray(0, Math.ceil(length / 8));
+    return values instanceof Int32Array
+      ? { kind: 'text', length, offsets: values.subarray(0, length + 1), bytes: texts[i]!, validity }
+      : { kind: 'number', length, width: 1, values: values.subarray(0, length), validity };
+  });
 }
 
 /** Arrays for the values of a piece, one behind the other. */
@@ -121,7 +152,11 @@ function makeTargets(columns: readonly Column[], rows: number) {
 }
 
 /** A piece has few bytes, but may have many rows, or many more bytes once they are read. */
-function* cut(chunks: ColumnChunk[], piece: CsvPiece, columns: readonly Column[]): Generator<ImportBatch> {
+export function* cutPiece(
+  chunks: ColumnChunk[],
+  piece: Pick<CsvPiece, 'sizeBytes' | 'rowCount'>,
+  columns: readonly Column[],
+): Generator<ImportBatch> {
   const rowBytes = columns.reduce((sum, { type }) => sum + fixedBytes(type), 0);
   const rowsMax = Math.max(1, Math.min(batchRowsMax, Math.floor(batchBytesMax / rowBytes)));
   const bytesPerRow = piece.sizeBytes / piece.rowCount;

@@ -10,6 +10,7 @@ import { gather, type ImportAccess, speakAsGiven } from './gather.js';
 import type { GivenTypes } from './given-types.js';
 import { type ImportFile, type ImportPath, type ImportProgress, listFiles } from './import-file.js';
 import { type ImportFormat, openFiles } from './import-format.js';
+import { NotAsGuessed } from './import-source.js';
 import type { MissingValues } from './missing-values.js';
 
 export interface ImportRequest {
@@ -91,11 +92,29 @@ async function* gatherFiles(
 
 async function* importFiles(
   store: DatasetStore,
-  { files, names }: GatheredFiles,
-  { dataset, format, types, missingValues }: ImportRequest,
+  gathered: GatheredFiles,
+  request: ImportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ImportProgress | DatasetVersion> {
-  const source = await openFiles(files, format, { types, missingValues, spillFolder: store.spillFolder(), signal });
+  try {
+    yield* importOnce(store, gathered, request, { mayGuess: true, signal });
+  } catch (error) {
+    if (!(error instanceof NotAsGuessed)) {
+      throw error;
+    }
+    // From the start: what is told of the progress falls back to it, too.
+    yield* importOnce(store, gathered, request, { mayGuess: false, signal });
+  }
+}
+
+async function* importOnce(
+  store: DatasetStore,
+  { files, names }: GatheredFiles,
+  { dataset, format, types, missingValues }: ImportRequest,
+  { mayGuess, signal }: { mayGuess: boolean; signal: AbortSignal },
+): AsyncGenerator<ImportProgress | DatasetVersion> {
+  const spillFolder = store.spillFolder();
+  const source = await openFiles(files, format, { types, missingValues, spillFolder, mayGuess, signal });
   const encoder = await createArrowEncoder(source.columns);
   const draft = await store.draft(source.columns, source.schema ?? encoder.schema());
   const bytesTotal = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

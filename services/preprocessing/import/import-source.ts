@@ -28,8 +28,15 @@ export interface ImportContext {
   missingValues: MissingValues;
   /** A path under the drafts for what does not fit in memory; made and removed by whoever needs it. */
   spillFolder: string;
+  /** What a file is may be guessed from its beginning; reading it may then end with `NotAsGuessed`. */
+  mayGuess: boolean;
   /** Aborted when the caller has gone away. */
   signal: AbortSignal;
+}
+
+/** The rest of a file is not what its beginning let expect: it is to be opened again, and looked through first. */
+export class NotAsGuessed extends Error {
+  override readonly name = 'NotAsGuessed';
 }
 
 /** A batch is cut where one of these is reached. */

@@ -32,6 +32,7 @@ async function importCsv(
   writeFileSync(file, content);
   const source = await open([{ path: file, folders: [], sizeBytes: statSync(file).size }], {
     spillFolder: path.join(folder, 'spill'),
+    mayGuess: false,
     signal: new AbortController().signal,
     types: parseGivenTypes(types),
     missingValues: parseMissingValues(missing),

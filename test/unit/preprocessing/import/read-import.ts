@@ -51,6 +51,7 @@ export async function readImport(
     types: parseGivenTypes(types),
     missingValues: parseMissingValues(missing),
     spillFolder: path.join(folder, 'spill'),
+    mayGuess: false,
     signal: new AbortController().signal,
   });
   const read: ReadImport = {
