@@ -98,30 +98,39 @@ export class TuningRun {
     if (stopping.aborted) {
       return null;
     }
-    if (paused.aborted && !cancelled.aborted) {
+    // One that was cancelled in this moment is run once more, to end what has just been paused.
+    if (paused.aborted && !(cancelled.aborted && this.#open().length === 0)) {
       await this.dependencies.tunings.keepPause(this.tuning.number);
       return null;
     }
     return this.#endSearch();
   }
 
-  /** Goes on with the trials that an earlier run has left: also with those that have ended while their jobs have not. */
+  /** Goes on with the trials that an earlier run has left: also with those that were ended while their jobs had not. */
   async #takeUp(): Promise<void> {
-    for (const trial of this.#trials.filter(({ number }) => !this.#running.has(number))) {
-      const { state, jobId } = trial;
-      const isStopped =
-        (state === 'stopped' || state === 'cutOff') && (jobId === null || !(await this.#jobs.isEnded(jobId)));
-      if (!isTrialEnd(state) || isStopped) {
+    for (const trial of this.#trials.filter(({ state }) => state === 'stopped' || state === 'cutOff')) {
+      if (trial.jobId === null || !(await this.#jobs.isEnded(trial.jobId))) {
         this.#begin(trial);
       }
     }
+    this.#beginOpen();
+  }
+
+  #beginOpen(): void {
+    for (const trial of this.#open().filter(({ number }) => !this.#running.has(number))) {
+      this.#begin(trial);
+    }
+  }
+
+  #open(): Trial[] {
+    return this.#trials.filter(({ state }) => !isTrialEnd(state));
   }
 
   async #heedSignals(): Promise<void> {
     const { cancelled, paused } = this.signals;
     if (cancelled.aborted) {
       // Those that are paused already are to end too.
-      await this.#takeUp();
+      this.#beginOpen();
       await this.#stopAll('stopped', 'its tuning was cancelled');
     } else if (paused.aborted) {
       await Promise.all([...this.#running.values()].map(({ run }) => run.pause()));

@@ -142,6 +142,18 @@ describe('a tuning that is paused', () => {
     expect(await jobStates()).toEqual(new Set(['cancelled']));
   });
 
+  it('ends when it is cancelled while its trials stop', async () => {
+    const { reached, open } = gateAt('trials-1', 2);
+    await fixture.begin('a');
+    await reached;
+    await fixture.tunings.pause('a');
+    await fixture.tunings.cancel('a');
+    open();
+    await fixture.until('a', entered('cancelled'));
+    expect(await jobStates()).toEqual(new Set(['cancelled']));
+    await expect(fixture.tunings.remove('a')).resolves.toBeUndefined();
+  });
+
   it('is refused what it cannot do', async () => {
     const { reached, open } = gateAt('trials-1', 2);
     await fixture.begin('a');
