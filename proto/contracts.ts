@@ -26,6 +26,8 @@ import type { TrainingServiceClient, TrainingServiceHandlers } from './gen/millr
 import type { TuningServiceClient, TuningServiceHandlers } from './gen/millrace/v1/TuningService.js';
 import { readInferRequest } from './infer-request-codec.js';
 import { writeInferResponse, writeStreamResponse } from './infer-response-codec.js';
+import { writeJobList } from './job-list-codec.js';
+import { perObject } from './per-object.js';
 
 type Method = grpc.MethodDefinition<unknown, unknown>;
 type ServerCodec = Pick<Method, 'responseSerialize'> & Partial<Pick<Method, 'requestDeserialize'>>;
@@ -69,6 +71,11 @@ type FlightHandlers = Omit<Named<FlightServiceHandlers>, 'DoGet' | 'DoExchange'>
   DoExchange: grpc.handleBidiStreamingCall<FlightData__Output, FlightMessage>;
 };
 
+/** Writes each message once, to however many callers it goes. */
+function writtenOnce(name: keyof typeof messageFiles): ServerCodec['responseSerialize'] {
+  return perObject((message: object) => messageType(name).serialize(message)) as ServerCodec['responseSerialize'];
+}
+
 export const contracts = {
   preprocessing: new Contract<PreprocessingServiceClient, PreprocessingServiceHandlers>(
     'millrace.v1.PreprocessingService',
@@ -77,6 +84,12 @@ export const contracts = {
   training: new Contract<TrainingServiceClient, TrainingServiceHandlers>(
     'millrace.v1.TrainingService',
     'millrace/v1/training_service.proto',
+    {
+      // Watchers are sent the same objects.
+      WatchTrainingJob: { responseSerialize: writtenOnce('millrace.v1.TrainingEvent') },
+      WatchTrainingJobs: { responseSerialize: writtenOnce('millrace.v1.TrainingJobEvent') },
+      ListTrainingJobs: { responseSerialize: writeJobList as ServerCodec['responseSerialize'] },
+    },
   ),
   tuning: new Contract<TuningServiceClient, TuningServiceHandlers>(
     'millrace.v1.TuningService',
@@ -128,6 +141,8 @@ export const contracts = {
 };
 
 const messageFiles = {
+  'millrace.v1.TrainingEvent': 'millrace/v1/training_service.proto',
+  'millrace.v1.TrainingJobEvent': 'millrace/v1/training_service.proto',
   'google.rpc.Status': 'google/rpc/status.proto',
   'google.rpc.BadRequest': 'google/rpc/error_details.proto',
   'google.rpc.ErrorInfo': 'google/rpc/error_details.proto',
@@ -138,7 +153,7 @@ const messageFiles = {
 };
 const messages = new Map<string, MessageCodec>();
 
-/** Serialises and parses one message that travels in a field of bytes, for example `google.rpc.Status` in a trailer. */
+/** Serialises and parses one message by itself, for example `google.rpc.Status`, which travels in a trailer. */
 export function messageType(name: keyof typeof messageFiles): MessageCodec {
   let type = messages.get(name);
   if (!type) {

@@ -14,6 +14,7 @@ export {
   type OnnxValue,
   onnxModelType,
 } from './onnx-model.js';
+export { perObject } from './per-object.js';
 export {
   encodeDetails,
   type FieldViolation,

@@ -288,7 +288,10 @@ function goneError(call: ServerCall): ServiceError {
 /** Writes at the pace of the receiver. When the caller has gone, the generator is ended, and so does its cleaning up. */
 async function writeAll(call: ServerCall, responses: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
   for await (const response of responses) {
-    signal.throwIfAborted();
+    // To ask the signal for each message takes a noticeable part of the time that a small one takes.
+    if (call.isCancelled) {
+      signal.throwIfAborted();
+    }
     call.write(response);
     if (!call.isDrained) {
       await call.whenDrained();

@@ -4,8 +4,9 @@ import { parseFilter } from '../platform/filter.js';
 import { type OrderKey, parseOrderBy } from '../platform/order-by.js';
 import { decodePageToken, toPage } from '../platform/page-token.js';
 import type { TrainingJob } from './job.js';
+import { type JobCache, versionColumns } from './job-cache.js';
 import { jobCondition } from './job-filter.js';
-import { jobColumns, type Query, toJob } from './job-row.js';
+import type { Query } from './job-row.js';
 
 /** Which jobs, in which order, and where in them. */
 export interface Listing {
@@ -40,14 +41,21 @@ const orderFields = {
 type OrderField = keyof typeof orderFields;
 type Value = string | number;
 
-/** One page of jobs. Throws INVALID_ARGUMENT for `filter`, `order_by` and `page_token`. */
-export async function listJobs(query: Query, listing: Listing): Promise<Omit<JobPage, 'latestPosition'>> {
+/**
+ * One page of jobs, read in a transaction. Throws INVALID_ARGUMENT for `filter`, `order_by` and `page_token`.
+ * @param cache of the same database
+ */
+export async function listJobs(
+  query: Query,
+  cache: JobCache,
+  listing: Listing,
+): Promise<Omit<JobPage, 'latestPosition'>> {
   const { filter, orderBy, pageSize, pageToken } = listing;
   const keys = completeOrder(parseOrderBy(orderBy, Object.keys(orderFields) as OrderField[]));
   const after = readPosition(pageToken, listing, keys.length);
   let page = query
     .selectFrom('jobs')
-    .select(jobColumns)
+    .select(versionColumns)
     .where(jobCondition(parseFilter(filter)))
     .limit(pageSize + 1);
   if (after) {
@@ -56,7 +64,7 @@ export async function listJobs(query: Query, listing: Listing): Promise<Omit<Job
   for (const { field, isDescending } of keys) {
     page = page.orderBy(orderFields[field].column, isDescending ? 'desc' : 'asc');
   }
-  const rows = (await page.execute()).map(toJob);
+  const rows = await cache.complete(query, await page.execute());
   const [jobs, nextPageToken] = toPage(rows, pageSize, (job) =>
     JSON.stringify([filter, orderBy, keys.map(({ field }) => orderFields[field].of(job))]),
   );

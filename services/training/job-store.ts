@@ -10,6 +10,7 @@ import {
   type TrainingEvent,
   type TrainingJob,
 } from './job.js';
+import { JobCache } from './job-cache.js';
 import { keepClaim, selectNext } from './job-claim.js';
 import type { Placing } from './job-creation.js';
 import { type JobPage, type Listing, listJobs } from './job-list.js';
@@ -54,6 +55,7 @@ export interface Wishes {
  */
 export class JobStore {
   readonly #listeners = new Set<StoreListener>();
+  readonly #cache = new JobCache();
 
   constructor(
     private readonly database: Kysely<Schema>,
@@ -112,7 +114,8 @@ export class JobStore {
 
   async list(listing: Listing): Promise<JobPage> {
     const latestPosition = await this.latestPosition();
-    return { ...(await listJobs(this.database, listing)), latestPosition };
+    const page = await this.database.transaction().execute((query) => listJobs(query, this.#cache, listing));
+    return { ...page, latestPosition };
   }
 
   async countByState(): Promise<Record<JobState, number>> {

@@ -5,12 +5,12 @@ import type {
   TrainingJob as JobMessage,
   _millrace_v1_TrainingJob_State as StateName,
 } from '../../proto/gen/millrace/v1/TrainingJob.js';
-import { contracts, toTimestamp } from '../../proto/index.js';
+import { contracts, perObject, toTimestamp } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { pageSize } from '../platform/page-token.js';
 import { ResourceName } from '../platform/resource-name.js';
-import { type EpochMetrics, isLastEvent, type JobError, type TrainingEvent, type TrainingJob } from './job.js';
+import { type EpochMetrics, isLastEvent, type JobError, type KeptEvent, type TrainingJob } from './job.js';
 import { createJob, explainSpec, type JobCreationDependencies } from './job-creation.js';
 import type { JobQueue } from './job-queue.js';
 import type { JobState } from './job-state.js';
@@ -80,7 +80,7 @@ export function trainingService(
       let position = afterPosition;
       for await (const event of watchJobs(store, filter, { ...options, after: afterPosition }, both)) {
         ({ position } = event);
-        yield { trainingJob: jobName.format({ job: event.jobId }), position, event: toEventMessage(event) };
+        yield toJobEventMessage(event);
       }
       refuseToStay(stopping, `position ${position}`);
     },
@@ -111,7 +111,8 @@ const stateNames = {
 
 const severityNames = { info: 'SEVERITY_INFO', warning: 'SEVERITY_WARNING' } as const;
 
-function toJobMessage(job: TrainingJob): JobMessage {
+/** Lists have the same objects while jobs do not change. */
+const toJobMessage = perObject((job: TrainingJob): JobMessage => {
   return {
     name: jobName.format({ job: job.id }),
     owner: job.owner,
@@ -132,7 +133,7 @@ function toJobMessage(job: TrainingJob): JobMessage {
     latestEpoch: job.latestEpoch && toEpochMessage(job.latestEpoch),
     test: job.test && { ...job.test, accuracy: job.test.accuracy ?? undefined },
   };
-}
+});
 
 function toTime(timeMs: number | null) {
   return timeMs === null ? null : toTimestamp(timeMs);
@@ -149,7 +150,8 @@ const reasonNames = {
   earlyStopping: 'REASON_EARLY_STOPPING',
 } as const satisfies Record<EndReason, string>;
 
-function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMessage {
+/** Of what is committed all watchers get the same objects, so that each is written once. */
+const toEventMessage = perObject(({ sequence, timeMs, happening }: KeptEvent): EventMessage => {
   const numbered = { sequence, time: toTimestamp(timeMs) };
   switch (happening.kind) {
     case 'stateChange': {
@@ -179,7 +181,13 @@ function toEventMessage({ sequence, timeMs, happening }: TrainingEvent): EventMe
     case 'log':
       return { ...numbered, log: { severity: severityNames[happening.severity], text: happening.text } };
   }
-}
+});
+
+const toJobEventMessage = perObject((event: KeptEvent) => ({
+  trainingJob: jobName.format({ job: event.jobId }),
+  position: event.position,
+  event: toEventMessage(event),
+}));
 
 function toEpochMessage({ accuracy, validationLoss, validationAccuracy, ...metrics }: EpochMetrics): EpochMessage {
   return {

@@ -39,3 +39,17 @@ it('writes and reads every kind of field', () => {
   const read = CreateTrainingJob!.requestDeserialize(CreateTrainingJob!.requestSerialize(request));
   expect(read).toMatchObject(request);
 });
+
+it('writes lists of jobs that are read as those by reflection, the same job again too', () => {
+  const { definition, serverDefinition } = contracts.training;
+  const job = { name: 'trainingJobs/a', spec: { dataset: 'datasets/d' }, labels: { team: 'x' }, latestSequence: 7 };
+  for (const page of [
+    { trainingJobs: [job, { ...job, name: 'trainingJobs/b' }, job], nextPageToken: 'next', latestPosition: 2 ** 40 },
+    { trainingJobs: [job], nextPageToken: '', latestPosition: 0 },
+    { trainingJobs: [] },
+  ]) {
+    const written = serverDefinition.ListTrainingJobs!.responseSerialize(page);
+    const { responseSerialize, responseDeserialize } = definition.ListTrainingJobs!;
+    expect(responseDeserialize(written)).toEqual(responseDeserialize(responseSerialize(page)));
+  }
+});

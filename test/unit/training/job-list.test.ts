@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Kysely, openDatabase } from '../../../services/platform/database.js';
+import { JobCache } from '../../../services/training/job-cache.js';
 import { type Listing, listJobs } from '../../../services/training/job-list.js';
 import { JobStore } from '../../../services/training/job-store.js';
 import { migrations, type Schema } from '../../../services/training/schema.js';
@@ -10,11 +11,12 @@ import { fittedPipeline, newJob, validDraft } from './spec-draft.js';
 
 describe('listJobs', () => {
   let database: Kysely<Schema>;
+  let store: JobStore;
 
   beforeAll(async () => {
     database = await openDatabase<Schema>(path.join(tempFolder(), 'training.db'), migrations);
     let time = Date.parse('2026-01-01T00:00:00Z');
-    const store = new JobStore(database, () => time);
+    store = new JobStore(database, () => time);
     const other = resolveSpec(validDraft({ publish: { model: 'models/other', aliases: [] } }), fittedPipeline());
     await store.create(newJob({ id: 'a', owner: 'ann', priority: 2, labels: { team: 'x' } }));
     time += 1_000;
@@ -26,8 +28,9 @@ describe('listJobs', () => {
     return () => database.destroy();
   });
 
+  const cache = new JobCache();
   const list = (changes: Partial<Listing>) =>
-    listJobs(database, { filter: '', orderBy: '', pageSize: 10, pageToken: '', ...changes });
+    listJobs(database, cache, { filter: '', orderBy: '', pageSize: 10, pageToken: '', ...changes });
   const ids = async (changes: Partial<Listing>) => (await list(changes)).jobs.map(({ id }) => id).join('');
 
   it.each([
@@ -50,6 +53,24 @@ describe('listJobs', () => {
     ['owner = ann OR labels.tier = x AND priority = 0', 'cb'],
   ])('finds by %j', async (filter, expected) => {
     expect(await ids({ filter })).toBe(expected);
+  });
+
+  it('answers the same objects while jobs stay as they are, and new ones once they change', async () => {
+    const given = newJob({ id: 'changing', owner: 'eve' });
+    const listed = async () =>
+      (await store.list({ filter: 'owner = eve', orderBy: '', pageSize: 1, pageToken: '' })).jobs[0]!;
+    await store.create(given);
+    const queued = await listed();
+    expect(await listed()).toBe(queued);
+    await store.requestPause(given.id);
+    expect(await listed()).toEqual(await store.get(given.id));
+    expect((await listed()).state).toBe('paused');
+    await store.requestResume(given.id);
+    expect(await listed()).toEqual(await store.get(given.id));
+    await store.requestCancel(given.id);
+    expect(await listed()).toEqual(await store.get(given.id));
+    await store.remove(given.id);
+    expect(await listed()).toBeUndefined();
   });
 
   it.each([
