@@ -2,6 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cli, freePortBase, run, TestMesh } from '../support/mesh.js';
 import { removeTempFolders, tempFolder } from '../support/temp-folder.js';
 import type { Measurement, Suite } from './main.js';
+import { measureColdTrain } from './mesh/cold-train.js';
+import { measureOverhead } from './mesh/epoch-overhead.js';
+import { measureQueue } from './mesh/queue.js';
+import { measureWatchers } from './mesh/watchers.js';
 import { trainingPeer } from './peers.js';
 import { compare, type Figure, lastJson, median, summarise } from './trial.js';
 
@@ -67,6 +71,10 @@ export const meshSuite: Suite = async (trials, note) => {
     { work: 'quickstart, whole command', unit: 's', figures: [wall], target: 'under 15 s', reached: wall.median < 15 },
     ready,
     memory,
+    ...(await measureOverhead(trials)),
+    ...(await measureWatchers(trials)),
+    ...(await measureQueue()),
+    await measureColdTrain(trials),
   ];
 };
 
