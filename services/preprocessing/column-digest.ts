@@ -163,8 +163,14 @@ function withoutMissing({ validity, length }: ColumnChunk, bytes: Uint8Array): U
   return clean;
 }
 
+/** Lengths of texts, until they are hashed: fresh memory for each batch would have the garbage collector run. */
+let scratch = new Float64Array(0);
+
 function updateBytes(values: Hash, lengths: Hash, { length, offsets, bytes, validity }: TextChunk | BinaryChunk): void {
-  const sizes = new Float64Array(length);
+  if (scratch.length < length) {
+    scratch = new Float64Array(length);
+  }
+  const sizes = scratch.subarray(0, length);
   if (validity === null) {
     values.update(bytes.subarray(Number(offsets[0]), Number(offsets[length])));
     if (offsets instanceof Int32Array) {
@@ -176,6 +182,7 @@ function updateBytes(values: Hash, lengths: Hash, { length, offsets, bytes, vali
     }
   }
   for (let row = 0; row < length; row++) {
+    sizes[row] = 0;
     if (isValid(validity, row)) {
       const [from, to] = [Number(offsets[row]), Number(offsets[row + 1])];
       sizes[row] = to - from;
