@@ -30,7 +30,7 @@ export default defineConfig({
   platform: 'node',
   logLevel: 'warn',
   // Packages with binaries beside them, or that look for other packages at run time.
-  external: [/^libsql/, /^sharp/, /^@duckdb\//, /^apache-arrow/, /^protobufjs/, 'long'],
+  external: [/^libsql/, /^sharp/, /^@duckdb\//, /^protobufjs/, 'long'],
   output: {
     dir: 'dist',
     format: 'esm',
