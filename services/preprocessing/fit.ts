@@ -14,13 +14,14 @@ import {
 import { Violations } from '../platform/errors.js';
 import { ColumnFit, type StoredMoments } from './column-fit.js';
 import { fitLabel } from './label-fit.js';
-import { type ColumnSpec, checkPipelineSpec, type PipelineSpec } from './pipeline-spec.js';
+import { type ColumnSpec, checkPipelineSpec, type LabelSpec, type PipelineSpec } from './pipeline-spec.js';
 import { checkWeightColumn, checkWeights } from './sample-weights.js';
 import { checkSplit, countSplits, type SplitAssignment, type SplitName, type SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
 import type { StoredTable } from './stored-table.js';
 import { checkTransformable } from './tensors.js';
 import { TrainingBatches } from './training-batches.js';
+import { assignPart, checkTrainingPart, type TrainingPart } from './training-part.js';
 
 export interface Fit {
   definition: PipelineDefinition;
@@ -28,30 +29,54 @@ export interface Fit {
   assignment: SplitAssignment;
 }
 
+export interface FitOptions {
+  /** A column that weights rows in training, which is only checked here; empty: none. */
+  sampleWeight: string;
+  /** Null: on the whole training split. */
+  part: TrainingPart | null;
+}
+
+/** Which rows are for what, and the label: with its classes from the whole training split, numbers standardised by the part's. */
+export async function assignRows(
+  spec: LabelSpec,
+  split: SplitSpec,
+  part: TrainingPart | null,
+  table: StoredTable,
+  signal: AbortSignal,
+): Promise<{ assignment: SplitAssignment; label: FittedLabel }> {
+  const whole = await assignSplits(split, table);
+  const label = await fitLabel(spec, table, whole, signal);
+  if (!part) {
+    return { assignment: whole, label };
+  }
+  const assignment = await assignPart(part, whole, label, table);
+  const isNumeric = spec.kind === 'number' || spec.kind === 'numbers';
+  return { assignment, label: isNumeric ? await fitLabel(spec, table, assignment, signal) : label };
+}
+
 /** Each may hold some of what it has seen. */
 const columnsAtOnce = 32;
 
 /**
  * Learns a pipeline from the training rows of a table. The same arguments give the same definition.
- * @param sampleWeight a column that weights rows in training, which is only checked here; empty: none
  */
 export async function fitPipeline(
   spec: PipelineSpec,
   split: SplitSpec,
   table: StoredTable,
   signal: AbortSignal,
-  sampleWeight = '',
+  { sampleWeight = '', part = null }: Partial<FitOptions> = {},
 ): Promise<Fit> {
   const violations = new Violations();
   checkPipelineSpec(spec, table.columns, violations, split.column);
   checkSplit(split, table.columns, violations);
   checkWeightColumn(sampleWeight, spec, table.columns, violations);
+  checkTrainingPart(part, spec.label, violations);
   violations.throwIfAny();
-  const assignment = await assignSplits(split, table);
+  const { assignment, label } = await assignRows(spec.label!, split, part, table, signal);
   if (sampleWeight !== '') {
     await checkWeights(sampleWeight, table, assignment, signal);
   }
-  const label = await fitLabel(spec.label!, table, assignment, signal);
   const columns: FittedColumn[] = [];
   const seen: (StoredMoments | null)[] = [];
   for (let first = 0; first < spec.columns.length; first += columnsAtOnce) {

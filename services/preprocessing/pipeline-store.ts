@@ -5,6 +5,7 @@ import { ServiceError } from '../platform/errors.js';
 import { ResourceName } from '../platform/resource-name.js';
 import type { PipelineSpec } from './pipeline-spec.js';
 import { type SplitName, type SplitSpec, wholeSplit } from './split.js';
+import type { TrainingPart } from './training-part.js';
 
 export const pipelineName = new ResourceName('pipelines/{pipeline}');
 
@@ -20,6 +21,8 @@ export interface StoredPipeline {
   split: SplitSpec;
   /** The column that weights rows in training, which the pipeline does not read; empty: none. */
   sampleWeight: string;
+  /** Null: it was fitted on the whole training split. */
+  part: TrainingPart | null;
   /** Canonical JSON. */
   definition: string;
   rowCounts: Record<SplitName, number>;
@@ -89,9 +92,9 @@ export class PipelineStore {
     return pipeline;
   }
 
-  /** Newest first. */
+  /** Newest first, without those of parts. */
   list(): StoredPipeline[] {
-    return [...this.#pipelines.values()].reverse();
+    return [...this.#pipelines.values()].filter(({ part }) => part === null).reverse();
   }
 }
 
@@ -103,8 +106,9 @@ async function readPipeline(file: string): Promise<StoredPipeline> {
     if (found !== format) {
       throw new Error(`expected format ${format} but it is ${found}`);
     }
-    // Pipelines of before there were other ways to split, or weights, name none of them.
-    return { ...pipeline, split: { ...wholeSplit, ...pipeline.split }, sampleWeight: pipeline.sampleWeight ?? '' };
+    // Pipelines of before there were other ways to split, weights or parts, name none of them.
+    const { split, sampleWeight = '', part = null } = pipeline;
+    return { ...pipeline, split: { ...wholeSplit, ...split }, sampleWeight, part };
   } catch (error) {
     const message = `The file ${file} is damaged: ${(error as Error).message}. Restore it, or remove it and fit again.`;
     throw new ServiceError('DATA_LOSS', 'PIPELINE_DAMAGED', message, { cause: error });

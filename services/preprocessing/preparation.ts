@@ -12,12 +12,14 @@ import { digestOf } from '../platform/blob-store.js';
 import { ServiceError } from '../platform/errors.js';
 import { versionNameOf } from './dataset.js';
 import type { DatasetStore } from './dataset-store.js';
-import { fitPipeline } from './fit.js';
+import { assignRows, fitPipeline } from './fit.js';
 import type { PipelineSpec } from './pipeline-spec.js';
 import { type PipelineStore, pipelineName, type StoredPipeline } from './pipeline-store.js';
 import type { SplitAssignment, SplitName, SplitSpec } from './split.js';
 import { assignSplits } from './split-assignment.js';
+import type { StoredTable } from './stored-table.js';
 import { encodeTensors, type TensorPart } from './tensors.js';
+import type { TrainingPart } from './training-part.js';
 
 /** Of the splits that are kept at hand, a byte a row. */
 const assignmentBytesMax = 16 * 1024 * 1024;
@@ -28,6 +30,8 @@ export interface FitRequest {
   split: SplitSpec;
   /** A column that weights rows in training; empty: none. */
   sampleWeight: string;
+  /** Null: the whole training split. */
+  part: TrainingPart | null;
 }
 
 /** Fits pipelines on stored datasets, and prepares rows with them. */
@@ -45,15 +49,23 @@ export class Preparation {
   ) {}
 
   /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N` */
-  async fit(dataset: string, { spec, split, sampleWeight }: FitRequest, signal: AbortSignal): Promise<StoredPipeline> {
+  async fit(
+    dataset: string,
+    { spec, split, sampleWeight, part }: FitRequest,
+    signal: AbortSignal,
+  ): Promise<StoredPipeline> {
     const version = this.datasets.resolve(dataset, 'dataset');
     const table = await this.datasets.openTable(version);
     try {
-      const { definition, rowCounts, assignment } = await fitPipeline(spec, split, table, signal, sampleWeight);
+      const { definition, rowCounts, assignment } = await fitPipeline(spec, split, table, signal, {
+        sampleWeight,
+        part,
+      });
       const bytes = serialisePipeline(definition);
       const digest = digestOf(bytes);
-      const weighted = sampleWeight === '' ? [] : [sampleWeight];
-      const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest, ...weighted]);
+      // Pipelines of before there were weights and parts keep their names.
+      const more = part ? [sampleWeight, { ...part }] : sampleWeight ? [sampleWeight] : [];
+      const identity = canonicalJson([versionNameOf(version), version.digest, spec, split, digest, ...more]);
       const id = `p${digestOf(identity).slice('sha256:'.length, 'sha256:'.length + 31)}`;
       this.#assignments.set(id, assignment);
       return await this.pipelines.add({
@@ -65,6 +77,7 @@ export class Preparation {
         spec,
         split,
         sampleWeight,
+        part,
         definition: bytes.toString(),
         rowCounts,
       });
@@ -96,12 +109,17 @@ export class Preparation {
     const version = this.#versionOf(stored);
     const table = await this.datasets.openTable(version);
     try {
-      const assignment = this.#assignments.get(id) ?? (await assignSplits(stored.split, table));
+      const assignment = this.#assignments.get(id) ?? (await this.#assign(stored, table));
       this.#assignments.set(id, assignment);
       yield* encodeTensors(this.parsed(stored), table, assignment, split, part, stored.sampleWeight);
     } finally {
       await table.close();
     }
+  }
+
+  async #assign({ split, part, spec }: StoredPipeline, table: StoredTable): Promise<SplitAssignment> {
+    const { signal } = new AbortController();
+    return part ? (await assignRows(spec.label!, split, part, table, signal)).assignment : assignSplits(split, table);
   }
 
   /** The rows that a pipeline was fitted on; another dataset of that name does not count. */

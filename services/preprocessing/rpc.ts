@@ -112,8 +112,8 @@ export function preprocessingService(preparation: Preparation, imports: TrackedI
       const { version, rows } = await previewRows(datasets, request.name, fromPreviewRequest(request), signal);
       return { datasetVersion: versionNameOf(version), rows };
     },
-    async FitPipeline({ dataset, spec, split, sampleWeight }, { signal }) {
-      const asked = { spec: fromPipelineSpec(spec), split: fromSplitSpec(split), sampleWeight };
+    async FitPipeline({ dataset, spec, split, sampleWeight, part }, { signal }) {
+      const asked = { spec: fromPipelineSpec(spec), split: fromSplitSpec(split), sampleWeight, part };
       const fitted = await preparation.fit(dataset, asked, signal);
       return toPipeline(fitted, preparation);
     },
@@ -230,6 +230,7 @@ function toPipeline(stored: StoredPipeline, preparation: Preparation): PipelineM
     labelOffset: labelUnits.map(({ subtract }) => subtract),
     numbers: [...(numberNamesOf(label) ?? [])],
     sampleWeight: stored.sampleWeight,
+    part: stored.part,
   };
 }
 

@@ -21,10 +21,10 @@ export interface SplitSpec {
 export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];
 
-/** For each row, the index of its split in `splitNames`: every row is in exactly one. */
+/** For each row, the index of its split in `splitNames`: every row is in exactly one, or in none (`unused`) of a part. */
 export type SplitAssignment = Uint8Array;
 
-export const [train, validation, test] = [0, 1, 2] as const;
+export const [train, validation, test, unused] = [0, 1, 2, 3] as const;
 
 export const wholeSplit: SplitSpec = {
   column: '',
@@ -144,7 +144,7 @@ export function rowsInSplit(
 }
 
 export function countSplits(assignment: SplitAssignment): Record<SplitName, number> {
-  const counts = new Float64Array(splitNames.length);
+  const counts = new Float64Array(splitNames.length + 1);
   for (let row = 0; row < assignment.length; row++) {
     counts[assignment[row]!]!++;
   }

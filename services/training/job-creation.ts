@@ -157,7 +157,7 @@ export async function fit(
     return null;
   }
   try {
-    return await preprocessing.fit(dataset, { pipeline, split, sampleWeight }, signal);
+    return await preprocessing.fit(dataset, { pipeline, split, sampleWeight, part: null }, signal);
   } catch (error) {
     if (error instanceof RpcError && error.code === 'INVALID_ARGUMENT') {
       noteViolations(error, violations);

@@ -44,6 +44,11 @@ export async function jobExamples(
   return weighted(examples, split === 'train' ? rowWeights(spec.classWeights, pipeline.classes, targets) : null);
 }
 
+/** Training rows as they are scored: as rows of validation and test are. */
+export function withoutClassWeights({ weights: _, ...examples }: JobExamples): JobExamples {
+  return weighted(examples, null);
+}
+
 /**
  * Rows with the factors of their losses. Sample weights are scaled to a mean of 1, so that the engine's mean over rows is the weighted
  * mean: sum(weight * loss) / sum(weight). Class weights are no part of that, as in Keras.

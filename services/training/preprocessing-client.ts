@@ -39,10 +39,10 @@ export class PreprocessingClient {
   /** @param dataset `datasets/NAME` or `datasets/NAME/versions/N`; the answer names the version */
   async fit(
     dataset: string,
-    { pipeline, split, sampleWeight }: FitRequest,
+    { pipeline, split, sampleWeight, part }: FitRequest,
     signal: AbortSignal,
   ): Promise<FittedPipeline> {
-    const request = { dataset, spec: pipeline.message, split: split?.message ?? {}, sampleWeight };
+    const request = { dataset, spec: pipeline.message, split: split?.message ?? {}, sampleWeight, part };
     const fitted = await this.#service.fitPipeline(request, { signal, timeoutMs: fitTimeoutMs });
     const featureType = featureTypes[fitted.featureType as keyof typeof featureTypes];
     if (!featureType) {

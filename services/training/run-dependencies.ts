@@ -1,6 +1,7 @@
 import type { Logger } from '../platform/log.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import type { EpochMetrics } from './job.js';
+import type { PipelineFitter } from './job-creation.js';
 import type { TensorSource } from './job-examples.js';
 import type { Publication, Published } from './registry-client.js';
 import type { TrainingMetrics } from './training-metrics.js';
@@ -26,6 +27,7 @@ export interface MetricsBoard {
 export interface RunDependencies {
   history: EpochHistory;
   preprocessing: TensorSource;
+  fitter: PipelineFitter;
   registry: ModelPublisher;
   checkpoints: CheckpointStore;
   board: MetricsBoard;

@@ -52,7 +52,8 @@ export async function startTraining(config: TrainingConfig, log: Logger): Promis
     const events = (id: string, signal: AbortSignal) => watchJob(store, id, everything, signal);
     const board = new TensorBoardFolder(path.join(folder, 'tensorboard'), events, log);
     await board.recover((id) => store.isEnded(id));
-    const runner = new JobRunner(store, { history: store, preprocessing, registry, checkpoints, board, metrics, log });
+    const beside = { preprocessing, fitter: preprocessing, registry };
+    const runner = new JobRunner(store, { history: store, ...beside, checkpoints, board, metrics, log });
     const queue = new JobQueue(store, runner, log, shareCores(availableCores(), config.jobsAtOnce));
     const creation = { store, preprocessing, memoryBytes: availableMemoryBytes() };
     const tunings = new TuningStore(database);

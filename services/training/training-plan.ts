@@ -27,11 +27,6 @@ export function planTraining(spec: TrainingSpec, pipeline: FittedPipeline): Trai
     stepsPerEpoch: perEpoch,
     steps: trainingSteps(spec, perEpoch),
     memoryBytes:
-      networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) +
-      rowsBytes(pipeline, targetCount) +
-      // A fold and the rows without it are copies.
-      (spec.crossValidation || spec.learningCurve
-        ? rowsBytes({ ...pipeline, rowCounts: { ...pipeline.rowCounts, validation: 0 } }, targetCount)
-        : 0),
+      networkBytes(parameterCount, spec.optimizer, spec.averaging !== null) + rowsBytes(pipeline, targetCount),
   };
 }

@@ -1,24 +1,22 @@
 import { EngineError, engineInfo } from '../../native/index.js';
+import { RpcError } from '../../proto/index.js';
 import { ServiceError } from '../platform/errors.js';
 import { createArtifacts, versionMetrics } from './artifacts.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { EventWriter } from './event-writer.js';
 import {
-  assignFolds,
-  classWeightsOf,
   type FoldScore,
   foldScores,
-  foldWarnings,
+  foldWarning,
   type JobPart,
   ofPart,
-  partByFold,
   partsOf,
   specOfPart,
   summarise,
-  takeShare,
+  toTrainingPart,
 } from './folds.js';
 import type { RunnableJob, TestMetrics } from './job.js';
-import { type JobExamples, jobExamples } from './job-examples.js';
+import { type JobExamples, jobExamples, withoutClassWeights } from './job-examples.js';
 import { NetworkTraining, type Part } from './network-training.js';
 import { promotionText } from './promotion-condition.js';
 import type { Publication } from './registry-client.js';
@@ -27,17 +25,26 @@ import { type Evaluation, evaluateNetwork } from './report/network-evaluation.js
 import { retryWhileUnavailable } from './retry.js';
 import { RunControl, type RunSignals } from './run-control.js';
 import type { RunDependencies } from './run-dependencies.js';
-import type { Split } from './training-spec.js';
+import type { FittedPipeline, Split } from './training-spec.js';
+
+/** One of a run's trainings. */
+interface Stage {
+  part: Part;
+  /** With the spec and the pipeline of the part. */
+  job: RunnableJob;
+  keeper: CheckpointKeeper;
+  training: NetworkTraining;
+}
 
 /** One job from its data to its model version. Whatever it throws ends it. */
 export class TrainingRun {
   readonly #control: RunControl;
   /** Those before the training that is published. */
   readonly #parts: JobPart[];
-  /** Which training is under way. */
-  #part: Part;
-  #keeper: CheckpointKeeper;
-  #training: NetworkTraining;
+  /** Which training is under way; null: none has begun. */
+  #stage: Stage | null = null;
+  /** Whether it was told that training has begun. */
+  #isTraining = false;
   #isPublishing = false;
   #test: TestMetrics | null = null;
   #evaluation: Evaluation | null = null;
@@ -51,8 +58,6 @@ export class TrainingRun {
   ) {
     this.#control = new RunControl(events, signals);
     this.#parts = partsOf(job.spec);
-    this.#part = this.#partAt(this.#parts.length > 0 ? 1 : 0, []);
-    [this.#keeper, this.#training] = this.#makeTraining(this.#part);
   }
 
   /**
@@ -63,10 +68,12 @@ export class TrainingRun {
     try {
       if (isBegun) {
         await this.#resume();
+      } else {
+        await this.#begin(this.#firstPart);
       }
       await this.#trainAndTest();
       if (this.job.isTrial) {
-        await this.#keeper.settle();
+        await this.#now.keeper.settle();
         this.#control.signalOrPause.throwIfAborted();
         return null;
       }
@@ -75,9 +82,9 @@ export class TrainingRun {
     } catch (error) {
       throw this.#control.fail(error);
     } finally {
-      await this.#keeper.settle().catch(() => undefined);
+      await this.#stage?.keeper.settle().catch(() => undefined);
       this.dependencies.metrics.setRate(this.job.id, 0);
-      this.#training.dispose();
+      this.#stage?.training.dispose();
     }
   }
 
@@ -88,23 +95,60 @@ export class TrainingRun {
 
   /** Whether the network that is published is through with its training. */
   get #isTrained(): boolean {
-    return this.#part.fold === 0 && this.#training.endReason !== null;
+    return this.#now.part.fold === 0 && this.#training.endReason !== null;
   }
 
-  #makeTraining(part: Part): [CheckpointKeeper, NetworkTraining] {
-    const { job } = this;
-    const { checkpoints, metrics, log } = this.dependencies;
-    const { keepLast } = job.spec.checkpoints;
-    const keeper = new CheckpointKeeper(job.id, keepLast, part.fold, part.ofFold, checkpoints, this.#control, log);
-    const own = { ...job, spec: specOfPart(job, this.#parts[part.fold - 1]) };
-    return [keeper, new NetworkTraining(own, this.threads, this.#control, keeper, metrics, part)];
+  get #firstPart(): Part {
+    return this.#partAt(this.#parts.length > 0 ? 1 : 0, []);
+  }
+
+  get #now(): Stage {
+    if (!this.#stage) {
+      throw new Error('no training has begun');
+    }
+    return this.#stage;
+  }
+
+  get #training(): NetworkTraining {
+    return this.#now.training;
   }
 
   /** Puts a new training in the place of the one before, which writes no more. */
-  #begin(part: Part): void {
-    this.#training.dispose();
-    this.#part = part;
-    [this.#keeper, this.#training] = this.#makeTraining(part);
+  async #begin(part: Part): Promise<void> {
+    this.#stage?.training.dispose();
+    this.#stage = null;
+    const { checkpoints, metrics, log } = this.dependencies;
+    const jobPart = this.#parts[part.fold - 1];
+    const job = jobPart ? await this.#jobOf(jobPart) : this.job;
+    const { keepLast } = job.spec.checkpoints;
+    const keeper = new CheckpointKeeper(job.id, keepLast, part.fold, part.ofFold, checkpoints, this.#control, log);
+    const training = new NetworkTraining(job, this.threads, this.#control, keeper, metrics, part);
+    this.#stage = { part, job, keeper, training };
+  }
+
+  /** The job as a part has it: with a pipeline of its own, which is the same each time that it is fitted. */
+  async #jobOf(part: JobPart): Promise<RunnableJob> {
+    const pipeline = await this.#fit(part);
+    return { ...this.job, pipeline, spec: specOfPart(this.job, pipeline) };
+  }
+
+  async #fit(part: JobPart): Promise<FittedPipeline> {
+    const { fitter, log } = this.dependencies;
+    const { dataset, pipeline, split, sampleWeight } = this.job.spec;
+    const signal = this.#control.signalOrPause;
+    const request = { pipeline, split, sampleWeight: sampleWeight ?? '', part: toTrainingPart(part) };
+    try {
+      return await retryWhileUnavailable(() => fitter.fit(dataset, request, signal), {
+        ...{ signal, log, service: 'preprocessing', onWait: (text: string) => this.#control.say('warning', text) },
+      });
+    } catch (error) {
+      if (error instanceof RpcError && error.code === 'INVALID_ARGUMENT') {
+        const size = part.trainSize === null ? '' : ` at size ${part.trainSize}`;
+        const message = `The pipeline cannot be fitted without fold ${part.fold} of ${part.rule.folds}${size}: ${error.message}`;
+        throw new ServiceError('FAILED_PRECONDITION', 'PART_UNFIT', message, { cause: error });
+      }
+      throw error;
+    }
   }
 
   /** Goes back to the newest checkpoint, or to the start. */
@@ -116,7 +160,7 @@ export class TrainingRun {
       this.#evaluation = await this.dependencies.checkpoints.readEvaluation(this.job.id);
     }
     const { epochsDone, stepsDone } = this.#training;
-    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone, ...this.#part.ofFold });
+    this.#control.emit({ kind: 'resumed', epochsDone, stepsDone, ...this.#now.part.ofFold });
     this.#isPublishing = this.job.state === 'publishing' && isTrained;
     if (!this.#isPublishing && this.job.state !== 'preparing') {
       this.#control.enter('preparing');
@@ -129,7 +173,7 @@ export class TrainingRun {
       try {
         const checkpoint = (await checkpoints.read(this.job.id, name))!;
         const { fold, scores } = checkpoint;
-        this.#begin(this.#partAt(fold, scores));
+        await this.#begin(this.#partAt(fold, scores));
         await this.#training.load(checkpoint);
         return;
       } catch (error) {
@@ -137,7 +181,6 @@ export class TrainingRun {
         if (!isDamaged && !(error instanceof EngineError)) {
           throw error;
         }
-        this.#begin(this.#partAt(this.#parts.length > 0 ? 1 : 0, []));
         // Another release of the engine may have written it. What it has not is trained anew, to what the spec promises.
         this.dependencies.log.warn({ job: this.job.id, err: error }, 'checkpoint cannot be gone on from');
         const text =
@@ -145,9 +188,11 @@ export class TrainingRun {
         this.#control.say('warning', text);
       }
     }
+    await this.#begin(this.#firstPart);
   }
 
   async #trainAndTest(): Promise<void> {
+    await this.#completeParts();
     const isTrained = this.#isTrained;
     // Trials are told apart by their validation: what is said of the test rows in the end must not have been looked at.
     const isTested = this.#test !== null || this.job.isTrial;
@@ -157,16 +202,13 @@ export class TrainingRun {
       isTested ? null : this.#fetch('test'),
     ]);
     if (train) {
-      const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
-      this.#control.say('info', `Read ${counts.join(', ')} rows of ${this.job.pipeline.featureCount} features.`);
-      this.#control.enter('training');
-      await this.#completeParts(train, validation);
+      this.#enterTraining(train, validation, test);
       await this.#training.trainToEnd(train, validation);
     }
     await this.#training.restoreBest();
     if (test) {
       // A result that was told must not be measured again on other weights.
-      await this.#keeper.settle();
+      await this.#now.keeper.settle();
       this.#control.enter('testing');
       const { loss, accuracy } = await this.#training.evaluate(test);
       await this.#report(test, validation);
@@ -175,41 +217,52 @@ export class TrainingRun {
     }
   }
 
-  /** Trains for each part that is left, and scores it; then the training begins that is published. */
-  async #completeParts(train: JobExamples, validation: JobExamples | null): Promise<void> {
-    while (this.#part.fold > 0) {
-      const { fold: place, scores } = this.#part;
-      const part = this.#parts[place - 1]!;
-      const all = [...scores, await this.#completePart(part, train, validation)];
-      const next = place === this.#parts.length ? 0 : place + 1;
-      const isLast = this.#parts[next - 1]?.rule !== part.rule;
-      this.#begin(this.#partAt(next, all));
-      if (isLast) {
-        this.#summarise(part, all);
-      }
+  #enterTraining(train: JobExamples, validation: JobExamples | null, test: JobExamples | null): void {
+    if (!this.#isTraining) {
+      const counts = [`${train.rows} training`, `${validation?.rows ?? 0} validation`, `${test?.rows ?? 0} test`];
+      const { featureCount } = this.#now.job.pipeline;
+      this.#control.say('info', `Read ${counts.join(', ')} rows of ${featureCount} features.`);
+      this.#control.enter('training');
+      this.#isTraining = true;
     }
   }
 
-  async #completePart(part: JobPart, train: JobExamples, validation: JobExamples | null): Promise<FoldScore> {
-    const { spec, pipeline } = this.job;
-    const { rule, fold } = part;
-    const strata = rule.stratified ? train.targets : null;
-    const isFirst = fold === 1 && this.#parts.find((other) => other.rule === rule) === part;
-    for (const text of isFirst ? foldWarnings(pipeline, rule, strata) : []) {
-      this.#control.say('warning', text);
+  /** Trains for each part that is left, and scores it; then the training begins that is published. */
+  async #completeParts(): Promise<void> {
+    while (this.#now.part.fold > 0) {
+      const { fold: place, scores } = this.#now.part;
+      const part = this.#parts[place - 1]!;
+      const all = [...scores, await this.#completePart(part)];
+      const next = place === this.#parts.length ? 0 : place + 1;
+      if (this.#parts[next - 1]?.rule !== part.rule) {
+        this.#summarise(part, all);
+      }
+      await this.#begin(this.#partAt(next, all));
     }
-    const foldOf = assignFolds(train.rows, rule, strata);
-    const isTaken = takeShare(foldOf, part, strata);
-    const rows = partByFold(train, foldOf, fold, classWeightsOf(spec, pipeline), isTaken);
-    await this.#training.trainToEnd(rows.train, validation);
+  }
+
+  async #completePart(part: JobPart): Promise<FoldScore> {
+    const splits = ['train', 'validation', 'test'] as const;
+    const [train, validation, held] = await Promise.all(splits.map((split) => this.#fetch(split)));
+    if (!train || !held) {
+      throw new Error('a part has no rows');
+    }
+    this.#enterTraining(train, validation!, held);
+    const { rule, fold, trainSize } = part;
+    if (fold === 1 && trainSize === null && rule.stratified) {
+      const warning = foldWarning(this.job.pipeline, rule, [...train.targets, ...held.targets]);
+      if (warning) {
+        this.#control.say('warning', warning);
+      }
+    }
+    await this.#training.trainToEnd(train, validation!);
     await this.#training.restoreBest();
     // A score that was told must not be measured again on other weights.
-    await this.#keeper.settle();
-    const metrics = await this.#training.score(rows.held);
-    const score: FoldScore = { fold, rowCount: rows.held.rows, metrics };
-    if (part.trainSize !== null) {
-      const trainMetrics = await this.#training.score(rows.seen);
-      Object.assign(score, { trainSize: part.trainSize, trainRowCount: rows.train.rows, trainMetrics });
+    await this.#now.keeper.settle();
+    const score: FoldScore = { fold, rowCount: held.rows, metrics: await this.#training.score(held) };
+    if (trainSize !== null) {
+      const trainMetrics = await this.#training.score(withoutClassWeights(train));
+      Object.assign(score, { trainSize, trainRowCount: train.rows, trainMetrics });
     }
     this.#control.emit({ kind: 'fold', folds: rule.folds, ...score });
     return score;
@@ -227,7 +280,7 @@ export class TrainingRun {
 
   #fetch(split: Split): Promise<JobExamples | null> {
     const { preprocessing, log } = this.dependencies;
-    return jobExamples(this.job, split, preprocessing, {
+    return jobExamples(this.#now.job, split, preprocessing, {
       ...{ signal: this.#control.signalOrPause, log },
       onWait: (text) => this.#control.say('warning', text),
     });
@@ -247,7 +300,7 @@ export class TrainingRun {
   async #beginPublishing(): Promise<void> {
     const { signal, signalOrPause } = this.#control;
     // Publishing is repeatable only if the weights are: they must be kept before it begins.
-    await this.#keeper.settle();
+    await this.#now.keeper.settle();
     if (this.#isPublishing) {
       signal.throwIfAborted();
       return;
@@ -264,7 +317,7 @@ export class TrainingRun {
     const weights = this.#training.finalWeights();
     const epochs = await this.dependencies.history.epochs(job.number, this.#training.epochsDone);
     const { restoredEpoch } = this.#training;
-    const tested = { test: this.#test, evaluation: this.#evaluation, scores: this.#part.scores };
+    const tested = { test: this.#test, evaluation: this.#evaluation, scores: this.#now.part.scores };
     const sources = { spec: job.spec, pipeline: job.pipeline, weights, epochs, restoredEpoch, tested };
     const publication: Publication = {
       trainingJob: `trainingJobs/${job.id}`,

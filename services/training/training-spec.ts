@@ -115,6 +115,19 @@ export interface FitRequest {
   split: SplitRequest | null;
   /** A column; empty: rows have no weights. */
   sampleWeight: string;
+  /** Null: on the whole training split. */
+  part: TrainingPart | null;
+}
+
+/** Rows to fit on: those of the training split without a fold, or a share of them. The rows of the fold are in the place of the test. */
+export interface TrainingPart {
+  folds: number;
+  /** From 1. */
+  fold: number;
+  stratified: boolean;
+  seed: number;
+  /** 0: all of them. */
+  trainSize: number;
 }
 
 /** Which rows are for what. */

@@ -112,7 +112,7 @@ describe('fitPipeline refuses', () => {
     const x: TableContent[string] = ['float64', [1, 2, 3, 4, 5, 6]];
     const table = await openTable({ ...label, x, part, weight }, 2);
     const { signal } = new AbortController();
-    await expect(fitPipeline(specOf({ x: [] }), byPart, table, signal, name)).rejects.toThrow(
+    await expect(fitPipeline(specOf({ x: [] }), byPart, table, signal, { sampleWeight: name })).rejects.toThrow(
       expect.objectContaining({
         message: expect.stringMatching(message),
         fieldViolations: [expect.objectContaining({ field: 'sample_weight' })],
@@ -124,7 +124,7 @@ describe('fitPipeline refuses', () => {
   it('weights that are feature or label', async () => {
     const table = await openTable({ ...label, x: ['float64', [1, 2, 3, 4, 5, 6]] }, 2);
     const { signal } = new AbortController();
-    const refused = (name: string) => fitPipeline(specOf({ x: [] }), split, table, signal, name);
+    const refused = (name: string) => fitPipeline(specOf({ x: [] }), split, table, signal, { sampleWeight: name });
     await expect(refused('x')).rejects.toThrow('neither feature nor label but "x" is a feature column');
     await expect(refused('y')).rejects.toThrow('"y" is the label');
     await table.close();

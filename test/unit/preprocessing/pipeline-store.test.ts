@@ -16,6 +16,7 @@ const pipelineOf = (id: string): Omit<StoredPipeline, 'createTimeMs'> => ({
   spec: { columns: [], label: null },
   split: wholeSplit,
   sampleWeight: '',
+  part: null,
   definition: '{}',
   rowCounts: { train: 1, validation: 0, test: 0 },
 });

@@ -1,114 +1,13 @@
-import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  assignFolds,
-  classWeightsOf,
-  foldTrainRows,
-  foldWarnings,
-  partByFold,
-  partsOf,
-  specOfPart,
-  summarise,
-  takeShare,
-} from '../../../services/training/folds.js';
+import { RpcError } from '../../../proto/index.js';
+import { foldWarning, specOfPart, summarise } from '../../../services/training/folds.js';
 import type { Happening } from '../../../services/training/job.js';
-import type { JobExamples, TensorSource } from '../../../services/training/job-examples.js';
+import type { TensorSource } from '../../../services/training/job-examples.js';
 import type { Publication } from '../../../services/training/registry-client.js';
 import { learningCurveOf } from '../../../services/training/report/learning-curve.js';
-import type { Split } from '../../../services/training/training-spec.js';
+import { resolveSpec } from '../../../services/training/spec-resolution.js';
 import { kinds, RunnerFixture, twoClasses, weightsOf } from './runner-fixture.js';
-import { fittedPipeline, newJob } from './spec-draft.js';
-
-/** How many rows each fold has of each class, [folds][classes]. */
-function countsOf(foldOf: Uint8Array, folds: number, strata: number[]): number[][] {
-  const counts = Array.from({ length: folds }, () => new Array<number>(Math.max(0, ...strata) + 1).fill(0));
-  for (const [row, fold] of foldOf.entries()) {
-    counts[fold - 1]![strata[row]!]!++;
-  }
-  return counts;
-}
-
-const spread = (values: number[]) => Math.max(...values) - Math.min(...values);
-
-describe('assignFolds', () => {
-  it('gives every fold its share of the rows and of each class, to within one row, whatever the classes are', () => {
-    const strata = fc.array(fc.nat({ max: 6 }), { minLength: 2, maxLength: 300 });
-    fc.assert(
-      fc.property(strata, fc.integer({ min: 2, max: 12 }), fc.maxSafeNat(), (classes, folds, seed) => {
-        const foldOf = assignFolds(classes.length, { folds, seed, stratified: true }, classes);
-        const counts = countsOf(foldOf, folds, classes);
-        const sizes = counts.map((ofClasses) => ofClasses.reduce((sum, count) => sum + count, 0));
-        expect(spread(sizes)).toBeLessThanOrEqual(1);
-        for (const k of counts[0]!.keys()) {
-          expect(spread(counts.map((ofClasses) => ofClasses[k]!))).toBeLessThanOrEqual(1);
-        }
-        for (const [i, size] of sizes.entries()) {
-          expect(foldTrainRows(classes.length, folds, i + 1)).toBe(classes.length - size);
-        }
-        expect(foldTrainRows(classes.length, folds)).toBe(classes.length - Math.max(...sizes));
-      }),
-    );
-  });
-
-  it('is another one for another seed, and the same for the same', () => {
-    const of = (seed: number) => assignFolds(100, { folds: 5, seed, stratified: false }, null);
-    expect(of(1)).toEqual(of(1));
-    expect(of(1)).not.toEqual(of(2));
-    // Rows that stand beside each other are not dealt out in turn.
-    expect([...of(1).subarray(0, 10)]).not.toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
-  });
-});
-
-describe('partByFold', () => {
-  it('copies whole rows, each to its side, and weighs classes by the rows that are trained on', () => {
-    const block = { type: 'uint8' as const, columns: 2, data: Uint8Array.from([0, 1, 10, 11, 20, 21, 30, 31]) };
-    const examples: JobExamples = { rows: 4, features: [block], targets: Int32Array.of(0, 1, 1, 0) };
-    const { spec } = newJob();
-    const weights = classWeightsOf({ ...spec, classWeights: 'balanced' }, fittedPipeline({ classes: ['a', 'b'] }));
-    const { train, held } = partByFold(examples, Uint8Array.of(1, 2, 1, 1), 2, weights);
-    expect(held).toEqual({ rows: 1, features: [{ ...block, data: Uint8Array.of(10, 11) }], targets: Int32Array.of(1) });
-    expect(train).toMatchObject({
-      ...{ rows: 3, features: [{ data: Uint8Array.of(0, 1, 20, 21, 30, 31) }], targets: Int32Array.of(0, 1, 0) },
-      weights: Float32Array.of(3 / 4, 3 / 2, 3 / 4),
-    });
-    const several = { ...examples, targets: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
-    // Weights of rows are scaled anew to a mean of 1 in each part.
-    const sampleWeights = Float32Array.of(1, 4, 3, 2);
-    const byRow = partByFold({ ...examples, sampleWeights }, Uint8Array.of(1, 2, 1, 1), 2, () => null);
-    expect([byRow.train.weights, byRow.held.weights]).toEqual([Float32Array.of(0.5, 1.5, 1), Float32Array.of(1)]);
-    const none = { ...examples, sampleWeights: Float32Array.of(0, 4, 0, 0) };
-    expect(() => partByFold(none, Uint8Array.of(1, 2, 1, 1), 2, () => null)).toThrow(/weight of 0/);
-    expect(partByFold(several, Uint8Array.of(1, 2, 1, 1), 2, () => null).held.targets).toEqual(Float32Array.of(3, 4));
-  });
-});
-
-describe('takeShare', () => {
-  it('takes as many rows as it should without the fold, each class evenly, and more of them for a larger share', () => {
-    const classes = fc.array(fc.nat({ max: 3 }), { minLength: 4, maxLength: 120 });
-    const share = fc.double({ min: 0.01, max: 1, noNaN: true });
-    fc.assert(
-      fc.property(classes, fc.maxSafeNat(), share, share, (strata, seed, one, other) => {
-        const rule = { folds: 3, seed, stratified: true };
-        const foldOf = assignFolds(strata.length, rule, strata);
-        const rows = [...strata.keys()];
-        const left = rows.filter((row) => foldOf[row] !== 2);
-        const taken = (trainSize: number | null) =>
-          rows.filter(takeShare(foldOf, { rule, fold: 2, trainSize }, strata));
-        const [small, large] = [taken(Math.min(one, other)), taken(Math.max(one, other))];
-        expect(taken(null)).toEqual(left);
-        expect(taken(1)).toEqual(left);
-        expect(small).toHaveLength(Math.max(1, Math.round(left.length * Math.min(one, other))));
-        expect(large).toEqual(expect.arrayContaining(small));
-        for (const k of [0, 1, 2, 3]) {
-          const ofClass = (some: number[]) => some.filter((row) => strata[row] === k).length;
-          const fair = (ofClass(left) * small.length) / left.length;
-          expect(Math.abs(ofClass(small) - fair)).toBeLessThan(2.5);
-        }
-      }),
-      { numRuns: 50 },
-    );
-  });
-});
+import { fittedPipeline, validDraft } from './spec-draft.js';
 
 describe('learningCurveOf', () => {
   const sizes = [0.5, 1];
@@ -216,15 +115,14 @@ it('tells means and deviations as numpy does, of what every fold has', () => {
   expect(summarise([])).toEqual({ mean: {}, deviation: {} });
 });
 
-it('warns of labels that were learned, and of classes that some folds lack', () => {
-  const definition = JSON.stringify({ columns: [{ column: 'x', steps: [{ kind: 'target' }] }] });
-  const pipeline = fittedPipeline({ definition, classes: ['a', 'b'] });
+it('warns of classes that some folds lack', () => {
+  const pipeline = fittedPipeline({ classes: ['a', 'b'] });
   const rule = { folds: 3, seed: 1, stratified: true };
-  expect(foldWarnings(pipeline, rule, [0, 0, 0, 1, 1])).toEqual([
-    expect.stringContaining('`target`'),
+  expect(foldWarning(pipeline, rule, [0, 0, 0, 1, 1])).toBe(
     'There are fewer rows than folds of b: some folds have none.',
-  ]);
-  expect(foldWarnings(fittedPipeline(), rule, null)).toEqual([]);
+  );
+  expect(foldWarning(pipeline, rule, [0, 0, 0, 1, 1, 1])).toBeNull();
+  expect(foldWarning(pipeline, { ...rule, stratified: false }, [0])).toBeNull();
 });
 
 describe('a job with cross-validation', () => {
@@ -276,18 +174,23 @@ describe('a job with cross-validation', () => {
   it('scores each fold as the test rows of a job that never saw them', async () => {
     await fixture.create({ ...spec, crossValidation }, rows);
     const [, second] = scoresOf(await fixture.run());
-    const foldOf = await foldsOf(rows.train);
+    const part = { folds: 3, fold: 2, stratified: true, seed: 5, trainSize: 0 };
+    expect(fixture.fits[1]).toMatchObject({ part, sampleWeight: '' });
+    const own = await fixture.partOf(part);
+    const whole = fixture.preprocessing;
     fixture.preprocessing = {
       tensors: async (pipeline, kind, split, signal) => {
-        const whole = async (name: Split) => twoClasses.tensors({ ...pipeline, rowCounts: rows }, kind, name, signal);
-        const { rows: count, features, targets } = await whole(split === 'test' ? 'train' : split);
         if (split === 'validation') {
-          return { rows: count, features, targets };
+          return whole.tensors(pipeline, kind, split, signal);
         }
-        const block = { type: 'float32' as const, columns: 2, data: features as Float32Array };
-        const { train, held } = partByFold({ rows: count, features: [block], targets }, foldOf, 2, () => null);
-        const part = split === 'train' ? train : held;
-        return { rows: part.rows, features: part.features[0].data, targets: part.targets };
+        const all = { ...pipeline, rowCounts: rows };
+        const { features, targets } = await whole.tensors(all, kind, 'train', signal);
+        const taken = split === 'train' ? own.train : own.held;
+        return {
+          rows: taken.length,
+          features: Float32Array.from(taken.flatMap((row) => [...features.subarray(2 * row, 2 * row + 2)])),
+          targets: Int32Array.from(taken, (row) => targets[row]!),
+        };
       },
     };
     await fixture.create(spec, { train: 43, validation: 16, test: 22 }, 'b');
@@ -299,15 +202,29 @@ describe('a job with cross-validation', () => {
     expect(Object.keys(second!.metrics).length).toBeGreaterThan(10);
   });
 
-  async function foldsOf(count: number): Promise<Uint8Array> {
-    const { targets } = await twoClasses.tensors(
-      fittedPipeline({ rowCounts: rows }),
-      'classes',
-      'train',
-      new AbortController().signal,
-    );
-    return assignFolds(count, { ...crossValidation, stratified: true }, targets);
-  }
+  it('fails with the fold that the pipeline cannot be fitted without', async () => {
+    await fixture.create({ ...spec, crossValidation }, rows);
+    const refusal = new RpcError('INVALID_ARGUMENT', 'All are missing.', { reason: 'CANNOT_FIT', fieldViolations: [] });
+    fixture.refuseFit = (request) => (request.part?.fold === 2 ? refusal : null);
+    const happenings = await fixture.run();
+    expect(scoresOf(happenings)).toHaveLength(1);
+    expect(happenings.at(-1)).toMatchObject({
+      state: 'failed',
+      error: { message: 'The pipeline cannot be fitted without fold 2 of 3: All are missing.' },
+    });
+  });
+
+  it('has features where the pipeline of the part has them', () => {
+    const ordinal = (categories: string[]) =>
+      JSON.stringify({ columns: [{ column: 'city', steps: [{ kind: 'ordinal', categories }] }] });
+    const whole = fittedPipeline({ definition: ordinal(['a', 'b']), featureNames: ['x', 'city'] });
+    const embedding = { type: 'embedding' as const, tables: [{ column: 'city', units: 3 }] };
+    const layers = [embedding, { type: 'dense' as const, units: 10, activation: 'softmax' as const }];
+    const job = { spec: resolveSpec(validDraft({ layers }), whole), pipeline: whole };
+    const own = fittedPipeline({ definition: ordinal(['a']), featureNames: ['city', 'x'], rowCounts: rows });
+    expect(job.spec.layers[0]).toMatchObject({ tables: [{ column: 'city', categories: 3, feature: 1 }] });
+    expect(specOfPart(job, own).layers[0]).toMatchObject({ tables: [{ column: 'city', categories: 2, feature: 0 }] });
+  });
 
   it('goes on within any fold, to the same report after each of many interruptions', async () => {
     const asked = { ...spec, crossValidation, checkpoints: { everySteps: 5 }, onDivergence: {} };
@@ -391,13 +308,13 @@ describe('a job with cross-validation', () => {
       { epochs: 10, batchSize: 10, crossValidation: { folds: 2 }, schedule: { type: 'cosine', warmupEpochs: 1 } },
       { ...rows, train: 100 },
     );
-    const [first] = partsOf(job.spec);
-    expect(specOfPart(job, undefined).schedule).toMatchObject({ warmupSteps: 10, steps: 90 });
-    expect(specOfPart(job, first).schedule).toMatchObject({ warmupSteps: 5, steps: 45 });
+    const own = (train: number) => ({ ...job.pipeline, rowCounts: { ...rows, train } });
+    expect(specOfPart(job, job.pipeline).schedule).toMatchObject({ warmupSteps: 10, steps: 90 });
+    expect(specOfPart(job, own(50)).schedule).toMatchObject({ warmupSteps: 5, steps: 45 });
     const bySteps = { ...job, spec: { ...job.spec, steps: 100 } };
-    expect(specOfPart(bySteps, first)).toEqual(bySteps.spec);
+    expect(specOfPart(bySteps, own(50))).toEqual(bySteps.spec);
     // Five rows of a tenth of 50 are fewer than a batch: a step an epoch.
-    const tenth = specOfPart(job, { rule: job.spec.crossValidation!, fold: 1, trainSize: 0.1 });
+    const tenth = specOfPart(job, own(5));
     expect(tenth).toMatchObject({ batchSize: 5, schedule: { warmupSteps: 1, steps: 9 } });
   });
 

@@ -239,7 +239,7 @@ describe('a spec on its way from a file to the engine', () => {
       expect(again).toEqual(spec);
       expect(print(toSpecMessage(again))).toBe(printed);
     });
-    fc.assert(property, { numRuns: 60 });
+    fc.assert(property, { numRuns: 20 });
   });
 
   it.each(specs)('keeps its meaning: %s', async (_, yaml, label = 'classes') => {
