@@ -120,9 +120,12 @@ const impute = (filling: { number: number | null; text: string | null }, missing
 
 const oneOf = (...chains: Chains[]) => fc.oneof(...chains.flatMap((some) => Object.values(some)));
 const maybe = (chain: fc.Arbitrary<StepSpec[]>) => fc.oneof(fc.constant<StepSpec[]>([]), chain);
+/** A power of a power soon lies beyond float32, which is refused with its row, as a test of its own shows. */
+const onePower = ({ kind }: StepSpec, place: number, chain: StepSpec[]) =>
+  kind !== 'power' || chain.findIndex((step) => step.kind === 'power') === place;
 const numberSteps = fc
   .tuple(fc.array(oneOf(mappings), { maxLength: 3 }), maybe(oneOf(encodings, buckets)), fc.boolean())
-  .map(([maps, last, flag]) => [impute({ number: 1.5, text: null }, flag), ...maps.flat(), ...last]);
+  .map(([maps, last, flag]) => [impute({ number: 1.5, text: null }, flag), ...maps.flat().filter(onePower), ...last]);
 const textSteps = fc
   .tuple(maybe(normaliseText), oneOf(encodings, terms), fc.boolean())
   .map(([normalise, last, flag]) => [impute({ number: null, text: 'none at all' }, flag), ...normalise, ...last]);
