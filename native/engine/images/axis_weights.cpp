@@ -35,9 +35,10 @@ double weight_at(ImageFilter filter, double x) {
   return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
 }
 
-/// The weights of one output pixel.
+/// The weights of one output pixel; its memory serves the next one.
 struct Weights {
-  std::uint32_t first;
+  std::uint32_t first = 0;
+  std::vector<double> parts;
   std::vector<std::int32_t> values;
 };
 
@@ -54,40 +55,51 @@ void trim(Weights& weights) {
   values.erase(values.begin(), begin);
 }
 
-Weights spread(double center, double scale, ImageFilter filter, std::uint32_t length) {
+void spread(double center, double scale, ImageFilter filter, std::uint32_t length, Weights& to) {
   const double support = support_of(filter) * scale;
   const double limit = length;
   const auto first = static_cast<std::uint32_t>(std::clamp(std::trunc(center - support + 0.5), 0.0, limit - 1.0));
   const auto end = static_cast<std::uint32_t>(std::clamp(std::trunc(center + support + 0.5), first + 1.0, limit));
-  std::vector<double> parts(end - first);
+  to.first = first;
+  to.parts.resize(end - first);
   double sum = 0.0;
-  for (std::uint32_t i = 0; i < parts.size(); ++i) {
-    parts[i] = weight_at(filter, (i + first - center + 0.5) * (1.0 / scale));
-    sum += parts[i];
+  for (std::uint32_t i = 0; i < to.parts.size(); ++i) {
+    to.parts[i] = weight_at(filter, (i + first - center + 0.5) * (1.0 / scale));
+    sum += to.parts[i];
   }
-  Weights result{first, {}};
-  for (const double part : parts) result.values.push_back(to_fixed(sum != 0.0 ? part / sum : part));
-  trim(result);
-  return result;
+  to.values.clear();
+  for (const double part : to.parts) to.values.push_back(to_fixed(sum != 0.0 ? part / sum : part));
+  trim(to);
 }
 
-Weights one_pixel(double at, std::uint32_t length) {
+void one_pixel(double at, std::uint32_t length, Weights& to) {
   const double pixel = std::clamp(std::trunc(at), 0.0, static_cast<double>(length) - 1.0);
-  return {static_cast<std::uint32_t>(pixel), {1 << kResamplingBits}};
+  to.first = static_cast<std::uint32_t>(pixel);
+  to.values.assign(1, 1 << kResamplingBits);
 }
 
-void append(AxisWeights& axis, Weights weights, std::uint32_t length, bool reversed) {
-  auto& [first, values] = weights;
-  const auto count = static_cast<std::uint32_t>(values.size());
-  if (reversed) {
-    first = length - first - count;
-    std::reverse(values.begin(), values.end());
+void set_weight(FourWeights& four, std::size_t pixel, std::int32_t weight) {
+  constexpr std::int32_t half = 1 << (kLowerWeightBits - 1);
+  const std::int32_t upper = (weight + half) >> kLowerWeightBits;
+  const std::int32_t lower = weight - upper * (1 << kLowerWeightBits);
+  for (std::size_t channel = 0; channel < 4; ++channel) {
+    const std::size_t at = pixel / 2 * 8 + channel * 2 + pixel % 2;
+    four.upper[at] = static_cast<std::int16_t>(upper);
+    four.lower[at] = static_cast<std::int16_t>(lower);
   }
-  axis.spans.push_back({first, static_cast<std::uint32_t>(axis.weights.size() / 4), count});
+}
+
+void append(AxisWeights& axis, Weights& weights, std::uint32_t length, bool reversed) {
+  auto& values = weights.values;
+  const auto count = static_cast<std::uint32_t>(values.size());
+  if (reversed) std::reverse(values.begin(), values.end());
+  const std::uint32_t first = reversed ? length - weights.first - count : weights.first;
+  const std::size_t four = axis.weights.size();
+  axis.spans.push_back({first, static_cast<std::uint32_t>(four), count});
   axis.begin = std::min(axis.begin, first);
   axis.end = std::max(axis.end, first + count);
-  if (count % 2 != 0) values.push_back(0);
-  for (const std::int32_t value : values) axis.weights.insert(axis.weights.end(), 4, value);
+  axis.weights.resize(four + (count + 3) / 4);
+  for (std::size_t i = 0; i < count; ++i) set_weight(axis.weights[four + i / 4], i % 4, values[i]);
 }
 
 }  // namespace
@@ -97,12 +109,15 @@ AxisWeights weigh(const AxisPlacement& placement, ImageFilter filter, std::uint3
   // Pillow keeps the box in single precision.
   const auto begin = static_cast<float>(placement.begin);
   const double scale = static_cast<double>(static_cast<float>(placement.end) - begin) / placement.scaled;
+  Weights weights;
   for (std::uint32_t i = placement.first; i < placement.first + placement.count; ++i) {
     const double center = begin + (i + 0.5) * scale;
-    append(result,
-           filter == ImageFilter::kNearest ? one_pixel(center, length)
-                                           : spread(center, std::max(scale, 1.0), filter, length),
-           length, reversed);
+    if (filter == ImageFilter::kNearest) {
+      one_pixel(center, length, weights);
+    } else {
+      spread(center, std::max(scale, 1.0), filter, length, weights);
+    }
+    append(result, weights, length, reversed);
   }
   return result;
 }

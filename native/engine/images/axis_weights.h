@@ -11,9 +11,9 @@ namespace millrace {
 
 /// The weights of every output pixel along one axis, as Pillow has them (Resample.c), to the bit.
 struct AxisWeights {
-  std::vector<WeightSpan> spans;      // one for each of the placement's `count`
-  std::vector<std::int32_t> weights;  // each four times, see RowResampling
-  std::uint32_t begin;                // source pixels that have a share: [begin, end)
+  std::vector<WeightSpan> spans;  // one for each of the placement's `count`
+  std::vector<FourWeights> weights;
+  std::uint32_t begin;  // source pixels that have a share: [begin, end)
   std::uint32_t end;
 };
 

@@ -1,5 +1,6 @@
 #include "decode_jpeg.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -31,15 +32,16 @@ std::optional<std::vector<std::uint8_t>> decode_jpeg(std::span<const std::uint8_
   source.scale_x = source.scale_y = 1.0 / divisor;
   source.stored = file.start(divisor);
   Resampler resampler(source, form);
-  // The resampler may read a pixel beyond a row.
-  const std::size_t stride = (std::size_t{source.stored.width} + 1) * 4;
+  const std::size_t stride = std::size_t{source.stored.width} * 4 + Resampler::kBytesBeyondRow;
   std::vector<std::uint8_t> lines(stride * kRowsAtOnce);
   std::array<std::uint8_t*, kRowsAtOnce> rows{};
   for (std::size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = lines.data() + i * stride;
   for (std::size_t done = 0; done < resampler.rows_wanted();) {
-    const std::size_t read = file.read(rows.data(), kRowsAtOnce);
-    for (std::size_t i = 0; i < read; ++i) resampler.add_row(rows[i]);
-    done += read;
+    const std::size_t wanted = std::min<std::size_t>(kRowsAtOnce, resampler.rows_wanted() - done);
+    std::size_t filled = 0;
+    while (filled < wanted) filled += file.read(rows.data() + filled, wanted - filled);
+    resampler.add_rows(lines.data(), stride, filled);
+    done += filled;
   }
   std::vector<std::uint8_t> result(std::size_t{form.size.width} * form.size.height * form.channels);
   resampler.finish(result);

@@ -59,30 +59,39 @@ Resampler::Resampler(const ImageSource& source, const ImageForm& form)
                         form.filter, down, turn_.y_reversed);
   horizontal_ = std::move(turn_.transposed ? y : x);
   vertical_ = std::move(turn_.transposed ? x : y);
-  stride_ = rounded_up(horizontal_.spans.size() * 4, 8);
-  rows_.resize(stride_ * (vertical_.end - vertical_.begin));
+  stride_ = rounded_up(horizontal_.spans.size() * 4, 16);
+  rows_.resize(stride_ * (vertical_.end - vertical_.begin + 1));
 }
 
-void Resampler::add_row(const std::uint8_t* pixels) {
-  const std::uint32_t row = next_row_++;
-  if (row < vertical_.begin || row >= vertical_.end) return;
-  kernels().resample_row({pixels, horizontal_.spans.data(), horizontal_.weights.data(), horizontal_.spans.size(),
-                          rows_.data() + (row - vertical_.begin) * stride_});
+void Resampler::add_rows(const std::uint8_t* pixels, std::size_t stride, std::size_t count) {
+  const std::size_t begin = std::clamp<std::size_t>(vertical_.begin, next_row_, next_row_ + count) - next_row_;
+  const std::size_t end = std::clamp<std::size_t>(vertical_.end, next_row_, next_row_ + count) - next_row_;
+  for (std::size_t i = begin; i < end; i += 2) {
+    const std::size_t other = std::min(i + 1, end - 1);
+    const auto output = [&](std::size_t row) { return rows_.data() + (next_row_ + row - vertical_.begin) * stride_; };
+    kernels().resample_row({{pixels + i * stride, pixels + other * stride},
+                            horizontal_.spans.data(),
+                            horizontal_.weights.data(),
+                            horizontal_.spans.size(),
+                            {output(i), output(other)}});
+  }
+  next_row_ += static_cast<std::uint32_t>(count);
 }
 
 void Resampler::finish(std::span<std::uint8_t> output) {
   std::fill(output.begin(), output.end(), std::uint8_t{0});
   AlignedBuffer<std::uint8_t> line(stride_);
   const std::size_t width = form_.size.width, channels = form_.channels;
+  const std::size_t step = (turn_.transposed ? width : 1) * channels;
   for (std::size_t i = 0; i < vertical_.spans.size(); ++i) {
     const WeightSpan& span = vertical_.spans[i];
     kernels().resample_column({rows_.data() + (span.first_pixel - vertical_.begin) * stride_, stride_,
-                               vertical_.weights.data() + std::size_t{span.first_weight} * 4, span.count, line.data()});
-    for (std::size_t k = 0; k < horizontal_.spans.size(); ++k) {
-      const std::size_t x = placement_.x.offset + (turn_.transposed ? i : k);
-      const std::size_t y = placement_.y.offset + (turn_.transposed ? k : i);
-      std::uint8_t* to = output.data() + (y * width + x) * channels;
-      const std::uint8_t* from = line.data() + k * 4;
+                               vertical_.weights.data() + span.first_four, span.count, line.data()});
+    const std::size_t x = placement_.x.offset + (turn_.transposed ? i : 0);
+    const std::size_t y = placement_.y.offset + (turn_.transposed ? 0 : i);
+    std::uint8_t* to = output.data() + (y * width + x) * channels;
+    const std::uint8_t* from = line.data();
+    for (std::size_t k = 0; k < horizontal_.spans.size(); ++k, from += 4, to += step) {
       if (channels == 1) {
         *to = luma(from);
       } else {

@@ -35,12 +35,15 @@ struct ImageSource {
 /// Rows come in order and are not kept: memory is 4 bytes for each of the rows read times the columns wanted.
 class Resampler {
  public:
+  static constexpr std::size_t kBytesBeyondRow = 12;
+
   Resampler(const ImageSource& source, const ImageForm& form);
 
   /// The first rows of the source, up to this, are all that is wanted.
   std::uint32_t rows_wanted() const { return vertical_.end; }
-  /// The next row: [stored.width, 4] bytes, red, green, blue and any; 4 bytes beyond it are readable.
-  void add_row(const std::uint8_t* pixels);
+  /// The next rows, at `stride` bytes: [count, stored.width, 4], red, green, blue and any; `kBytesBeyondRow` beyond each are
+  /// readable.
+  void add_rows(const std::uint8_t* pixels, std::size_t stride, std::size_t count);
   /// After `rows_wanted()` rows: [form.size.height, form.size.width, form.channels].
   void finish(std::span<std::uint8_t> output);
 
