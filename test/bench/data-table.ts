@@ -59,7 +59,7 @@ const pipeline = await measure('fit', () =>
     {
       split: wholeSplit,
       sampleWeight: '',
-  part: null,
+      part: null,
       spec: {
         columns: [
           ...numberColumns.map((column) => ({ column, steps: [filling, { kind: 'standardise' } as const] })),

@@ -14,7 +14,11 @@ const client = new PreprocessingClient(`127.0.0.1:${process.argv[2]}`);
 const { signal } = new AbortController();
 const begin = performance.now();
 const asked = { labelKind: 'classes', message: pipeline! } as const;
-const fitted = await client.fit(dataset!, { pipeline: asked, split: { message: split! }, sampleWeight: '', part: null }, signal);
+const fitted = await client.fit(
+  dataset!,
+  { pipeline: asked, split: { message: split! }, sampleWeight: '', part: null },
+  signal,
+);
 let images = 0;
 for (const name of ['train', 'validation', 'test'] as const) {
   const { rows, features } = await client.tensors(fitted, 'classes', name, signal);
