@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Happening } from './job.js';
 
 /**
@@ -30,6 +31,8 @@ export class EventWriter {
 
   async #commitAfter(before: Promise<void>): Promise<void> {
     await before;
+    // A commit blocks the event loop until the disk has it: what the events tell of goes on first.
+    await setImmediate();
     const batch = this.#waiting;
     this.#waiting = [];
     this.#planned = null;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EventWriter } from '../../../services/training/event-writer.js';
 import type { Happening } from '../../../services/training/job.js';
@@ -15,7 +16,11 @@ class Commits {
   };
 }
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+/** A commit begins in the next turn of the event loop. */
+async function turn(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
+}
 
 describe('EventWriter', () => {
   it('refuses every event after a failed commit', async () => {
