@@ -3,7 +3,7 @@ interface FedEvent {
   jobNumber: number;
 }
 
-interface FeedListener<Event> {
+export interface FeedListener<Event> {
   onEvents(events: readonly Event[]): void;
   onRemoved(jobNumber: number): void;
 }

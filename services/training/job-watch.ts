@@ -1,6 +1,6 @@
 import { invalidField } from '../platform/errors.js';
 import { parseFilter } from '../platform/filter.js';
-import { feed } from './event-feed.js';
+import { type FeedStore, feed } from './event-feed.js';
 import { isLastEvent, type KeptEvent } from './job.js';
 import { jobCondition } from './job-filter.js';
 import { isEndState } from './job-state.js';
@@ -25,12 +25,15 @@ export interface WatchOptions {
 /**
  * A job's committed events after a sequence number, then new ones as they come, up to the one that ends the job or until
  * `signal` is aborted. A number beyond the newest event was never given out, so it is refused rather than waited for.
+ *
+ * @param live tells of what comes
  */
 export async function* watchJob(
   store: WatchedJobs,
   id: string,
   options: WatchOptions,
   signal: AbortSignal,
+  live: FeedStore<KeptEvent> = store,
 ): AsyncGenerator<KeptEvent, void> {
   const job = await store.get(id);
   const after = startOf(options, 'after_sequence', job.latestSequence, "the job's newest event");
@@ -50,7 +53,7 @@ export async function* watchJob(
     },
   };
   const sampler = new StepSampler(store, options.stepEventsPerSecondMax);
-  for await (const event of feed(store, source, after, signal)) {
+  for await (const event of feed(live, source, after, signal)) {
     if (await sampler.keeps(event)) {
       yield event;
     }
@@ -72,6 +75,7 @@ export async function* watchJobs(
   filter: string,
   options: WatchOptions,
   signal: AbortSignal,
+  live: FeedStore<KeptEvent> = store,
 ): AsyncGenerator<KeptEvent, void> {
   const condition = jobCondition(parseFilter(filter), true);
   const after = startOf(options, 'after_position', await store.latestPosition(), 'the newest event of all jobs');
@@ -83,7 +87,7 @@ export async function* watchJobs(
   const sampler = new StepSampler(store, options.stepEventsPerSecondMax);
   /** Which of the jobs that have not ended pass: what is asked for never changes. */
   const passing = new Map<number, boolean>();
-  for await (const event of feed(store, source, after, signal)) {
+  for await (const event of feed(live, source, after, signal)) {
     const passes = passing.get(event.jobNumber) ?? (await store.meets(condition, event.jobNumber));
     passing.set(event.jobNumber, passes);
     if (isLastEvent(event)) {

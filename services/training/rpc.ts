@@ -10,6 +10,7 @@ import { ServiceError } from '../platform/errors.js';
 import { type ImplementedContract, implement } from '../platform/handler.js';
 import { pageSize } from '../platform/page-token.js';
 import { ResourceName } from '../platform/resource-name.js';
+import { EventBursts } from './event-bursts.js';
 import { type EpochMetrics, isLastEvent, type JobError, type KeptEvent, type TrainingJob } from './job.js';
 import { createJob, explainSpec, type JobCreationDependencies } from './job-creation.js';
 import type { JobQueue } from './job-queue.js';
@@ -27,6 +28,7 @@ export function trainingService(
   queue: JobQueue,
   creation: JobCreationDependencies,
 ): ImplementedContract {
+  const bursts = new EventBursts(store);
   return implement(contracts.training, {
     async CreateTrainingJob({ spec, requestId, stepEventsPerSecond, ...placing }, { signal }) {
       const request = {
@@ -66,7 +68,7 @@ export function trainingService(
       const both = AbortSignal.any([signal, stopping]);
       let sequence = afterSequence;
       let hasEnded = false;
-      for await (const event of watchJob(store, job, { ...options, after: afterSequence }, both)) {
+      for await (const event of watchJob(store, job, { ...options, after: afterSequence }, both, bursts)) {
         yield toEventMessage(event);
         sequence = event.sequence;
         hasEnded = isLastEvent(event);
@@ -78,7 +80,7 @@ export function trainingService(
     async *WatchTrainingJobs({ filter, afterPosition, ...options }, { signal, stopping }) {
       const both = AbortSignal.any([signal, stopping]);
       let position = afterPosition;
-      for await (const event of watchJobs(store, filter, { ...options, after: afterPosition }, both)) {
+      for await (const event of watchJobs(store, filter, { ...options, after: afterPosition }, both, bursts)) {
         ({ position } = event);
         yield toJobEventMessage(event);
       }
