@@ -2,7 +2,7 @@ import type { FeedListener, FeedStore } from './event-feed.js';
 import type { KeptEvent } from './job.js';
 
 /** A burst of events no sooner than this after the one before. */
-const burstMs = 200;
+const burstMs = 400;
 
 /** Of what may be told a moment later. */
 const patientKinds: readonly KeptEvent['happening']['kind'][] = ['step', 'epoch', 'checkpoint'];

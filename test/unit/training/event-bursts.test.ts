@@ -37,13 +37,13 @@ it('hands on the first event at once, and what follows soon together, in order',
   commit('step');
   expect(heard).toEqual([[1]]);
   commit('epoch');
-  vi.advanceTimersByTime(100);
+  vi.advanceTimersByTime(200);
   commit('checkpoint', 'step');
   expect(heard).toEqual([[1]]);
-  vi.advanceTimersByTime(100);
+  vi.advanceTimersByTime(200);
   expect(heard).toEqual([[1], [2, 3, 4]]);
   commit('step');
-  vi.advanceTimersByTime(200);
+  vi.advanceTimersByTime(400);
   expect(heard).toEqual([[1], [2, 3, 4], [5]]);
 });
 
