@@ -20,8 +20,9 @@ const fitted = await client.fit(
   signal,
 );
 let images = 0;
-for (const name of ['train', 'validation', 'test'] as const) {
-  const { rows, features } = await client.tensors(fitted, 'classes', name, signal);
+const splits = ['train', 'validation', 'test'] as const;
+const fetched = await Promise.all(splits.map((name) => client.tensors(fitted, 'classes', name, signal)));
+for (const { rows, features } of fetched) {
   if (!(features instanceof Uint8Array)) {
     throw new Error('the images did not stay bytes');
   }
