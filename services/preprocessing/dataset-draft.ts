@@ -61,13 +61,23 @@ export class DatasetDraft {
 
   /** Adds rows: the messages as they will be read again, and the values in them. */
   async append(messages: readonly EncodedMessage[], chunks: readonly ColumnChunk[]): Promise<void> {
+    const written = this.#writeEach(messages);
+    const digested = this.#digest(chunks);
+    await Promise.all([written, digested]);
+    this.#rowCount += chunks[0]?.length ?? 0;
+  }
+
+  async #writeEach(messages: readonly EncodedMessage[]): Promise<void> {
     for (const message of messages) {
       await this.#write(message);
     }
+  }
+
+  /** While the system writes. */
+  async #digest(chunks: readonly ColumnChunk[]): Promise<void> {
     for (const [i, chunk] of chunks.entries()) {
       this.#digests[i]!.update(chunk);
     }
-    this.#rowCount += chunks[0]?.length ?? 0;
   }
 
   /** Adds a message without rows: a dictionary. */

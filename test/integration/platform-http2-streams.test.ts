@@ -322,9 +322,9 @@ describe('a connection', () => {
       { numRuns: 1_000 },
     );
     await server.active.ended();
-    for (const { counts } of server.connections) {
-      expect(counts).toMatchObject({ open: 0, blocked: 0, held: 0 });
-    }
+    // One whose peer had left before the server came to accept it may be the last to notice.
+    const left = () => server.connections.filter(({ counts }) => counts.open + counts.blocked + counts.held > 0);
+    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
     expect(begun).toBeGreaterThan(500);
     expect(escaped).toEqual([]);
   });
