@@ -1,6 +1,7 @@
 /** The one implementation of the transform: preprocessing prepares tensors with it, inference raw records. */
 export { canonicalJson } from './canonical-json.js';
 export * from './column-chunk.js';
+export { edgesReached } from './edges-reached.js';
 export { acceptsRange } from './engine-features.js';
 export {
   classesOf,

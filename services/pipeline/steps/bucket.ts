@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { edgesReached } from '../edges-reached.js';
 import { quantileOf, sortedOf } from '../statistics.js';
 import { defineStep, mapToNumber, type TrainingColumn } from '../step.js';
 
@@ -51,14 +52,14 @@ export const bucket = defineStep<BucketSpec, z.infer<typeof form>>({
       throw new Error('edges need to ascend');
     }
     if (output === 'index') {
-      return mapToNumber((value) => bucketOf(value as number, edges));
+      return mapToNumber((value) => edgesReached(value as number, edges));
     }
     return {
       output: null,
       names: [...edges, null].map((edge, i) => nameOf(edges[i - 1] ?? null, edge)),
       write({ values }, { values: target, rowWidth, offset }) {
         for (let i = 0; i < values.length; i++) {
-          target[i * rowWidth + offset + bucketOf(values[i] as number, edges)] = 1;
+          target[i * rowWidth + offset + edgesReached(values[i] as number, edges)] = 1;
         }
       },
     };
@@ -82,20 +83,6 @@ async function fitEdges({ strategy, buckets }: BucketSpec, column: TrainingColum
   });
   const wide = edges.filter((edge, i) => i === 0 || edge - edges[i - 1]! > (strategy === 'quantile' ? widthMin : 0));
   return wide.slice(1, -1);
-}
-
-/** How many edges the value has reached. */
-function bucketOf(value: number, edges: readonly number[]): number {
-  let [low, high] = [0, edges.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (edges[middle]! <= value) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }
 
 function nameOf(from: number | null, to: number | null): string {

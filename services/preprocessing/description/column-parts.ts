@@ -1,4 +1,4 @@
-import { type ColumnChunk, isValid } from '../../pipeline/index.js';
+import { type ColumnChunk, edgesReached, isValid } from '../../pipeline/index.js';
 import { HashIndex } from '../hash-index.js';
 import { hashColumn } from '../row-hash.js';
 import type { StoredTable } from '../stored-table.js';
@@ -33,21 +33,8 @@ function numberParts(chunk: ColumnChunk, limits: readonly number[]): Int32Array 
   const parts = new Int32Array(chunk.length).fill(limits.length + 1);
   for (let row = 0, i = 0; row < chunk.length; row++) {
     if (isValid(chunk.validity, row)) {
-      parts[row] = partOf(numbers[i++]!, limits);
+      parts[row] = edgesReached(numbers[i++]!, limits);
     }
   }
   return parts;
-}
-
-function partOf(value: number, limits: readonly number[]): number {
-  let [from, to] = [0, limits.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (limits[middle]! <= value) {
-      from = middle + 1;
-    } else {
-      to = middle;
-    }
-  }
-  return from;
 }

@@ -41,6 +41,9 @@ describe('EventWriter', () => {
     const commits = new Commits();
     const writer = new EventWriter(commits.commit);
     const first = writer.append(resumed(1));
+    // Whoever appends goes on first: a commit blocks the event loop.
+    await Promise.resolve();
+    expect(commits.batches).toEqual([]);
     await turn();
     const later = [writer.append(resumed(2)), writer.append(resumed(3))];
     commits.gates[0]!.resolve();
