@@ -166,6 +166,9 @@ export function everyRow(length: number): Int32Array {
 
 /** Whether each row follows the one before it. */
 export function areConsecutive(rows: Int32Array): boolean {
+  if (rows.buffer === ascendingRows.buffer) {
+    return true;
+  }
   for (let i = 1; i < rows.length; i++) {
     if (rows[i] !== rows[i - 1]! + 1) {
       return false;

@@ -48,6 +48,7 @@ export { definitionOf, type FittedStep, isCrossFitted, type StepSpec, stepDefini
 export { countTexts } from './text-counts.js';
 export { dayMs, readTime, readTimeText, toMilliseconds, type WrittenTime } from './time.js';
 export { checkColumns, decodeChunk, toNetworkInput, toNumbers, transformColumns } from './transform.js';
+export { ValueMap } from './value-map.js';
 export {
   ascending,
   type ColumnValues,

@@ -1,5 +1,6 @@
 import { ServiceError } from '../platform/errors.js';
 import { loadNative } from './native.js';
+import { ValueMap } from './value-map.js';
 
 /** A column's numbers in batches, from the start each time it is called. None is missing. */
 export type NumberBatches = () => AsyncIterable<Float64Array>;
@@ -178,7 +179,7 @@ export async function countsOf(
 
 /** Counts values until there are more than `distinctMax`. Adding answers whether there are not. */
 export class ValueCounts {
-  readonly #counts = new Map<number | string, { count: number }>();
+  readonly #counts = new ValueMap<{ count: number }>();
 
   constructor(private readonly distinctMax: number) {}
 

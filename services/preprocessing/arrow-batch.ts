@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import {
   type ColumnChunk,
   type DictionaryChunk,
@@ -329,6 +329,9 @@ function numbers(name: string, bytes: Uint8Array, type: NumberType, count: numbe
 function refuseBrokenText(name: string, chunk: TextChunk): void {
   const { length, offsets, bytes } = chunk;
   const used = bytes.subarray(Number(offsets[0]), Number(offsets[length]));
+  if (isAscii(used)) {
+    return;
+  }
   let isWhole = isUtf8(used);
   for (let i = 0; isWhole && i < length; i++) {
     const first = Number(offsets[i]);

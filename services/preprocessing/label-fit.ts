@@ -6,6 +6,9 @@ import { rowsInSplit, type SplitAssignment, splitNames } from './split.js';
 import type { StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
 
+/** Kinds whose every label in the training split was seen when its classes were found. */
+const countedKinds: readonly FittedLabel['kind'][] = ['classes', 'binary'];
+
 /** Learns the label's classes from the training split, and that every row has a label that it can be trained or tested on. */
 export async function fitLabel(
   spec: LabelSpec,
@@ -16,6 +19,9 @@ export async function fitLabel(
   const fitted = await fitOn(spec, new TrainingLabels(table, assignment, signal));
   const reader = new TargetReader(fitted, table);
   for (const split of splitNames) {
+    if (split === 'train' && countedKinds.includes(fitted.kind)) {
+      continue;
+    }
     for (const batch of table.batches) {
       signal.throwIfAborted();
       const rows = rowsInSplit(assignment, split, batch);

@@ -6,6 +6,7 @@ import {
   firstMissing,
   gatherValues,
   UnsafeIntegerError,
+  ValueMap,
 } from '../pipeline/index.js';
 import { ServiceError } from '../platform/errors.js';
 
@@ -59,7 +60,7 @@ export function className(value: number | string, isBoolean: boolean): string {
 
 /** Turns labels into targets, one a row. */
 export class TargetEncoder {
-  readonly #places = new Map<number | string, number>();
+  readonly #places = new ValueMap<number>();
   readonly #classes: string[] | null;
 
   constructor(

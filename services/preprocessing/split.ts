@@ -126,27 +126,36 @@ export function rowsInSplit(
   { firstRow, header }: { firstRow: number; header: { length: number } },
 ): Int32Array {
   const wanted = splitNames.indexOf(split);
-  let first = 0;
-  while (first < header.length && assignment[firstRow + first] === wanted) {
-    first++;
+  const splits = assignment.subarray(firstRow, firstRow + header.length);
+  if (!splits.includes(wanted)) {
+    return everyRow(0);
   }
-  if (first === header.length) {
-    return everyRow(first);
+  if (areSame(splits)) {
+    return everyRow(header.length);
   }
   const rows = new Int32Array(header.length);
   let count = 0;
   for (let i = 0; i < header.length; i++) {
-    if (assignment[firstRow + i] === wanted) {
+    if (splits[i] === wanted) {
       rows[count++] = i;
     }
   }
   return rows.subarray(0, count);
 }
 
+/** Each is as the one before it: to compare all at once takes less than to look at one after the other. */
+function areSame(splits: Uint8Array): boolean {
+  return Buffer.compare(splits.subarray(1), splits.subarray(0, -1)) === 0;
+}
+
 export function countSplits(assignment: SplitAssignment): Record<SplitName, number> {
   const counts = new Float64Array(splitNames.length + 1);
-  for (let row = 0; row < assignment.length; row++) {
-    counts[assignment[row]!]!++;
+  if (areSame(assignment)) {
+    counts[assignment[0]!] = assignment.length;
+  } else {
+    for (let row = 0; row < assignment.length; row++) {
+      counts[assignment[row]!]!++;
+    }
   }
   return { train: counts[train]!, validation: counts[validation]!, test: counts[test]! };
 }
