@@ -339,5 +339,8 @@ describe('metrics', () => {
     expect([count('OK'), count('NOT_FOUND')]).toEqual(['2', '1']);
     expect(text).toContain('grpc_server_handling_seconds_bucket');
     expect(text).toContain('process_resident_memory_bytes');
+    expect(text).toMatch(/^nodejs_eventloop_active_seconds_total\{service="test"\} 0*\.?\d*[1-9]/m);
+    // Each of these would need a timer that wakes a process at rest.
+    expect(text).not.toMatch(/nodejs_eventloop_lag_(min|p50)_seconds/);
   });
 });
