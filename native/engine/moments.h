@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <span>
 
+#include "instruction_set.h"
+
 namespace millrace {
 
 /// What is known of numbers that came before, laid out as a caller keeps it between two calls.
@@ -24,8 +26,8 @@ struct Moments {
 /// Values of a block lie in the first-level cache while they are gone over three times.
 inline constexpr std::size_t kMomentBlock = 2048;
 
-/// Adds finite numbers, `kMomentBlock` at once, the last of them perhaps fewer: the same blocks give the same bits. Blocks are joined
-/// as in Chan, Golub and LeVeque 1983.
-void add_moments(std::span<const double> values, Moments& moments);
+/// Adds finite numbers, `kMomentBlock` at once, the last of them perhaps fewer: the same blocks give the same bits, on every processor.
+/// Blocks are joined as in Chan, Golub and LeVeque 1983.
+void add_moments(std::span<const double> values, Moments& moments, InstructionSet set = instruction_set());
 
 }  // namespace millrace

@@ -31,13 +31,15 @@ function* nonFinite(chunk: ColumnChunk): Generator<[row: number, value: number]>
   }
 }
 
-/** 0 times NaN or an infinity is NaN, which a sum keeps: one look at the end instead of one a value. */
+/** 0 times NaN or an infinity is NaN, which a sum keeps: one look at the end instead of one a value. Two sums do not wait for each other. */
 function areFinite(values: Float32Array | Float64Array): boolean {
-  let witness = 0;
-  for (let i = 0; i < values.length; i++) {
-    witness += values[i]! * 0;
+  let [even, odd] = [0, 0];
+  for (let i = 1; i < values.length; i += 2) {
+    even += values[i - 1]! * 0;
+    odd += values[i]! * 0;
   }
-  return witness === 0;
+  const last = values.length > 0 ? values[values.length - 1]! * 0 : 0;
+  return even + odd + last === 0;
 }
 
 function* nonFiniteNumbers(

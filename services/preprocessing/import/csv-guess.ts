@@ -116,20 +116,34 @@ async function* wholeLines(
   { start, end, bytesMax, lineEnd }: { start: number; end: number; bytesMax: number; lineEnd: CsvSample['lineEnd'] },
 ): AsyncGenerator<Piece> {
   const lineEndBytes = Buffer.from(lineEnd === 'CR LF' ? '\r\n' : '\n');
-  for (let offset = start; offset < end; ) {
-    const wanted = Math.min(bytesMax, end - offset);
+  const read = async (offset: number) => {
+    const size = Math.min(bytesMax, end - offset);
     const bytes = bufferPool.take(bytesMax + lineEndBytes.length);
-    await readWhole(file, path, bytes.subarray(0, wanted), offset);
-    let size = bytes.subarray(0, wanted).lastIndexOf(newline) + 1;
-    const isLast = offset + wanted === end;
-    offset += isLast ? wanted : size;
-    if (isLast && size < wanted) {
-      bytes.set(lineEndBytes, wanted);
-      size = wanted + lineEndBytes.length;
+    await readWhole(file, path, bytes.subarray(0, size), offset);
+    return { bytes, size };
+  };
+  /** Of what is not yet passed on: it is read while the piece before it is worked on. */
+  let next = start < end ? read(start) : null;
+  try {
+    for (let offset = start; next; ) {
+      const { bytes, size: wanted } = await next;
+      let size = bytes.subarray(0, wanted).lastIndexOf(newline) + 1;
+      const isLast = offset + wanted === end;
+      if (isLast && size < wanted) {
+        bytes.set(lineEndBytes, wanted);
+        size = wanted + lineEndBytes.length;
+      }
+      if (size === 0) {
+        throw new NotAsGuessed();
+      }
+      offset += size;
+      next = isLast ? null : read(offset);
+      // It is looked at in its turn.
+      next?.catch(() => undefined);
+      yield { bytes, size };
     }
-    if (size === 0) {
-      throw new NotAsGuessed();
-    }
-    yield { bytes, size };
+  } finally {
+    // Before the file is closed.
+    await next?.then(({ bytes }) => bufferPool.give(bytes)).catch(() => undefined);
   }
 }
