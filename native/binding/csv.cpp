@@ -14,7 +14,7 @@ namespace millrace::binding {
 namespace {
 
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 31;
-constexpr std::pair<const char*, CsvType> kTypes[] = {
+constexpr std::pair<const char*, CsvType> kCsvTypes[] = {
     {"int64", CsvType::kInt64}, {"float64", CsvType::kFloat64}, {"text", CsvType::kText}};
 
 /// A typed array of at least `length` elements.
@@ -37,7 +37,7 @@ std::uint8_t to_delimiter(const Napi::Value& value) {
 
 CsvColumn to_column(const Napi::Value& value, const std::string& name, std::size_t rows, Job::Plan& plan) {
   const Fields fields(value, name);
-  CsvColumn column{to_choice(fields, "type", kTypes), nullptr, nullptr, nullptr, {}};
+  CsvColumn column{to_choice(fields, "type", kCsvTypes), nullptr, nullptr, nullptr, {}};
   const Napi::Value values = fields.value("values");
   const std::string values_name = fields.full_name("values");
   switch (column.type) {

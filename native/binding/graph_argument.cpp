@@ -10,7 +10,7 @@
 namespace millrace::binding {
 namespace {
 
-constexpr std::uint64_t kSizeMax = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t kGraphSizeMax = std::numeric_limits<std::uint32_t>::max();
 
 constexpr std::pair<const char*, Datatype> kDatatypes[] = {
     {"bool", Datatype::kBool},         {"uint8", Datatype::kUint8},     {"uint16", Datatype::kUint16},
@@ -37,7 +37,7 @@ std::vector<std::size_t> to_values(const Napi::Value& value, const std::string& 
   const Napi::Array array = to_array(value, name);
   std::vector<std::size_t> values;
   for (std::uint32_t index = 0; index < array.Length(); ++index) {
-    values.push_back(to_integer(array.Get(index), name + "[" + std::to_string(index) + "]", 0, kSizeMax));
+    values.push_back(to_integer(array.Get(index), name + "[" + std::to_string(index) + "]", 0, kGraphSizeMax));
   }
   return values;
 }
@@ -63,7 +63,7 @@ GraphStep to_step(const Fields& fields) {
   step.inputs = to_values(fields.value("inputs"), fields.full_name("inputs"));
   switch (step.type) {
     case GraphStepType::kDense:
-      step.units = fields.integer("units", 0, kSizeMax);
+      step.units = fields.integer("units", 0, kGraphSizeMax);
       step.weights = to_numbers(fields, "kernel");
       step.transposed = fields.boolean("transposed");
       if (!fields.value("bias").IsNull()) step.bias = to_numbers(fields, "bias");
@@ -90,7 +90,7 @@ GraphStep to_step(const Fields& fields) {
       if (!fields.value("operand").IsNull()) step.weights = to_numbers(fields, "operand");
       break;
     case GraphStepType::kConcatenate:
-      step.blocks = fields.integer("blocks", 1, kSizeMax);
+      step.blocks = fields.integer("blocks", 1, kGraphSizeMax);
       break;
     case GraphStepType::kCast:
       step.datatype = to_choice(fields, "to", kDatatypes);
@@ -107,7 +107,7 @@ GraphSpec to_graph_spec(const Napi::Value& value) {
   const Napi::Array inputs = to_array(fields.value("inputs"), "inputs");
   for (std::uint32_t index = 0; index < inputs.Length(); ++index) {
     const Fields input(inputs.Get(index), "inputs[" + std::to_string(index) + "]");
-    spec.inputs.push_back({to_choice(input, "datatype", kDatatypes), input.integer("columns", 0, kSizeMax)});
+    spec.inputs.push_back({to_choice(input, "datatype", kDatatypes), input.integer("columns", 0, kGraphSizeMax)});
   }
   const Napi::Array steps = to_array(fields.value("steps"), "steps");
   for (std::uint32_t index = 0; index < steps.Length(); ++index) {

@@ -3,10 +3,10 @@
 namespace millrace::binding {
 namespace {
 
-constexpr std::pair<const char*, SamplingType> kTypes[] = {{"shuffle", SamplingType::kShuffle},
-                                                           {"sequential", SamplingType::kSequential},
-                                                           {"weighted", SamplingType::kWeighted},
-                                                           {"stratified", SamplingType::kStratified}};
+constexpr std::pair<const char*, SamplingType> kSamplingTypes[] = {{"shuffle", SamplingType::kShuffle},
+                                                                   {"sequential", SamplingType::kSequential},
+                                                                   {"weighted", SamplingType::kWeighted},
+                                                                   {"stratified", SamplingType::kStratified}};
 
 }  // namespace
 
@@ -14,7 +14,7 @@ SamplingOptions to_sampling(const Fields& options) {
   const Napi::Value value = options.value("sampling");
   if (value.IsUndefined()) return {};
   const Fields fields(value, "sampling");
-  SamplingOptions sampling{to_choice(fields, "type", kTypes), {}};
+  SamplingOptions sampling{to_choice(fields, "type", kSamplingTypes), {}};
   if (sampling.type != SamplingType::kWeighted) return sampling;
   const Napi::Value weights = fields.value("weights");
   if (!weights.IsTypedArray() || weights.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||

@@ -17,7 +17,7 @@ namespace millrace::binding {
 namespace {
 
 constexpr std::uint64_t kFeaturesMax = std::uint64_t{1} << 31;
-constexpr std::pair<napi_typedarray_type, Datatype> kTypes[] = {
+constexpr std::pair<napi_typedarray_type, Datatype> kTypedArrays[] = {
     {napi_int8_array, Datatype::kInt8},       {napi_int16_array, Datatype::kInt16},
     {napi_int32_array, Datatype::kInt32},     {napi_bigint64_array, Datatype::kInt64},
     {napi_uint8_array, Datatype::kUint8},     {napi_uint16_array, Datatype::kUint16},
@@ -104,9 +104,9 @@ void FeatureWork::add_numbers(const Fields& fields) {
   const Napi::Value given = fields.value("values");
   if (!given.IsTypedArray()) refuse_value(fields.full_name("values"), "a typed array", given);
   const auto values = given.As<Napi::TypedArray>();
-  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
+  const auto* type = std::find_if(std::begin(kTypedArrays), std::end(kTypedArrays),
                                   [&](const auto& known) { return known.first == values.TypedArrayType(); });
-  if (type == std::end(kTypes)) refuse_value(fields.full_name("values"), "a typed array of numbers", given);
+  if (type == std::end(kTypedArrays)) refuse_value(fields.full_name("values"), "a typed array of numbers", given);
   const Napi::Value filling = fields.value("filling");
   fillings.push_back(filling.IsNull() ? nullptr : std::make_unique<double>(filling.ToNumber().DoubleValue()));
   const auto steps = to_array<Napi::Float64Array>(fields.value("steps"), fields.full_name("steps"), napi_float64_array,

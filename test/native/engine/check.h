@@ -33,10 +33,12 @@ struct Register {
 
 #define TEST_JOIN_EXPANDED(a, b) a##b
 #define TEST_JOIN(a, b) TEST_JOIN_EXPANDED(a, b)
-#define TEST(name) \
-  static void TEST_JOIN(test_, __LINE__)(); \
-  static const millrace::test::Register TEST_JOIN(register_, __LINE__)(name, TEST_JOIN(test_, __LINE__)); \
-  static void TEST_JOIN(test_, __LINE__)()
+#define TEST_NUMBERED(name, number) \
+  static void TEST_JOIN(test_, number)(); \
+  static const millrace::test::Register TEST_JOIN(register_, number)(name, TEST_JOIN(test_, number)); \
+  static void TEST_JOIN(test_, number)()
+// A counter, since several files may be compiled as one and have cases in the same line.
+#define TEST(name) TEST_NUMBERED(name, __COUNTER__)
 
 #define CHECK(condition) \
   do { \

@@ -14,11 +14,11 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-struct Shape {
+struct QuantizedShape {
   std::size_t rows, inner, outer;
 };
 
-constexpr Shape kShapes[] = {{1, 1, 1},   {1, 784, 128}, {2, 17, 33},   {3, 257, 47}, {5, 16, 16},
+constexpr QuantizedShape kQuantizedShapes[] = {{1, 1, 1},   {1, 784, 128}, {2, 17, 33},   {3, 257, 47}, {5, 16, 16},
                              {7, 31, 10}, {13, 64, 257}, {32, 97, 19}, {4, 4097, 31}, {6, 1024, 2}};
 
 /// Bytes with the eight largest sums that are allowed, and some steps of zeros.
@@ -31,7 +31,7 @@ struct Quantized {
   AlignedBuffer<float> weight_scales, bias;
   AlignedBuffer<std::int32_t> weight_sums;
 
-  explicit Quantized(const Shape& shape)
+  explicit Quantized(const QuantizedShape& shape)
       : rows(shape.rows),
         inner(shape.inner),
         outer(shape.outer),
@@ -98,7 +98,7 @@ struct Quantized {
 
 TEST("int8 products are exact for every shape, and have the same bits on every instruction set") {
   for (const Kernels* k : available_kernels()) {
-    for (const Shape& shape : kShapes) {
+    for (const QuantizedShape& shape : kQuantizedShapes) {
       const Quantized q(shape);
       const AlignedBuffer<float> linear = q.run(*k, Activation::kLinear);
       const AlignedBuffer<float> relu = q.run(*k, Activation::kRelu);
@@ -212,7 +212,7 @@ TEST("bfloat16 rounds to nearest, ties to even, and keeps NaN and infinity") {
 
 TEST("bfloat16 products have the bits of float32 products with the rounded weights") {
   for (const Kernels* k : available_kernels()) {
-    for (const auto& [rows, inner, outer] : kShapes) {
+    for (const auto& [rows, inner, outer] : kQuantizedShapes) {
       const Matrix input = Matrix::random(rows, inner, 1);
       const AlignedBuffer<float> x = input.panels();
       const AlignedBuffer<float> w = Matrix::random(inner, outer, 2).panels();
