@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { CsvRows, CsvTarget, PlainRecords } from './csv.js';
 import { EngineError } from './engine-error.js';
-import type { ImageForm, ImageSize } from './images.js';
+import type { ImageForm, ImageSize, JpegOutcome } from './images.js';
 import type { PredictionGraphSpec } from './prediction-graph.js';
 import type {
   ElementType,
@@ -35,8 +35,12 @@ export interface Addon {
     offsets: Float64Array,
     preparedPath: string | null,
   ): Promise<NetworkHandle>;
-  /** Null: in colours that are not decoded here. */
-  decodeJpeg(content: Uint8Array, form: ImageForm, pixelsMax: number): Promise<Uint8Array | null>;
+  decodeJpegs(
+    contents: readonly (Uint8Array | null)[],
+    form: ImageForm,
+    pixelsMax: number,
+    pixels: Uint8Array,
+  ): Promise<JpegOutcome[]>;
   resampleImage(pixels: Uint8Array, stored: ImageSize, size: ImageSize, form: ImageForm): Promise<Uint8Array>;
   scanPlainRecords(
     bytes: Uint8Array,

@@ -1,4 +1,6 @@
 import { addon } from './addon.js';
+import { keepInPlace } from './arrays-in-place.js';
+import type { EngineError } from './engine-error.js';
 
 export interface ImageSize {
   /** Pixels, 1 to 2^31 - 1, as is the height. */
@@ -26,13 +28,29 @@ export interface ImageForm extends ImageSize {
 }
 
 /**
- * The pixels of a JPEG file, [height, width, channels], turned as its EXIF orientation says and resized as Pillow does. Where it is
- * more than six times as large as the size asked for it is decoded smaller first. Null: it is in CMYK.
- * @throws EngineError INVALID_ARGUMENT: the file is broken or has more than `pixelsMax` pixels (`field` is `content`), or is not
- * exactly of the size (`size`). The message completes `received one that cannot be decoded`, and `received`.
+ * What became of a file. Null: its pixels were written, or it was null. An error with the code INVALID_ARGUMENT: it is broken or
+ * has more pixels than are allowed (`field` is `content`), or is not exactly of the size (`size`); its message completes `received
+ * one that cannot be decoded`, and `received`.
  */
-export function decodeJpeg(content: Uint8Array, form: ImageForm, pixelsMax: number): Promise<Uint8Array | null> {
-  return addon.decodeJpeg(content, form, pixelsMax);
+export type JpegOutcome = EngineError | 'otherColours' | null;
+
+/**
+ * Writes the pixels of JPEG files, turned as their EXIF orientation says and resized as Pillow does. Where one is more than six times
+ * as large as the size asked for it is decoded smaller first. Files in CMYK have `otherColours`, which are not decoded here.
+ * @param contents null: its place is passed over
+ * @param pixelsMax of a file, before it is resized
+ * @param pixels [contents.length, form.height, form.width, form.channels]; what is not written stays. Neither it nor the contents may
+ * be written elsewhere meanwhile
+ */
+export function decodeJpegs(
+  contents: readonly (Uint8Array | null)[],
+  form: ImageForm,
+  pixelsMax: number,
+  pixels: Uint8Array,
+): Promise<JpegOutcome[]> {
+  const files = Array.from(contents, (content, i): [string, unknown] => [`contents[${i}]`, content]);
+  keepInPlace([['pixels', pixels], ...files]);
+  return addon.decodeJpegs(contents, form, pixelsMax, pixels);
 }
 
 /**

@@ -13,11 +13,12 @@ export {
 } from './csv.js';
 export { EngineError, type EngineErrorCode } from './engine-error.js';
 export {
-  decodeJpeg,
+  decodeJpegs,
   type ImageFilter,
   type ImageFit,
   type ImageForm,
   type ImageSize,
+  type JpegOutcome,
   resampleImage,
 } from './images.js';
 export { MappedArray } from './mapped-array.js';

@@ -86,7 +86,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("SharedMemoryHandle", SharedMemoryObject::define(env));
   exports.Set("tensorsOf", Napi::Function::New<tensors_of>(env, "tensorsOf"));
   exports.Set("openNetwork", Napi::Function::New<open_network_file>(env, "openNetwork"));
-  exports.Set("decodeJpeg", Napi::Function::New<decode_jpeg_file>(env, "decodeJpeg"));
+  exports.Set("decodeJpegs", Napi::Function::New<decode_jpegs>(env, "decodeJpegs"));
   exports.Set("resampleImage", Napi::Function::New<resample_image>(env, "resampleImage"));
   exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
   exports.Set("availableCores", Napi::Function::New<available_cores>(env, "availableCores"));

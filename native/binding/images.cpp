@@ -5,8 +5,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/images/decode_jpeg.h"
@@ -32,53 +34,18 @@ constexpr std::uint64_t kSideMax = (std::uint64_t{1} << 31) - 1;
 // Of what is wanted: at most 3 GiB are made for it.
 constexpr std::uint64_t kWantedSideMax = std::uint64_t{1} << 15;
 
-/// Images on libuv's pool: each takes some hundred microseconds, and several at once are wanted.
-class ImageWorker : public Napi::AsyncWorker {
- public:
-  using Work = std::function<std::optional<Pixels>()>;
+/// Queues a worker, which deletes itself when it has answered.
+template <typename Worker>
+Napi::Promise start(std::unique_ptr<Worker> worker) {
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  worker.release();
+  return promise;
+}
 
-  ImageWorker(Napi::Env env, Work work)
-      : Napi::AsyncWorker(env), deferred_(env), work_(std::move(work)) {}
-
-  static Napi::Promise start(Napi::Env env, Work work) {
-    auto worker = std::make_unique<ImageWorker>(env, std::move(work));
-    const Napi::Promise promise = worker->deferred_.Promise();
-    worker->Queue();
-    worker.release();  // It deletes itself when it has answered.
-    return promise;
-  }
-
- protected:
-  void Execute() override {
-    try {
-      pixels_ = work_();
-    } catch (const Error& error) {
-      failure_ = error;
-    }
-  }
-
-  void OnOK() override {
-    if (failure_) {
-      deferred_.Reject(to_javascript(Env(), *failure_));
-    } else if (!pixels_) {
-      deferred_.Resolve(Env().Null());
-    } else {
-      auto result = Napi::Uint8Array::New(Env(), pixels_->size());
-      std::copy(pixels_->begin(), pixels_->end(), result.Data());
-      deferred_.Resolve(result);
-    }
-  }
-
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(to_javascript(Env(), Error(ErrorCode::kInternal, "", error.Message())));
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Work work_;
-  std::optional<Pixels> pixels_;
-  std::optional<Error> failure_;
-};
+bool is_bytes(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+}
 
 ImageSize to_size(const Fields& fields, std::uint64_t side_max) {
   return {static_cast<std::uint32_t>(fields.integer("width", 1, side_max)),
@@ -98,25 +65,141 @@ ImageForm to_form(const Napi::Value& value) {
   return form;
 }
 
+/// Some files on libuv's pool: each takes some hundred microseconds, and handing one over a tenth of that.
+class JpegWorker : public Napi::AsyncWorker {
+ public:
+  JpegWorker(const Napi::CallbackInfo& info)
+      : Napi::AsyncWorker(info.Env()),
+        deferred_(info.Env()),
+        form_(to_form(info[1])),
+        pixels_max_(to_integer(info[2], "pixelsMax", 1, kSideMax)),
+        image_bytes_(std::size_t{form_.size.width} * form_.size.height * form_.channels),
+        kept_(Napi::Persistent(Napi::Array::New(info.Env()).As<Napi::Object>())) {
+    if (!info[0].IsArray()) refuse_value("contents", "an array of Uint8Array", info[0]);
+    const auto contents = info[0].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < contents.Length(); ++i) add(contents.Get(i), i);
+    if (!is_bytes(info[3])) refuse_value("pixels", "a Uint8Array", info[3]);
+    auto pixels = info[3].As<Napi::Uint8Array>();
+    const std::size_t expected = files_.size() * image_bytes_;
+    if (pixels.ElementLength() != expected) {
+      refuse("pixels", "Expected `pixels` to have " + std::to_string(expected) + " bytes but received " +
+                           std::to_string(pixels.ElementLength()) + ".");
+    }
+    pixels_ = pixels.Data();
+    kept_.Set("pixels", pixels);
+  }
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (files_[i]) outcomes_[i] = decode(*files_[i], {pixels_ + i * image_bytes_, image_bytes_});
+    }
+  }
+
+  void OnOK() override {
+    auto results = Napi::Array::New(Env(), outcomes_.size());
+    for (std::uint32_t i = 0; i < outcomes_.size(); ++i) results.Set(i, to_result(outcomes_[i]));
+    deferred_.Resolve(results);
+  }
+
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_javascript(Env(), Error(ErrorCode::kInternal, "", error.Message())));
+  }
+
+ private:
+  struct Decoded {};
+  struct OtherColours {};
+  using Outcome = std::variant<Decoded, OtherColours, Error>;
+  using File = std::optional<std::span<const std::uint8_t>>;
+
+  void add(const Napi::Value& content, std::uint32_t index) {
+    outcomes_.emplace_back();
+    if (content.IsNull()) {
+      files_.emplace_back();
+      return;
+    }
+    const std::string name = "contents[" + std::to_string(index) + "]";
+    if (!is_bytes(content)) refuse_value(name, "a Uint8Array or null", content);
+    const auto bytes = content.As<Napi::Uint8Array>();
+    files_.emplace_back(std::in_place, bytes.Data(), bytes.ElementLength());
+    kept_.Set(index, bytes);
+  }
+
+  Outcome decode(std::span<const std::uint8_t> file, std::span<std::uint8_t> pixels) const {
+    try {
+      if (decode_jpeg(file, form_, pixels_max_, pixels)) return Decoded{};
+      return OtherColours{};
+    } catch (const Error& error) {
+      return error;
+    }
+  }
+
+  Napi::Value to_result(const Outcome& outcome) const {
+    if (const auto* error = std::get_if<Error>(&outcome)) return to_javascript(Env(), *error);
+    if (std::holds_alternative<OtherColours>(outcome)) return Napi::String::New(Env(), "otherColours");
+    return Env().Null();
+  }
+
+  Napi::Promise::Deferred deferred_;
+  ImageForm form_;
+  std::size_t pixels_max_;
+  std::size_t image_bytes_;
+  std::vector<File> files_;
+  std::vector<Outcome> outcomes_;
+  std::uint8_t* pixels_ = nullptr;
+  Napi::ObjectReference kept_;  // the arrays
+};
+
+class ResampleWorker : public Napi::AsyncWorker {
+ public:
+  ResampleWorker(Napi::Env env, std::function<Pixels()> work)
+      : Napi::AsyncWorker(env), deferred_(env), work_(std::move(work)) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      pixels_ = work_();
+    } catch (const Error& error) {
+      failure_ = error;
+    }
+  }
+
+  void OnOK() override {
+    if (failure_) {
+      deferred_.Reject(to_javascript(Env(), *failure_));
+    } else {
+      auto result = Napi::Uint8Array::New(Env(), pixels_.size());
+      std::copy(pixels_.begin(), pixels_.end(), result.Data());
+      deferred_.Resolve(result);
+    }
+  }
+
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_javascript(Env(), Error(ErrorCode::kInternal, "", error.Message())));
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::function<Pixels()> work_;
+  Pixels pixels_;
+  std::optional<Error> failure_;
+};
+
 /// A copy: the caller may do with its array as it likes while another thread reads.
 Pixels to_bytes(const Napi::Value& value, const char* name) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    refuse_value(name, "a Uint8Array", value);
-  }
+  if (!is_bytes(value)) refuse_value(name, "a Uint8Array", value);
   const auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
 }  // namespace
 
-Napi::Value decode_jpeg_file(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const ImageForm form = to_form(info[1]);
-    const std::uint64_t pixels_max = to_integer(info[2], "pixelsMax", 1, kSideMax);
-    return ImageWorker::start(info.Env(), [content = to_bytes(info[0], "content"), form, pixels_max] {
-      return decode_jpeg(content, form, pixels_max);
-    });
-  });
+Napi::Value decode_jpegs(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return start(std::make_unique<JpegWorker>(info)); });
 }
 
 Napi::Value resample_image(const Napi::CallbackInfo& info) {
@@ -130,9 +213,9 @@ Napi::Value resample_image(const Napi::CallbackInfo& info) {
       refuse("pixels", "Expected `pixels` to have " + std::to_string(expected) + " bytes but received " +
                            std::to_string(pixels.size()) + ".");
     }
-    return ImageWorker::start(info.Env(), [pixels = std::move(pixels), stored, size, form] {
+    return start(std::make_unique<ResampleWorker>(info.Env(), [pixels = std::move(pixels), stored, size, form] {
       return resample_pixels(pixels, stored, size, form);
-    });
+    }));
   });
 }
 

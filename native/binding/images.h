@@ -4,8 +4,8 @@
 
 namespace millrace::binding {
 
-/// decodeJpeg(content, form, pixelsMax): a promise of the pixels, or of null.
-Napi::Value decode_jpeg_file(const Napi::CallbackInfo&);
+/// decodeJpegs(contents, form, pixelsMax, pixels): a promise of what became of each.
+Napi::Value decode_jpegs(const Napi::CallbackInfo&);
 
 /// resampleImage(pixels, stored, size, form): a promise of the pixels.
 Napi::Value resample_image(const Napi::CallbackInfo&);

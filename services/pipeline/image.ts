@@ -2,7 +2,7 @@ import type * as Native from '../../native/index.js';
 import { decodePixels } from './decode-pixels.js';
 import { loadNative } from './native.js';
 
-/** A file that is no image, or not of the size asked for. */
+/** Why a file is refused: it is no image, or not of the size asked for. */
 export class ImageError extends Error {
   override readonly name = 'ImageError';
 
@@ -50,32 +50,49 @@ const signatures = ['\x89PNG\r\n\x1a\n', jpegSignature, 'GIF87a', 'GIF89a', 'II*
 const formats = 'PNG, JPEG, GIF, WebP or TIFF';
 
 /**
- * The pixels of an image file, row by row, [height, width, channels] of one byte each: the first frame of several, turned as
+ * Writes the pixels of image files, row by row, [height, width, channels] of one byte each: the first frame of several, turned as
  * its EXIF orientation says, resized in its own colours (an ICC profile is not applied), what is transparent on black. Grey
- * is ITU-R 601 luma, in integers as Pillow's `L`.
- * @throws ImageError
+ * is ITU-R 601 luma, in integers as Pillow's `L`. Answers an error for each file that is refused.
+ * @param contents null: its place is passed over
+ * @param target one image after another; the place of a file that is refused stays as it is
  */
-export async function decodeImage(content: Uint8Array, { resize, ...size }: ImageForm): Promise<Uint8Array> {
-  const extent = resize ? `of at most ${imagePixelsMax} pixels` : `of ${size.width} x ${size.height} pixels`;
-  const expected = `a whole ${formats} file ${extent}`;
-  // Looked at before a decoder is: sharp would open many more formats, some of which may refer to other files.
-  if (!isImage(content)) {
-    throw new ImageError(expected, `${content.length} bytes that are none of these`);
-  }
+export async function decodeImages(
+  contents: readonly (Uint8Array | null)[],
+  { resize, ...size }: ImageForm,
+  target: Uint8Array,
+): Promise<(ImageError | null)[]> {
   const native = await loadNative();
   const form: Native.ImageForm = { ...size, fit: 'exact', filter: 'bilinear', shortSide: 0, ...resize };
-  try {
-    const isJpeg = beginOf(content).startsWith(jpegSignature);
-    const pixels = isJpeg ? await native.decodeJpeg(content, form, imagePixelsMax) : null;
-    if (pixels) {
-      return pixels;
+  const jpegs = contents.map((content) => (content && beginOf(content).startsWith(jpegSignature) ? content : null));
+  const outcomes = jpegs.some(Boolean) ? await native.decodeJpegs(jpegs, form, imagePixelsMax, target) : [];
+  const extent = resize ? `of at most ${imagePixelsMax} pixels` : `of ${size.width} x ${size.height} pixels`;
+  const expected = `a whole ${formats} file ${extent}`;
+  const sizeBytes = size.height * size.width * size.channels;
+  const refusals: (ImageError | null)[] = [];
+  for (const [i, content] of contents.entries()) {
+    const isDone = content === null || (jpegs[i] !== null && outcomes[i] === null);
+    refusals.push(isDone ? null : await decodeOther(content, i));
+  }
+  return refusals;
+
+  async function decodeOther(content: Uint8Array, i: number): Promise<ImageError | null> {
+    // Looked at before a decoder is: sharp would open many more formats, some of which may refer to other files.
+    if (!isImage(content)) {
+      return new ImageError(expected, `${content.length} bytes that are none of these`);
     }
-    const decoded = await decodePixels(content, form, imagePixelsMax);
-    return await native.resampleImage(decoded.pixels, decoded.stored, decoded.size, form);
-  } catch (error) {
-    const isSize = error instanceof native.EngineError && error.field === 'size';
-    const received = isSize ? error.message : `one that cannot be decoded (${firstLine(error)})`;
-    throw new ImageError(expected, received, { cause: error });
+    try {
+      const outcome = outcomes[i];
+      if (outcome instanceof Error) {
+        throw outcome;
+      }
+      const { pixels, stored, size } = await decodePixels(content, form, imagePixelsMax);
+      target.set(await native.resampleImage(pixels, stored, size, form), i * sizeBytes);
+      return null;
+    } catch (error) {
+      const isSize = error instanceof native.EngineError && error.field === 'size';
+      const received = isSize ? error.message : `one that cannot be decoded (${firstLine(error)})`;
+      return new ImageError(expected, received, { cause: error });
+    }
   }
 }
 

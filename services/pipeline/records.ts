@@ -1,7 +1,7 @@
 import { quote, ServiceError, Violations } from '../platform/errors.js';
 import { type DecodedValues, decodeValues } from './decode-values.js';
 import type { FittedPipeline } from './fitted-pipeline.js';
-import { decodeImage, ImageError } from './image.js';
+import { decodeImages } from './image.js';
 import { filesAtOnce, type PreparedColumn, UnusableValueError, writeFeatures } from './prepared-column.js';
 import type { SingleRecord } from './single-record.js';
 import type { DecodingStep, FeatureTarget } from './step.js';
@@ -363,15 +363,13 @@ async function readContent(
     refuse(`${width} bytes but received ${content.length}`);
     return null;
   }
-  try {
-    return await decodeImage(content, { height: height!, width: across!, channels, resize: null });
-  } catch (error) {
-    if (error instanceof ImageError) {
-      refuse(`${width} bytes of pixels, or ${error.expected} but received ${error.received}`);
-      return null;
-    }
-    throw error;
+  const pixels = new Uint8Array(height! * across! * channels);
+  const [error] = await decodeImages([content], { height: height!, width: across!, channels, resize: null }, pixels);
+  if (error) {
+    refuse(`${width} bytes of pixels, or ${error.expected} but received ${error.received}`);
+    return null;
   }
+  return pixels;
 }
 
 function writeColumn(

@@ -88,12 +88,19 @@ export interface FeatureTarget {
 export type PreparedStep = DecodingStep | MappingStep | EncodingStep;
 
 /** Turns files into lists of numbers, while others wait for theirs. It is the first step, since no other gives files. */
-export interface DecodingStep {
+export type DecodingStep = DecodingTo<'uint8', Uint8Array> | DecodingTo<'float64', Float64Array>;
+
+export interface DecodingTo<Type extends string, Items extends Uint8Array | Float64Array> {
   output: ListType;
   /** Of the numbers. */
-  items: 'uint8' | 'float64';
-  /** `output.width` numbers; or, for a file that it refuses, what completes `Expected the value to be`. */
-  decode(content: Uint8Array): Promise<Uint8Array | Float64Array | string>;
+  items: Type;
+  /**
+   * Writes the numbers of some files, `output.width` each, one file after another. Answers for each, where it is refused, what completes
+   * `Expected the value to be`; null where it is not.
+   * @param contents null: its place is passed over
+   * @param target zeros, and so they stay where nothing is written
+   */
+  decode(contents: readonly (Uint8Array | null)[], target: Items): Promise<(string | null)[]>;
 }
 
 /** Turns values into values. Those that are missing stay so, unless it fills them. */

@@ -102,9 +102,7 @@ void append(AxisWeights& axis, Weights& weights, std::uint32_t length, bool reve
   for (std::size_t i = 0; i < count; ++i) set_weight(axis.weights[four + i / 4], i % 4, values[i]);
 }
 
-}  // namespace
-
-AxisWeights weigh(const AxisPlacement& placement, ImageFilter filter, std::uint32_t length, bool reversed) {
+AxisWeights compute(const AxisPlacement& placement, ImageFilter filter, std::uint32_t length, bool reversed) {
   AxisWeights result{{}, {}, std::numeric_limits<std::uint32_t>::max(), 0};
   // Pillow keeps the box in single precision.
   const auto begin = static_cast<float>(placement.begin);
@@ -120,6 +118,39 @@ AxisWeights weigh(const AxisPlacement& placement, ImageFilter filter, std::uint3
     append(result, weights, length, reversed);
   }
   return result;
+}
+
+/// What weights depend on.
+struct Axis {
+  AxisPlacement placement;
+  ImageFilter filter;
+  std::uint32_t length;
+  bool reversed;
+
+  bool operator==(const Axis&) const = default;
+};
+
+struct Remembered {
+  Axis axis;
+  std::shared_ptr<const AxisWeights> weights;
+};
+
+constexpr std::size_t kRememberedMax = 8;  // both axes of four sizes
+constexpr std::size_t kRememberedFoursMax = 4096;  // 256 KiB each
+
+}  // namespace
+
+std::shared_ptr<const AxisWeights> weigh(const AxisPlacement& placement, ImageFilter filter, std::uint32_t length,
+                                         bool reversed) {
+  thread_local std::vector<Remembered> remembered;
+  const Axis axis{placement, filter, length, reversed};
+  const auto found = std::find_if(remembered.begin(), remembered.end(), [&](const auto& one) { return one.axis == axis; });
+  if (found != remembered.end()) return found->weights;
+  auto weights = std::make_shared<const AxisWeights>(compute(placement, filter, length, reversed));
+  if (weights->weights.size() > kRememberedFoursMax) return weights;
+  if (remembered.size() == kRememberedMax) remembered.erase(remembered.begin());
+  remembered.push_back({axis, weights});
+  return weights;
 }
 
 }  // namespace millrace

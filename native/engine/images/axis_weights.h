@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "image_form.h"
@@ -17,7 +18,8 @@ struct AxisWeights {
   std::uint32_t end;
 };
 
-/// For a source of `length` pixels. `reversed`: the source is read backwards.
-AxisWeights weigh(const AxisPlacement&, ImageFilter, std::uint32_t length, bool reversed);
+/// For a source of `length` pixels. `reversed`: the source is read backwards. A thread remembers the last ones that are small:
+/// the pictures of a dataset mostly are of a few sizes.
+std::shared_ptr<const AxisWeights> weigh(const AxisPlacement&, ImageFilter, std::uint32_t length, bool reversed);
 
 }  // namespace millrace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,10 +20,10 @@ std::size_t pixels_of(ImageSize size) { return std::size_t{size.width} * size.he
 
 }  // namespace
 
-std::optional<std::vector<std::uint8_t>> decode_jpeg(std::span<const std::uint8_t> bytes, const ImageForm& form,
-                                                     std::size_t pixels_max) {
+bool decode_jpeg(std::span<const std::uint8_t> bytes, const ImageForm& form, std::size_t pixels_max,
+                 std::span<std::uint8_t> pixels) {
   JpegFile file(bytes);
-  if (!file.is_rgb_or_grey()) return std::nullopt;
+  if (!file.is_rgb_or_grey()) return false;
   ImageSource source{file.size(), {}, 1, 1, turn_of(file.orientation())};
   if (pixels_of(source.size) > pixels_max) {
     refuse("content", "it has " + std::to_string(pixels_of(source.size)) + " pixels");
@@ -33,19 +34,18 @@ std::optional<std::vector<std::uint8_t>> decode_jpeg(std::span<const std::uint8_
   source.stored = file.start(divisor);
   Resampler resampler(source, form);
   const std::size_t stride = std::size_t{source.stored.width} * 4 + Resampler::kBytesBeyondRow;
-  std::vector<std::uint8_t> lines(stride * kRowsAtOnce);
+  const auto lines = std::make_unique_for_overwrite<std::uint8_t[]>(stride * kRowsAtOnce);
   std::array<std::uint8_t*, kRowsAtOnce> rows{};
-  for (std::size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = lines.data() + i * stride;
+  for (std::size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = lines.get() + i * stride;
   for (std::size_t done = 0; done < resampler.rows_wanted();) {
     const std::size_t wanted = std::min<std::size_t>(kRowsAtOnce, resampler.rows_wanted() - done);
     std::size_t filled = 0;
     while (filled < wanted) filled += file.read(rows.data() + filled, wanted - filled);
-    resampler.add_rows(lines.data(), stride, filled);
+    resampler.add_rows(lines.get(), stride, filled);
     done += filled;
   }
-  std::vector<std::uint8_t> result(std::size_t{form.size.width} * form.size.height * form.channels);
-  resampler.finish(result);
-  return result;
+  resampler.finish(pixels);
+  return true;
 }
 
 }  // namespace millrace

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <span>
 
 #include <jpeglib.h>
@@ -20,7 +21,7 @@ namespace millrace {
 /// with its words; so is a file that ends before its last row. Nothing is printed.
 class JpegFile {
  public:
-  /// Reads up to the first scan. The bytes must outlive this.
+  /// Reads up to the first scan, of a copy of the bytes.
   explicit JpegFile(std::span<const std::uint8_t> bytes);
   ~JpegFile();
   JpegFile(const JpegFile&) = delete;
@@ -47,10 +48,12 @@ class JpegFile {
 
   template <typename Calls>
   void run(Calls calls);
+  bool read_beyond_end() const;
   static void fail(j_common_ptr);
   static void watch_scans(j_common_ptr);
   unsigned find_orientation() const;
 
+  std::unique_ptr<std::uint8_t[]> content_;
   jpeg_decompress_struct file_{};
   Failure failure_{};
   jpeg_progress_mgr progress_{};

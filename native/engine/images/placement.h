@@ -15,6 +15,8 @@ struct AxisPlacement {
   std::uint32_t first;
   std::uint32_t count;
   std::uint32_t offset;
+
+  bool operator==(const AxisPlacement&) const = default;
 };
 
 struct Placement {

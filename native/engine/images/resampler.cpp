@@ -53,45 +53,47 @@ Resampler::Resampler(const ImageSource& source, const ImageForm& form)
     : form_(form), turn_(source.turn), placement_(place(source.size, form)) {
   auto [across, down] = source.stored;
   if (turn_.transposed) std::swap(across, down);
-  AxisWeights x = weigh(stored_placement(placement_.x, source.scale_x, source.size.width, across, turn_.x_reversed),
-                        form.filter, across, turn_.x_reversed);
-  AxisWeights y = weigh(stored_placement(placement_.y, source.scale_y, source.size.height, down, turn_.y_reversed),
-                        form.filter, down, turn_.y_reversed);
+  auto x = weigh(stored_placement(placement_.x, source.scale_x, source.size.width, across, turn_.x_reversed), form.filter,
+                 across, turn_.x_reversed);
+  auto y = weigh(stored_placement(placement_.y, source.scale_y, source.size.height, down, turn_.y_reversed), form.filter,
+                 down, turn_.y_reversed);
   horizontal_ = std::move(turn_.transposed ? y : x);
   vertical_ = std::move(turn_.transposed ? x : y);
-  stride_ = rounded_up(horizontal_.spans.size() * 4, 16);
-  rows_.resize(stride_ * (vertical_.end - vertical_.begin + 1));
+  stride_ = rounded_up(horizontal_->spans.size() * 4, 16);
+  rows_ = std::make_unique_for_overwrite<std::uint8_t[]>(stride_ * (vertical_->end - vertical_->begin + 1));
 }
 
 void Resampler::add_rows(const std::uint8_t* pixels, std::size_t stride, std::size_t count) {
-  const std::size_t begin = std::clamp<std::size_t>(vertical_.begin, next_row_, next_row_ + count) - next_row_;
-  const std::size_t end = std::clamp<std::size_t>(vertical_.end, next_row_, next_row_ + count) - next_row_;
+  const std::size_t begin = std::clamp<std::size_t>(vertical_->begin, next_row_, next_row_ + count) - next_row_;
+  const std::size_t end = std::clamp<std::size_t>(vertical_->end, next_row_, next_row_ + count) - next_row_;
   for (std::size_t i = begin; i < end; i += 2) {
     const std::size_t other = std::min(i + 1, end - 1);
-    const auto output = [&](std::size_t row) { return rows_.data() + (next_row_ + row - vertical_.begin) * stride_; };
+    const auto output = [&](std::size_t row) { return rows_.get() + (next_row_ + row - vertical_->begin) * stride_; };
     kernels().resample_row({{pixels + i * stride, pixels + other * stride},
-                            horizontal_.spans.data(),
-                            horizontal_.weights.data(),
-                            horizontal_.spans.size(),
+                            horizontal_->spans.data(),
+                            horizontal_->weights.data(),
+                            horizontal_->spans.size(),
                             {output(i), output(other)}});
   }
   next_row_ += static_cast<std::uint32_t>(count);
 }
 
 void Resampler::finish(std::span<std::uint8_t> output) {
-  std::fill(output.begin(), output.end(), std::uint8_t{0});
-  AlignedBuffer<std::uint8_t> line(stride_);
+  if (placement_.x.count < form_.size.width || placement_.y.count < form_.size.height) {
+    std::fill(output.begin(), output.end(), std::uint8_t{0});
+  }
+  const auto line = std::make_unique_for_overwrite<std::uint8_t[]>(stride_);
   const std::size_t width = form_.size.width, channels = form_.channels;
   const std::size_t step = (turn_.transposed ? width : 1) * channels;
-  for (std::size_t i = 0; i < vertical_.spans.size(); ++i) {
-    const WeightSpan& span = vertical_.spans[i];
-    kernels().resample_column({rows_.data() + (span.first_pixel - vertical_.begin) * stride_, stride_,
-                               vertical_.weights.data() + span.first_four, span.count, line.data()});
+  for (std::size_t i = 0; i < vertical_->spans.size(); ++i) {
+    const WeightSpan& span = vertical_->spans[i];
+    kernels().resample_column({rows_.get() + (span.first_pixel - vertical_->begin) * stride_, stride_,
+                               vertical_->weights.data() + span.first_four, span.count, line.get()});
     const std::size_t x = placement_.x.offset + (turn_.transposed ? i : 0);
     const std::size_t y = placement_.y.offset + (turn_.transposed ? 0 : i);
     std::uint8_t* to = output.data() + (y * width + x) * channels;
-    const std::uint8_t* from = line.data();
-    for (std::size_t k = 0; k < horizontal_.spans.size(); ++k, from += 4, to += step) {
+    const std::uint8_t* from = line.get();
+    for (std::size_t k = 0; k < horizontal_->spans.size(); ++k, from += 4, to += step) {
       if (channels == 1) {
         *to = luma(from);
       } else {

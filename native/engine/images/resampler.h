@@ -2,10 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
-#include "../aligned_buffer.h"
 #include "axis_weights.h"
 #include "image_form.h"
 
@@ -40,7 +39,7 @@ class Resampler {
   Resampler(const ImageSource& source, const ImageForm& form);
 
   /// The first rows of the source, up to this, are all that is wanted.
-  std::uint32_t rows_wanted() const { return vertical_.end; }
+  std::uint32_t rows_wanted() const { return vertical_->end; }
   /// The next rows, at `stride` bytes: [count, stored.width, 4], red, green, blue and any; `kBytesBeyondRow` beyond each are
   /// readable.
   void add_rows(const std::uint8_t* pixels, std::size_t stride, std::size_t count);
@@ -51,10 +50,10 @@ class Resampler {
   ImageForm form_;
   Turn turn_;
   Placement placement_;
-  AxisWeights horizontal_;  // of the rows as they are stored
-  AxisWeights vertical_;
+  std::shared_ptr<const AxisWeights> horizontal_;  // of the rows as they are stored
+  std::shared_ptr<const AxisWeights> vertical_;
   std::size_t stride_;  // bytes of a row below
-  AlignedBuffer<std::uint8_t> rows_;
+  std::unique_ptr<std::uint8_t[]> rows_;  // resized along the row
   std::uint32_t next_row_ = 0;
 };
 

@@ -1,12 +1,5 @@
 import { z } from 'zod';
-import {
-  decodeImage as decode,
-  ImageError,
-  type ImageFilter,
-  type ImageFit,
-  imageFilters,
-  imageFits,
-} from '../image.js';
+import { decodeImages, type ImageFilter, type ImageFit, imageFilters, imageFits } from '../image.js';
 import { defineStep, type SettingReport } from '../step.js';
 import type { ListType } from '../values.js';
 
@@ -60,15 +53,9 @@ export const decodeImage = defineStep<DecodeImageSpec, z.infer<typeof form>>({
     return {
       output: pixelsOf(wanted),
       items: 'uint8',
-      async decode(content) {
-        try {
-          return await decode(content, wanted);
-        } catch (error) {
-          if (error instanceof ImageError) {
-            return `${error.expected} but received ${error.received}`;
-          }
-          throw error;
-        }
+      async decode(contents, target) {
+        const refusals = await decodeImages(contents, wanted, target);
+        return refusals.map((error) => error && `${error.expected} but received ${error.received}`);
       },
     };
   },

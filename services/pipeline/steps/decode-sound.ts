@@ -32,14 +32,23 @@ export const decodeSound = defineStep<DecodeSoundSpec, z.infer<typeof form>>({
   prepare: ({ rateHz, samples }) => ({
     output: soundOf(rateHz, samples),
     items: 'float64',
-    async decode(content) {
-      try {
-        return await decode(content, rateHz, samples);
-      } catch (error) {
-        if (error instanceof SoundError) {
-          return `${error.expected} but received ${error.received}`;
+    async decode(contents, target) {
+      const answers: (string | null)[] = [];
+      for (const [i, content] of contents.entries()) {
+        answers.push(content && (await decodeOne(content, target.subarray(i * samples, (i + 1) * samples))));
+      }
+      return answers;
+
+      async function decodeOne(content: Uint8Array, place: Float64Array): Promise<string | null> {
+        try {
+          place.set(await decode(content, rateHz, samples));
+          return null;
+        } catch (error) {
+          if (error instanceof SoundError) {
+            return `${error.expected} but received ${error.received}`;
+          }
+          throw error;
         }
-        throw error;
       }
     },
   }),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { decodeJpegs } from '../../../native/index.js';
+import { decodeValues } from '../../../services/pipeline/decode-values.js';
 import { definitionOf, type FittedStep, type StepSpec } from '../../../services/pipeline/index.js';
 import { root } from '../../support/mesh.js';
 
@@ -35,7 +37,9 @@ async function decode({ step, file }: GoldenCase): Promise<Uint8Array> {
   if (!('decode' in prepared)) {
     throw new Error('the step decodes nothing');
   }
-  return (await prepared.decode(Buffer.from(file, 'base64'))) as Uint8Array;
+  const { items, refused } = await decodeValues(prepared, [Buffer.from(file, 'base64')]);
+  expect(refused).toEqual([]);
+  return items as Uint8Array;
 }
 
 describe('decode_image', () => {
@@ -47,5 +51,18 @@ describe('decode_image', () => {
     const { greatest, mean } = tolerance(golden.name);
     expect(Math.max(...distances)).toBeLessThanOrEqual(greatest);
     expect(distances.reduce((a, b) => a + b) / distances.length).toBeLessThanOrEqual(mean);
+  });
+});
+
+describe('decodeJpegs', () => {
+  const form = { height: 2, width: 3, channels: 1, fit: 'fill', filter: 'bilinear', shortSide: 0 } as const;
+  it.each<[string, unknown, Uint8Array, string, string]>([
+    ['what is no list', new Uint8Array(9), new Uint8Array(6), 'contents', 'an array of Uint8Array'],
+    ['a text among the files', [null, 'a.jpg'], new Uint8Array(12), 'contents[1]', 'a Uint8Array or null'],
+    ['room for fewer images', [null, null], new Uint8Array(11), 'pixels', 'to have 12 bytes but received 11'],
+  ])('refuses %s', (_, contents, pixels, field, message) => {
+    expect(() => decodeJpegs(contents as never, form, 100, pixels)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field, message: expect.stringContaining(message) }),
+    );
   });
 });

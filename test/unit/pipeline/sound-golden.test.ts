@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { decodeValues } from '../../../services/pipeline/decode-values.js';
 import { definitionOf, type FittedStep, type StepSpec, type ValueType } from '../../../services/pipeline/index.js';
 import { type ColumnValues, numberValues } from '../../../services/pipeline/values.js';
 import { root } from '../../support/mesh.js';
@@ -25,8 +26,8 @@ async function run({ steps, file }: GoldenCase): Promise<Float64Array> {
     const fitted: FittedStep = await definition.fit(step, { input } as never);
     const prepared = definition.prepare(fitted, input);
     if ('decode' in prepared) {
-      const samples = await prepared.decode(Buffer.from(file, 'base64'));
-      values = numberValues(samples as Float64Array, prepared.output.width, null);
+      const { items } = await decodeValues(prepared, [Buffer.from(file, 'base64')]);
+      values = numberValues(items as Float64Array, prepared.output.width, null);
     } else if ('apply' in prepared) {
       values = prepared.apply(values!, null);
     }

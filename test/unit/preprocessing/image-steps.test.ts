@@ -1,6 +1,14 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { preparePipeline, type StepSpec, transformRecords } from '../../../services/pipeline/index.js';
+import { decodeValues } from '../../../services/pipeline/decode-values.js';
+import {
+  type DecodingStep,
+  definitionOf,
+  type FittedStep,
+  preparePipeline,
+  type StepSpec,
+  transformRecords,
+} from '../../../services/pipeline/index.js';
 import { fitPipeline } from '../../../services/preprocessing/fit.js';
 import { wholeSplit } from '../../../services/preprocessing/split.js';
 import { assignSplits } from '../../../services/preprocessing/split-assignment.js';
@@ -136,6 +144,32 @@ describe('image steps', () => {
     });
     const features = await transformRecords(pipeline, [{ image: files[2]! }]);
     expect([...features.subarray(0, 3)]).toEqual([23.5, 235, 4.1].map(Math.fround));
+  });
+
+  it('give each of many files what it alone gives, whatever stands beside it', async () => {
+    const [whole, other] = await Promise.all([noise('jpeg'), noise('png')]);
+    const inks = await sharp(whole).toColourspace('cmyk').jpeg().toBuffer();
+    const kinds = [whole, null, other, whole.subarray(0, whole.length - 50), inks, Buffer.from('GIF')];
+    const definition = definitionOf(decode);
+    const fitted = (await definition.fit(decode, null as never)) as FittedStep;
+    const decoding = definition.prepare(fitted, { kind: 'binary' }) as DecodingStep;
+    const alone = await Promise.all(kinds.map((file) => decodeValues(decoding, [file])));
+    const many = Array.from({ length: 300 }, (_, i) => i % kinds.length);
+    const { items, missing, refused } = await decodeValues(
+      decoding,
+      many.map((kind) => kinds[kind]!),
+    );
+    const { width } = decoding.output;
+    expect(many.every((kind, i) => alone[kind]!.items.every((item, k) => item === items[i * width + k]))).toBe(true);
+    expect([...missing!]).toEqual(many.map((kind) => (kinds[kind] === null ? 1 : 0)));
+    const expected = many.flatMap((kind, row) => alone[kind]!.refused.map((one) => ({ row, expected: one.expected })));
+    expect(refused.map(({ row, expected }) => ({ row, expected }))).toEqual(expected);
+    expect(new Set(expected.map(({ expected }) => expected.slice(expected.indexOf('received'))))).toEqual(
+      new Set([
+        'received one that cannot be decoded (Premature end of input file)',
+        'received 3 bytes that are none of these',
+      ]),
+    );
   });
 
   it('refuse records by place and column', async () => {
