@@ -57,9 +57,12 @@ Validity to_validity(const Fields& fields, std::size_t rows) {
 
 /// Offsets that do not fall, within the bytes. `rows`: how many texts there are.
 void expect_texts(const std::string& name, const Napi::Int32Array& offsets, std::size_t size) {
-  bool holds = offsets.ElementLength() > 0 && offsets[0] >= 0;
-  for (std::size_t i = 1; holds && i < offsets.ElementLength(); ++i) holds = offsets[i] >= offsets[i - 1];
-  if (!holds || static_cast<std::size_t>(offsets[offsets.ElementLength() - 1]) > size) {
+  const std::int32_t* first = offsets.Data();
+  const std::size_t length = offsets.ElementLength();
+  bool holds = length > 0 && first[0] >= 0 && static_cast<std::size_t>(first[length - 1]) <= size;
+  // Without an end at the first that falls, several are looked at in one instruction.
+  for (std::size_t i = 1; i < length; ++i) holds &= first[i] >= first[i - 1];
+  if (!holds) {
     refuse(name, "Expected `" + name + "` to be ascending, from 0 to the number of bytes.");
   }
 }
@@ -74,9 +77,9 @@ TextColumn to_texts(const Fields& fields, std::size_t& rows) {
 
 void expect_rows(const Napi::Int32Array& rows, std::size_t length) {
   const std::int32_t* first = rows.Data();
-  const bool holds = std::all_of(first, first + rows.ElementLength(), [=](std::int32_t row) {
-    return row >= 0 && static_cast<std::size_t>(row) < length;
-  });
+  bool holds = true;
+  // A negative one is beyond all lengths.
+  for (std::size_t i = 0; i < rows.ElementLength(); ++i) holds &= static_cast<std::uint32_t>(first[i]) < length;
   if (!holds) refuse("rows", "Expected `rows` to be from 0 to " + std::to_string(length) + ", the rows of each column.");
 }
 

@@ -109,10 +109,17 @@ bool write_categories(const CategoryFeature& column, Rows rows, float* target, s
   return true;
 }
 
-}  // namespace
+/// What `write_features` is given.
+struct Features {
+  std::span<const NumberFeature> numbers;
+  std::span<const CategoryFeature> categories;
+  Rows rows;
+  float* target;
+  std::size_t row_width;
+};
 
-bool write_features(std::span<const NumberFeature> numbers, std::span<const CategoryFeature> categories, Rows rows,
-                    float* target, std::size_t row_width) {
+bool write_blocks(const Features& features) {
+  const auto& [numbers, categories, rows, target, row_width] = features;
   const std::size_t block_rows =
       std::clamp<std::size_t>(kBlockBytes / (sizeof(float) * std::max<std::size_t>(row_width, 1)), 16, kBlockRowsMax);
   for (std::size_t first = 0; first < rows.size(); first += block_rows) {
@@ -127,6 +134,25 @@ bool write_features(std::span<const NumberFeature> numbers, std::span<const Cate
     }
   }
   return true;
+}
+
+#if defined(MILLRACE_X86_KERNELS)
+/// The same code for wider registers, without fused multiply-add: the same bits.
+[[gnu::target("avx2"), gnu::flatten]] bool write_blocks_avx2(const Features& features) {
+  return write_blocks(features);
+}
+#endif
+
+}  // namespace
+
+bool write_features(std::span<const NumberFeature> numbers, std::span<const CategoryFeature> categories, Rows rows,
+                    float* target, std::size_t row_width, InstructionSet set) {
+  const Features features{numbers, categories, rows, target, row_width};
+#if defined(MILLRACE_X86_KERNELS)
+  if (set != InstructionSet::kPortable) return write_blocks_avx2(features);
+#endif
+  (void)set;
+  return write_blocks(features);
 }
 
 std::vector<TextCount> count_texts(const TextColumn& texts, Rows rows) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "datatype.h"
+#include "instruction_set.h"
 #include "text_index.h"
 
 namespace millrace {
@@ -51,10 +52,11 @@ struct CategoryFeature {
 };
 
 /// Float32 features of `rows`, which index the columns: target[rows.size(), row_width], of which all that is no feature of
-/// these columns becomes 0. Null: they are checked only.
+/// these columns becomes 0. Null: they are checked only. The same bits on every processor.
 /// @return false: a value is missing that must not be, beyond 2^53 or too large for a float32; which one, the caller finds out
 bool write_features(std::span<const NumberFeature> numbers, std::span<const CategoryFeature> categories,
-                    std::span<const std::int32_t> rows, float* target, std::size_t row_width);
+                    std::span<const std::int32_t> rows, float* target, std::size_t row_width,
+                    InstructionSet set = instruction_set());
 
 /// How often each text occurs, in the order in which they come first.
 struct TextCount {
