@@ -6,7 +6,9 @@ import { type JsonField, JsonRecordError } from './json-record.js';
 import { isTimeType, TimeInference, type TimeType, timeExample, timeValue } from './time-texts.js';
 
 /** What a field is, each number kind a part of the next. */
-type FieldType = 'boolean' | 'integer' | 'number' | 'text' | 'integers' | 'numbers';
+type FieldType = 'boolean' | 'integer' | 'number' | 'text' | 'integers' | 'numbers' | 'object';
+/** A field with a value of its own. */
+type JsonValue = Exclude<JsonField, { kind: 'object' }>;
 
 interface JsonColumn {
   name: string;
@@ -26,9 +28,14 @@ const words: Record<FieldType, string> = {
   text: 'text',
   integers: 'lists of numbers',
   numbers: 'lists of numbers',
+  object: 'objects',
 };
+const scalars: readonly FieldType[] = ['boolean', 'integer', 'number', 'text'];
 
-/** Finds the columns of JSON records, in the order in which their names come, and the type of each. */
+/**
+ * Finds the columns of JSON records, in the order in which their names come, and the type of each. An object is no column: its fields
+ * are.
+ */
 export class JsonColumns {
   readonly #columns = new Map<string, JsonColumn>();
 
@@ -56,12 +63,9 @@ export class JsonColumns {
     }
   }
 
-  get names(): string[] {
-    return [...this.#columns.keys()];
-  }
-
   finish(): Column[] {
-    return [...this.#columns.values()].map(({ name, type, width, given, times }) => ({
+    const columns = [...this.#columns.values()].filter(({ type }) => type !== 'object');
+    return columns.map(({ name, type, width, given, times }) => ({
       name,
       type: given ?? (type === 'text' ? times?.type : null) ?? columnTypeOf(type, width),
       shape: [],
@@ -74,12 +78,7 @@ function widen(column: JsonColumn, field: Exclude<JsonField, { kind: 'null' }>):
   const width = field.kind === 'numbers' ? field.texts.length : 1;
   const before = column.type ?? type;
   if (words[before] !== words[type]) {
-    throw unfit(
-      column.name,
-      `${words[before]}, as before`,
-      field,
-      'Text is what takes every kind: give the type Utf8.',
-    );
+    throw unfit(column.name, `${words[before]}, as before`, field, mixingHint(column.name, [before, type]));
   }
   if (column.type !== null && width !== column.width) {
     throw unfit(column.name, `lists of ${column.width} numbers, as before`, field);
@@ -90,6 +89,17 @@ function widen(column: JsonColumn, field: Exclude<JsonField, { kind: 'null' }>):
   if (field.kind === 'text' && column.times?.add(readTimeText(field.value)) === false) {
     column.times = null;
   }
+}
+
+function mixingHint(name: string, types: readonly FieldType[]): string {
+  if (types.includes('object')) {
+    return `${fieldsHint(name)}, so each record has an object or null here, or leaves it out`;
+  }
+  return types.every((type) => scalars.includes(type)) ? 'Text is what takes every kind: give the type Utf8' : '';
+}
+
+function fieldsHint(name: string): string {
+  return `The fields of an object are columns, named like ${JSON.stringify(`${name}.field`)}`;
 }
 
 function typeOf(field: Exclude<JsonField, { kind: 'null' }>): FieldType {
@@ -138,12 +148,12 @@ function checkGiven(name: string, given: ColumnType, field: JsonField): void {
   }
   const isFit =
     given.kind === 'text'
-      ? field.kind !== 'numbers'
+      ? field.kind !== 'numbers' && field.kind !== 'object'
       : given.kind === 'boolean'
         ? field.kind === 'boolean'
         : given.kind === 'number' && field.kind === 'number' && fitsNumber(given.type, field.text);
   if (!isFit) {
-    throw unfit(name, `${typeName(given)}, as given`, field);
+    throw unfit(name, `${typeName(given)}, as given`, field, field.kind === 'object' ? fieldsHint(name) : '');
   }
 }
 
@@ -154,7 +164,7 @@ function fitsNumber(type: string, text: string): boolean {
 
 function unfit(name: string, expected: string, field: JsonField, hint = ''): JsonRecordError {
   const message = `Expected column ${JSON.stringify(name)} to hold ${expected}, but received ${textOf(field)}`;
-  return new JsonRecordError(hint === '' ? message : `${message}. ${hint.replace(/\.$/, '')}`);
+  return new JsonRecordError(hint === '' ? message : `${message}. ${hint}`);
 }
 
 function textOf(field: JsonField): string {
@@ -169,11 +179,13 @@ function textOf(field: JsonField): string {
       return quote(field.value);
     case 'numbers':
       return `a list of ${field.texts.length}`;
+    case 'object':
+      return 'an object';
   }
 }
 
 /** The field as the builder of a column of this type takes it. */
-export function columnValue(type: ColumnType, field: JsonField): unknown {
+export function columnValue(type: ColumnType, field: JsonValue): unknown {
   switch (field.kind) {
     case 'null':
       return null;

@@ -9,7 +9,7 @@ import { RowBatch } from './row-batch.js';
 import { readLines } from './text-lines.js';
 
 /**
- * Opens JSON lines, one object a line, or an array of objects; a field that is left out is missing. All are read once to find columns
+ * Opens JSON lines, one object a line, or an array of objects; a field that is left out is missing, and objects within are flattened. All are read once to find columns
  * and types.
  */
 export async function openJsonLines(files: readonly ImportFile[], context: ImportContext): Promise<ImportSource> {
@@ -19,8 +19,11 @@ export async function openJsonLines(files: readonly ImportFile[], context: Impor
       // The columns are gathered field by field.
     }
   }
-  checkGivenColumns(context.types, found.names);
   const columns = found.finish();
+  checkGivenColumns(
+    context.types,
+    columns.map(({ name }) => name),
+  );
   if (columns.length === 0) {
     throw invalidFile(files[0]!.path, 'Expected at least one record with a field but received none.');
   }
@@ -37,6 +40,9 @@ async function* readRows(
   let values: unknown[] = columns.map(() => null);
   const onField = (name: string, field: JsonField) => {
     const i = places.get(name);
+    if (field.kind === 'object' || (field.kind === 'null' && i === undefined)) {
+      return; // Where others have an object null is one whose fields are all missing.
+    }
     if (i === undefined) {
       throw new JsonRecordError(`Expected the file to stay as it was but the field ${JSON.stringify(name)} is new`);
     }

@@ -6,7 +6,9 @@ export type JsonField =
   | { kind: 'boolean'; value: boolean }
   | { kind: 'number'; text: string }
   | { kind: 'text'; value: string }
-  | { kind: 'numbers'; texts: string[] };
+  | { kind: 'numbers'; texts: string[] }
+  /** Its own fields come next, each under both names: those of `a` are `a.b`, `a.c`. */
+  | { kind: 'object' };
 
 /** A text that is no JSON object of such fields; the message says what was expected. */
 export class JsonRecordError extends Error {
@@ -17,10 +19,13 @@ const space = /[ \t\r\n]*/y;
 const stringPattern = /"[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*"/y;
 const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const wordPattern = /true|false|null/y;
-const expectedField = 'text, a number, true, false, null or a list of numbers';
+const expectedField = 'text, a number, true, false, null, a list of numbers or an object';
+const depthMax = 32;
+const otherLists =
+  'Write null for a list that is missing, and a field for each value or a Parquet file for lists of anything but numbers';
 
 /**
- * Reads an object of texts, numbers, booleans, nulls and lists of numbers, strictly by RFC 8259. `JSON.parse` would round
+ * Reads an object of texts, numbers, booleans, nulls, lists of numbers and further objects, strictly by RFC 8259. `JSON.parse` would round
  * integers of more than 53 bits, take 1.0 for 1 and keep one of two fields with the same name.
  */
 export function readJsonRecord(text: string, onField: (name: string, field: JsonField) => void): void {
@@ -48,31 +53,50 @@ class Reader {
   constructor(private readonly text: string) {}
 
   object(onField: (name: string, field: JsonField) => void): void {
-    this.#expect('{', 'an object, { ... }');
     const names = new Set<string>();
-    if (!this.#take('}')) {
-      do {
-        this.#skipSpace();
-        const name = this.#string() ?? this.#refuse('the name of a field in quotes');
-        if (names.has(name)) {
-          throw new JsonRecordError(`Expected each field once but ${JSON.stringify(name)} comes twice`);
-        }
-        names.add(name);
-        this.#expect(':', `a colon after ${JSON.stringify(name)}`);
-        this.field = name;
-        onField(name, this.#field(name));
-        this.field = null;
-      } while (this.#take(','));
-      this.#expect('}', 'a comma or the end of the object');
-    }
+    this.#fields((name, field) => {
+      if (names.has(name)) {
+        throw new JsonRecordError(`Expected each field once but ${JSON.stringify(name)} comes twice`);
+      }
+      names.add(name);
+      onField(name, field);
+    });
     this.#skipSpace();
     if (this.#at < this.text.length) {
       this.#refuse('nothing after the object');
     }
   }
 
+  /** @param prefix of the names, of the objects around this one. @param depth how many those are, and this */
+  #fields(onField: (name: string, field: JsonField) => void, prefix = '', depth = 1): void {
+    this.#expect('{', 'an object, { ... }');
+    if (this.#take('}')) {
+      return;
+    }
+    const around = this.field;
+    do {
+      this.#skipSpace();
+      const own = this.#string() ?? this.#refuse('the name of a field in quotes');
+      const name = prefix + own;
+      this.#expect(':', `a colon after ${JSON.stringify(own)}`);
+      this.field = name;
+      this.#skipSpace();
+      if (this.text[this.#at] === '{') {
+        if (own === '' || depth === depthMax) {
+          const expected = own === '' ? 'objects with names' : `objects at most ${depthMax} deep`;
+          throw new JsonRecordError(`Expected ${expected} but received one more in ${JSON.stringify(name)}`);
+        }
+        onField(name, { kind: 'object' });
+        this.#fields(onField, `${name}.`, depth + 1);
+      } else {
+        onField(name, this.#field(name));
+      }
+      this.field = around;
+    } while (this.#take(','));
+    this.#expect('}', 'a comma or the end of the object');
+  }
+
   #field(name: string): JsonField {
-    this.#skipSpace();
     const number = this.#match(numberPattern);
     if (number !== null) {
       return { kind: 'number', text: number };
@@ -89,14 +113,15 @@ class Reader {
   }
 
   #numbers(name: string): JsonField {
-    const expected = `${JSON.stringify(name)} to be ${expectedField}`;
     if (!this.#take('[')) {
-      this.#refuse(expected);
+      this.#refuse(`${JSON.stringify(name)} to be ${expectedField}`);
     }
     const texts: string[] = [];
     do {
       this.#skipSpace();
-      texts.push(this.#match(numberPattern) ?? this.#refuse(expected));
+      texts.push(
+        this.#match(numberPattern) ?? this.#refuse(`the list ${JSON.stringify(name)} to hold numbers`, otherLists),
+      );
     } while (this.#take(','));
     this.#expect(']', 'a comma or the end of the list');
     return { kind: 'numbers', texts };
@@ -142,9 +167,11 @@ class Reader {
     }
   }
 
-  #refuse(expected: string): never {
+  /** @param hint what to do, unless the line just breaks off */
+  #refuse(expected: string, hint = ''): never {
     const rest = this.text.slice(this.#at, this.#at + 40);
     const received = rest === '' ? 'the line ends' : `received ${quote(rest)}`;
-    throw new JsonRecordError(`Expected ${expected}, but ${received} at character ${this.#at + 1}`);
+    const message = `Expected ${expected}, but ${received} at character ${this.#at + 1}`;
+    throw new JsonRecordError(hint === '' || rest === '' ? message : `${message}. ${hint}`);
   }
 }

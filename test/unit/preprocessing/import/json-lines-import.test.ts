@@ -13,7 +13,7 @@ describe('openJsonLines', () => {
     [
       'NaN',
       '{"a":1}\n\n{"a":NaN}',
-      'Line 3: Expected "a" to be text, a number, true, false, null or a list of numbers, but received "NaN}" at character 6.',
+      'Line 3: Expected "a" to be text, a number, true, false, null, a list of numbers or an object, but received "NaN}" at character 6.',
     ],
     [
       'text after numbers',
@@ -25,6 +25,22 @@ describe('openJsonLines', () => {
       '{"a":[1]}\n{"a":[1,2]}',
       'Line 2: Expected column "a" to hold lists of 1 numbers, as before, but received a list of 2.',
     ],
+    [
+      'lists among numbers, which no text takes',
+      '{"a":1}\n{"a":[1]}',
+      'Line 2: Expected column "a" to hold numbers, as before, but received a list of 1.',
+    ],
+    [
+      'an object among numbers',
+      '{"a":{"b":1}}\n{"a":{"b":{"c":2}}}',
+      'Line 2: Expected column "a.b" to hold numbers, as before, but received an object. The fields of an object are columns, named like "a.b.field", so each record has an object or null here, or leaves it out.',
+    ],
+    [
+      'text among objects',
+      '{"a":{"b":1}}\n{"a":"x"}',
+      'Line 2: Expected column "a" to hold objects, as before, but received "x". The fields of an object are columns',
+    ],
+    ['objects that have no field', '{"a":{"b":{}}}', 'Expected at least one record with a field but received none.'],
     [
       'bytes that are not UTF-8',
       Buffer.from('{"a":1}\n{"a":2,"b\\u0041":"x\xff"}\n', 'latin1'),
@@ -52,6 +68,11 @@ describe('openJsonLines', () => {
     ['Float32', '"1"', 'hold Float32, as given, but received "1".'],
     ['Bool', '1', 'hold Bool, as given, but received 1.'],
     ['Utf8', '[1]', 'hold Utf8, as given, but received a list of 1.'],
+    [
+      'Utf8',
+      '{"b":1}',
+      'hold Utf8, as given, but received an object. The fields of an object are columns, named like "a.f',
+    ],
   ])('refuses what is no %s where that is given', async (type, value, message) => {
     await expect(readJson(`{}\n{"a":${value}}`, { a: type })).rejects.toThrow(message);
   });
@@ -76,6 +97,28 @@ describe('openJsonLines', () => {
       [9007199254740993n, 1, 'ä', true, [1, 2], null, null],
       [null, 1, null, null, [0.5, 1000], null, -(2 ** 63)],
       [null, null, null, null, null, null, 2 ** 63],
+    ]);
+  });
+
+  it('makes columns of the fields of objects', async () => {
+    const lines = [
+      '{"user":null,"id":1}',
+      '{"user":{"age":30,"home":{"at":[1.5,2],"since":"2020-01-02"}},"id":2}',
+      '{"user":{"home":null},"id":3}',
+      '{"user":{"home":{"at":null},"age":31}}',
+    ];
+    const { columns, rows } = await readJson(lines.join('\n'), { 'user.age': 'Uint8' });
+    expect(columns).toEqual([
+      ['id', 'Int64'],
+      ['user.age', 'Uint8'],
+      ['user.home.at', 'FixedSizeList[2]<Float64>'],
+      ['user.home.since', 'Date32'],
+    ]);
+    expect(rows).toEqual([
+      [1n, null, null, null],
+      [2n, 30, [1.5, 2], 18_263],
+      [3n, null, null, null],
+      [null, 31, null, null],
     ]);
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type JsonField, readJsonRecord } from '../../../../services/preprocessing/import/json-record.js';
+import { fieldAtEnd, type JsonField, readJsonRecord } from '../../../../services/preprocessing/import/json-record.js';
 
 function read(text: string): [string, JsonField][] {
   const fields: [string, JsonField][] = [];
@@ -17,6 +17,8 @@ function plain(field: JsonField): unknown {
       return Number(field.text);
     case 'numbers':
       return field.texts.map(Number);
+    case 'object':
+      return {};
     default:
       return field.value;
   }
@@ -34,10 +36,18 @@ describe('readJsonRecord', () => {
     ['{"a":1} {}', 'Expected nothing after the object, but received "{}"'],
     ['{"a":01}', 'Expected a comma or the end of the object, but received "1}"'],
     ['{"a":1,"a":2}', 'Expected each field once but "a" comes twice'],
-    ['{"a":{"b":1}}', 'Expected "a" to be text, a number, true, false, null or a list of numbers, but received'],
-    ['{"a":[[1]]}', 'Expected "a" to be text'],
-    ['{"a":[]}', 'Expected "a" to be text'],
-    ['{"a":["x"]}', 'Expected "a" to be text'],
+    ['{"a":(1)}', 'Expected "a" to be text, a number, true, false, null, a list of numbers or an object, but received'],
+    [
+      '{"a":[[1]]}',
+      'Expected the list "a" to hold numbers, but received "[1]]}" at character 7. Write null for a list',
+    ],
+    ['{"a":[]}', 'Expected the list "a" to hold numbers, but received "]}"'],
+    ['{"a":{"b":["x"]}}', 'Expected the list "a.b" to hold numbers, but received'],
+    ['{"a":{"b":1}', 'Expected a comma or the end of the object, but the line ends'],
+    ['{"a":{"b":1,"b":2}}', 'Expected each field once but "a.b" comes twice'],
+    ['{"a.b":1,"a":{"b":2}}', 'Expected each field once but "a.b" comes twice'],
+    ['{"":{"b":2}}', 'Expected objects with names but received one more in ""'],
+    [`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`, 'Expected objects at most 32 deep but received one more in "a.a.a'],
     ['{"a":[1 2]}', 'Expected a comma or the end of the list'],
     ['{"a":"x}', 'Expected "a" to be text'],
     ['{"a":"\\x"}', 'Expected "a" to be text'],
@@ -55,6 +65,19 @@ describe('readJsonRecord', () => {
       ['a', { kind: 'number', text: '9007199254740993' }],
       ['b', { kind: 'numbers', texts: ['1.0', '-2e3'] }],
     ]);
+  });
+
+  it('names the fields of objects by all the names that lead to them', () => {
+    expect(read('{"a":{"b":true,"c":{"d.e":"x","":null}},"f":{}}')).toEqual([
+      ['a', { kind: 'object' }],
+      ['a.b', { kind: 'boolean', value: true }],
+      ['a.c', { kind: 'object' }],
+      ['a.c.d.e', { kind: 'text', value: 'x' }],
+      ['a.c.', { kind: 'null' }],
+      ['f', { kind: 'object' }],
+    ]);
+    expect(fieldAtEnd('{"a":{"b":1,"c":"x')).toBe('a.c');
+    expect(fieldAtEnd('{"a":{"b":1}, ')).toBeNull();
   });
 
   it('reads long texts', () => {
