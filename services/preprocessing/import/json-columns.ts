@@ -58,7 +58,9 @@ export class JsonColumns {
     }
     if (column.given) {
       checkGiven(name, column.given, field);
-    } else {
+    }
+    // What is given as numbers may be lists of such, all of one length.
+    if (column.given === null || column.given.kind === 'number') {
       widen(column, field);
     }
   }
@@ -67,7 +69,7 @@ export class JsonColumns {
     const columns = [...this.#columns.values()].filter(({ type }) => type !== 'object');
     return columns.map(({ name, type, width, given, times }) => ({
       name,
-      type: given ?? (type === 'text' ? times?.type : null) ?? columnTypeOf(type, width),
+      type: listOf(given, type, width) ?? given ?? (type === 'text' ? times?.type : null) ?? columnTypeOf(type, width),
       shape: [],
     }));
   }
@@ -112,6 +114,11 @@ function typeOf(field: Exclude<JsonField, { kind: 'null' }>): FieldType {
   return field.kind;
 }
 
+function listOf(given: ColumnType | null, type: FieldType | null, width: number): ColumnType | null {
+  const isList = type === 'integers' || type === 'numbers';
+  return isList && given?.kind === 'number' ? { kind: 'list', type: given.type, width } : null;
+}
+
 function columnTypeOf(type: FieldType | null, width: number): ColumnType {
   switch (type) {
     case 'boolean':
@@ -146,14 +153,24 @@ function checkGiven(name: string, given: ColumnType, field: JsonField): void {
     }
     return;
   }
-  const isFit =
-    given.kind === 'text'
-      ? field.kind !== 'numbers' && field.kind !== 'object'
-      : given.kind === 'boolean'
-        ? field.kind === 'boolean'
-        : given.kind === 'number' && field.kind === 'number' && fitsNumber(given.type, field.text);
-  if (!isFit) {
+  if (given.kind === 'number' && field.kind === 'numbers') {
+    const misfit = field.texts.find((text) => !fitsNumber(given.type, text));
+    if (misfit !== undefined) {
+      throw unfit(name, `lists of ${typeName(given)}, as given`, { kind: 'number', text: misfit });
+    }
+  } else if (!isOf(given, field)) {
     throw unfit(name, `${typeName(given)}, as given`, field, field.kind === 'object' ? fieldsHint(name) : '');
+  }
+}
+
+function isOf(given: ColumnType, field: JsonField): boolean {
+  switch (given.kind) {
+    case 'text':
+      return field.kind !== 'numbers' && field.kind !== 'object';
+    case 'number':
+      return field.kind === 'number' && fitsNumber(given.type, field.text);
+    default:
+      return field.kind === given.kind;
   }
 }
 

@@ -67,6 +67,7 @@ describe('openJsonLines', () => {
     ['Uint8', '256', 'hold Uint8, as given, but received 256.'],
     ['Float32', '"1"', 'hold Float32, as given, but received "1".'],
     ['Bool', '1', 'hold Bool, as given, but received 1.'],
+    ['Uint8', '[1,256]', 'hold lists of Uint8, as given, but received 256.'],
     ['Utf8', '[1]', 'hold Utf8, as given, but received a list of 1.'],
     [
       'Utf8',
@@ -98,6 +99,19 @@ describe('openJsonLines', () => {
       [null, 1, null, null, [0.5, 1000], null, -(2 ** 63)],
       [null, null, null, null, null, null, 2 ** 63],
     ]);
+  });
+
+  it('gives the numbers of lists the type that is given', async () => {
+    const lines = '{"a":null}\n{"a":[0.1,2]}\n{}';
+    const { columns, rows } = await readJson(lines, { a: 'Float32' });
+    expect(columns).toEqual([['a', 'FixedSizeList[2]<Float32>']]);
+    expect(rows).toEqual([[null], [[Math.fround(0.1), 2]], [null]]);
+    await expect(readJson(`${lines}\n{"a":[1]}`, { a: 'Float32' })).rejects.toThrow(
+      'Line 4: Expected column "a" to hold lists of 2 numbers, as before, but received a list of 1.',
+    );
+    await expect(readJson(`${lines}\n{"a":1}`, { a: 'Float32' })).rejects.toThrow(
+      'hold lists of numbers, as before, but received 1.',
+    );
   });
 
   it('makes columns of the fields of objects', async () => {
