@@ -21,7 +21,7 @@ process.chdir(root);
 const stampFile = 'node_modules/.cache/millrace/setup.json';
 const addon = 'native/build/Release/millrace.node';
 const entry = 'dist/clients/cli/main.js';
-const descriptors = 'proto/gen/descriptors.binpb';
+const contracts = ['proto/gen/descriptors.binpb', 'proto/gen/contracts.json'];
 
 function fail(message) {
   process.stderr.write(`set-up: ${message}\n`);
@@ -186,6 +186,6 @@ const nativeSources = listFiles('native').filter((file) => !file.endsWith('.ts')
 step('native addon', [...nativeSources, 'package-lock.json'], [addon], buildNative);
 const sources = ['proto', 'native', 'services', 'clients', 'test/bench', 'test/support']
   .flatMap(listFiles)
-  .filter((file) => /\.(ts|proto)$/.test(file));
+  .filter((file) => /\.(ts|mjs|proto)$/.test(file));
 const settings = ['package-lock.json', 'package.json', 'rolldown.config.mjs'];
-step('TypeScript', [...sources, ...settings], [entry, descriptors], buildTypeScript);
+step('TypeScript', [...sources, ...settings], [entry, ...contracts], buildTypeScript);

@@ -49,7 +49,7 @@ export class Contract<Client, Handlers> {
   ) {}
 
   get definition(): grpc.ServiceDefinition {
-    this.#definition ??= serviceDefinition(this.file, this.name);
+    this.#definition ??= serviceDefinition(this.name);
     return this.#definition;
   }
 
@@ -72,7 +72,7 @@ type FlightHandlers = Omit<Named<FlightServiceHandlers>, 'DoGet' | 'DoExchange'>
 };
 
 /** Writes each message once, to however many callers it goes. */
-function writtenOnce(name: keyof typeof messageFiles): ServerCodec['responseSerialize'] {
+function writtenOnce(name: MessageName): ServerCodec['responseSerialize'] {
   return perObject((message: object) => messageType(name).serialize(message)) as ServerCodec['responseSerialize'];
 }
 
@@ -140,24 +140,24 @@ export const contracts = {
   ),
 };
 
-const messageFiles = {
-  'millrace.v1.TrainingEvent': 'millrace/v1/training_service.proto',
-  'millrace.v1.TrainingJobEvent': 'millrace/v1/training_service.proto',
-  'google.rpc.Status': 'google/rpc/status.proto',
-  'google.rpc.BadRequest': 'google/rpc/error_details.proto',
-  'google.rpc.ErrorInfo': 'google/rpc/error_details.proto',
-  'arrow.flight.protocol.CancelFlightInfoRequest': 'arrow/flight.proto',
-  'arrow.flight.protocol.CancelFlightInfoResult': 'arrow/flight.proto',
-  'arrow.flight.protocol.RenewFlightEndpointRequest': 'arrow/flight.proto',
-  'arrow.flight.protocol.FlightEndpoint': 'arrow/flight.proto',
-};
+/** What is written or read by itself. */
+type MessageName =
+  | 'millrace.v1.TrainingEvent'
+  | 'millrace.v1.TrainingJobEvent'
+  | 'google.rpc.Status'
+  | 'google.rpc.BadRequest'
+  | 'google.rpc.ErrorInfo'
+  | 'arrow.flight.protocol.CancelFlightInfoRequest'
+  | 'arrow.flight.protocol.CancelFlightInfoResult'
+  | 'arrow.flight.protocol.RenewFlightEndpointRequest'
+  | 'arrow.flight.protocol.FlightEndpoint';
 const messages = new Map<string, MessageCodec>();
 
 /** Serialises and parses one message by itself, for example `google.rpc.Status`, which travels in a trailer. */
-export function messageType(name: keyof typeof messageFiles): MessageCodec {
+export function messageType(name: MessageName): MessageCodec {
   let type = messages.get(name);
   if (!type) {
-    type = messageCodec(messageFiles[name], name);
+    type = messageCodec(name);
     messages.set(name, type);
   }
   return type;

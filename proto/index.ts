@@ -1,5 +1,6 @@
 /** The one door to the contracts for TypeScript: definitions, typed clients, and the errors that calls end in. */
 export { type CallOptions, createClient, type RpcClient } from './client.js';
+export { contractType } from './codecs.js';
 export { Contract, contracts, describeMessage, messageType } from './contracts.js';
 export { DescribedFiles } from './described-files.js';
 export type { FlightMessage } from './flight-data-codec.js';

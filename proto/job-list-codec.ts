@@ -9,7 +9,7 @@ const tags = { trainingJobs: (1 << 3) | 2, nextPageToken: (2 << 3) | 2, latestPo
 let codec: ReturnType<typeof messageCodec> | null = null;
 
 const writeJob = perObject((job: TrainingJob) => {
-  codec ??= messageCodec('millrace/v1/training_service.proto', 'millrace.v1.TrainingJob');
+  codec ??= messageCodec('millrace.v1.TrainingJob');
   return codec.serialize(job);
 });
 

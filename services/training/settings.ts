@@ -57,7 +57,8 @@ export function choice(names: Readonly<Record<string, string>>, otherwise: unkno
   };
 }
 
-const count = (value: number) => value.toLocaleString('en-US');
+// Not `toLocaleString`: loading a locale takes 20 ms of each start.
+const count = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** A field as the contract has it: `learning_rate`. */
 export function snakeCase(name: string): string {

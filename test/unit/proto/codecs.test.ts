@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
 import { expect, it } from 'vitest';
-import { contracts } from '../../../proto/index.js';
+import { contracts, contractType } from '../../../proto/index.js';
 import { root } from '../../support/mesh.js';
 
 it.each(Object.values(contracts).map((contract) => [contract.name, contract] as const))(
@@ -27,6 +28,31 @@ function outline(method: grpc.MethodDefinition<unknown, unknown>) {
     ...{ request, response },
     written: [method.requestSerialize(request), method.responseSerialize(response)],
   };
+}
+
+it('knows of every field what its .proto file says', () => {
+  const files = new Set(Object.values(contracts).map(({ file }) => path.join(root, 'proto', file)));
+  const parsed = new protobuf.Root();
+  parsed.resolvePath = (_, file) => path.resolve(root, 'proto', file);
+  parsed.loadSync([...files]).resolveAll();
+  const expected = typesOf(parsed).flatMap(fieldsOf);
+  expect(expected.length).toBeGreaterThan(500);
+  expect(typesOf(parsed).flatMap(({ fullName }) => fieldsOf(contractType(fullName)))).toEqual(expected);
+});
+
+function typesOf(scope: protobuf.NamespaceBase): protobuf.Type[] {
+  return scope.nestedArray.flatMap((each) => [
+    ...(each instanceof protobuf.Type ? [each] : []),
+    ...(each instanceof protobuf.Namespace ? typesOf(each) : []),
+  ]);
+}
+
+function fieldsOf({ fullName, fieldsArray }: protobuf.Type) {
+  return fieldsArray.map((field) => {
+    const { name, id, type, repeated, packed, required, map, defaultValue, partOf } = field.resolve();
+    const outside = [field.resolvedType?.fullName, partOf?.name, partOf?.isProto3Optional, Boolean(field.hasPresence)];
+    return [fullName, name, id, type, repeated, packed, required, map, defaultValue, ...outside];
+  });
 }
 
 it('writes and reads every kind of field', () => {
