@@ -3,18 +3,16 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { contracts, createClient } from '../../proto/index.js';
 import { freePortBase, millrace, root, TestMesh } from '../support/mesh.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const services = ['registry', 'preprocessing', 'training', 'inference', 'gateway'];
 const folder = tempFolder();
-let mesh: TestMesh | null = null;
-afterEach(async () => {
-  await mesh?.stop();
-  mesh = null;
-});
+/** Started where the port was taken before, and used by the tests that follow: a start costs five seconds of a core. */
+let mesh: TestMesh;
+afterAll(() => mesh?.stop());
 
 async function refused(...args: string[]): Promise<string> {
   const { status, stderr, stdout } = await millrace('up', ...args);
@@ -58,8 +56,7 @@ describe('millrace up', () => {
   });
 
   it('refuses a second mesh on the same data folder and leaves the first one alone', async () => {
-    const dataDir = path.join(folder, 'twice');
-    mesh = await TestMesh.start(dataDir);
+    const { dataDir } = mesh;
     const other = await freePortBase();
     expect(await refused(`--data-dir=${dataDir}`, `--port-base=${other}`)).toContain(`${dataDir} is in use`);
     const listed = await millrace('models', 'list', '--json', `--port-base=${mesh.portBase}`);
@@ -67,9 +64,8 @@ describe('millrace up', () => {
   });
 
   it('is ready when every service serves', async () => {
-    mesh = await TestMesh.start(path.join(folder, 'serving'));
     const statuses = [1, 3, 4, 5].map(async (offset) => {
-      const health = createClient(contracts.health, `127.0.0.1:${mesh!.portBase + offset}`);
+      const health = createClient(contracts.health, `127.0.0.1:${mesh.portBase + offset}`);
       const { status } = await health.check({});
       health.close();
       return status;
@@ -79,8 +75,7 @@ describe('millrace up', () => {
   });
 
   it('restarts a service that is killed, and that one alone', async () => {
-    mesh = await TestMesh.start(path.join(folder, 'restart'));
-    const before = services.map((name) => mesh!.pidOf(name));
+    const before = services.map((name) => mesh.pidOf(name));
     expect(before).not.toContain(null);
     mesh.kill('registry');
     const health = createClient(contracts.health, `127.0.0.1:${mesh.portBase + 3}`);
@@ -88,20 +83,19 @@ describe('millrace up', () => {
       .poll(() => health.check({ service: 'millrace.v1.RegistryService' }).catch(() => null), { timeout: 20_000 })
       .toMatchObject({ status: 'SERVING' });
     health.close();
-    const after = services.map((name) => mesh!.pidOf(name));
+    const after = services.map((name) => mesh.pidOf(name));
     expect(after[0]).not.toBe(before[0]);
     expect(after.slice(1)).toEqual(before.slice(1));
   });
 
   it('takes all services along when it is killed itself', async () => {
-    mesh = await TestMesh.start(path.join(folder, 'orphans'));
     mesh.kill('supervisor');
     await expect
-      .poll(() => services.map((name) => mesh!.pidOf(name)), { timeout: 20_000 })
+      .poll(() => services.map((name) => mesh.pidOf(name)), { timeout: 20_000 })
       .toEqual(services.map(() => null));
     const { portBase, dataDir } = mesh;
     await mesh.stop();
-    mesh = await TestMesh.start(dataDir, portBase);
+    mesh = await TestMesh.start(dataDir, portBase, ['--stop-grace-ms=0']);
   });
 
   it.each(['supervisor', 'registry'])('ends the %s when whoever starts it goes before it is ready', async (program) => {
@@ -114,7 +108,7 @@ describe('millrace up', () => {
   });
 
   it('stops although a service is stuck', async () => {
-    mesh = await TestMesh.start(path.join(folder, 'stuck'), undefined, ['--stop-grace-ms=0']);
+    // Started anew with no grace, see above.
     const pid = mesh.pidOf('registry')!;
     process.kill(pid, 'SIGSTOP');
     await mesh.stop();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { expectedOutput, inputWidth, modelFiles, publish } from '../support/published-model.js';
 import { Serving } from '../support/serving.js';
@@ -6,6 +7,7 @@ import { tempFolder } from '../support/temp-folder.js';
 const input = Float32Array.from({ length: inputWidth }, (_, i) => i / inputWidth);
 /** Hundreds of changes, each synced to disk, beside whatever else the machine does. */
 const loadedMachineMs = 300_000;
+const pauseMs = 10;
 const patience = { timeout: 30_000, interval: 20 };
 
 let serving: Serving;
@@ -24,7 +26,7 @@ const ask = (modelVersion = '') =>
 const bits = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
 const bitsOf = (seed: number) => bits(new Uint8Array(expectedOutput({ seed }, input).buffer));
 
-/** Keeps so many calls in flight until it is told to end; gathers what was wrong. */
+/** So many clients, each of which asks anew soon after an answer, until they are told to end; gathers what was wrong. */
 class Load {
   answers = 0;
   readonly failures: string[] = [];
@@ -32,10 +34,10 @@ class Load {
   #ends = false;
 
   constructor(
-    inFlight: number,
+    clients: number,
     private readonly expected: ReadonlyMap<string, string>,
   ) {
-    this.#lanes = Array.from({ length: inFlight }, () => this.#run());
+    this.#lanes = Array.from({ length: clients }, () => this.#run());
   }
 
   async #run(): Promise<void> {
@@ -49,6 +51,8 @@ class Load {
       } catch (error) {
         this.failures.push((error as Error).message);
       }
+      // With none, they take the processor from the changes that they are to meet.
+      await sleep(pauseMs);
     }
   }
 
