@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
-import { ServiceError } from '../../services/platform/errors.js';
-import { lockFolder } from '../../services/platform/folder-lock.js';
 import { type Finished, root, run } from '../support/mesh.js';
+import { waitForLock } from '../support/wait-for-lock.js';
 
 /** A program made by others: where it is, or why it is missing. */
 export type Tool = { path: string } | { missing: string };
@@ -117,8 +115,6 @@ export function describeWith(tool: Tool, name: string, body: (program: string) =
   describe.skip(`${name} (${tool.missing})`, () => body(''));
 }
 
-const lockRetryMs = 200;
-
 /**
  * Does `work` unless its product is there. Test files start at the same time: one of them works, the others wait for it.
  *
@@ -151,19 +147,6 @@ export async function install(
   } finally {
     rmSync(draft, { recursive: true, force: true });
     lock.release();
-  }
-}
-
-async function waitForLock(folder: string) {
-  for (;;) {
-    try {
-      return lockFolder(folder);
-    } catch (error) {
-      if (!(error instanceof ServiceError) || error.reason !== 'FOLDER_IN_USE') {
-        throw error;
-      }
-      await sleep(lockRetryMs);
-    }
   }
 }
 

@@ -11,14 +11,13 @@ import { GatedPreprocessing } from '../support/gated-preprocessing.js';
 import { guestsOf, guestTable, toRecord } from '../support/guests.js';
 import { publish } from '../support/published-model.js';
 import { rpcFailure } from '../support/rpc-failure.js';
+import { ServiceProcess } from '../support/service-process.js';
 import { type PredictionClient, Serving, silentLog } from '../support/serving.js';
-import { SourceProcess } from '../support/source-process.js';
 import { tabularFiles } from '../support/tabular-model.js';
 import { tempFolder } from '../support/temp-folder.js';
 
 const guests = guestsOf(900);
 const batchRows = 300;
-const inferenceMain = new URL('../../services/inference/main.ts', import.meta.url);
 let realPreprocessing: RunningService;
 let preprocessing: GatedPreprocessing;
 let preprocessingAddress: string;
@@ -148,7 +147,7 @@ describe('a service that is killed in the middle of a job', () => {
 });
 
 async function startSource(args: string[]) {
-  const service = await SourceProcess.start(inferenceMain, args);
+  const service = await ServiceProcess.start('inference', args);
   const client = createClient(contracts.prediction, `127.0.0.1:${service.port}`);
   return {
     client,

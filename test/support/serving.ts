@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { pino } from 'pino';
 import { expect, vi } from 'vitest';
 import { contracts, createClient, type RpcClient } from '../../proto/index.js';
@@ -7,6 +7,8 @@ import { type RunningInference, startInference } from '../../services/inference/
 import type { RunningService } from '../../services/platform/main.js';
 import { readConfig as registryConfig } from '../../services/registry/config.js';
 import { startRegistry } from '../../services/registry/service.js';
+import build from './build.js';
+import { root } from './mesh.js';
 import { type RegistryClient, registryClient } from './published-model.js';
 
 export type InferenceClient = RpcClient<(typeof contracts.inference)['clientType']>;
@@ -15,11 +17,8 @@ export type PredictionClient = RpcClient<(typeof contracts.prediction)['clientTy
 /** For events that no stream tells. */
 const patience = { timeout: 20_000, interval: 10 };
 
-/** A worker straight from the sources. */
-const sourceWorker = {
-  file: fileURLToPath(new URL('source-process.mjs', import.meta.url)),
-  args: [fileURLToPath(new URL('../../services/inference/worker.ts', import.meta.url))],
-};
+/** A worker as built: from the sources one takes six times the processor time to start. */
+const builtWorker = { file: path.join(root, 'dist/services/inference/worker.js'), args: [] };
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -40,6 +39,7 @@ export class Serving {
   }
 
   static async #follow(dataDir: string, registryService: RunningService, settings: string[]): Promise<Serving> {
+    await build();
     const args = [
       `--data-dir=${dataDir}`,
       '--port=0',
@@ -49,7 +49,7 @@ export class Serving {
       `--registry-address=127.0.0.1:${registryService.port}`,
       ...settings,
     ];
-    const service = await startInference(inferenceConfig(args, {}), silentLog, sourceWorker);
+    const service = await startInference(inferenceConfig(args, {}), silentLog, builtWorker);
     const address = `127.0.0.1:${service.port}`;
     return new Serving(
       dataDir,

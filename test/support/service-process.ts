@@ -1,21 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import build from './build.js';
+import { root } from './mesh.js';
 
-const loader = fileURLToPath(new URL('source-process.mjs', import.meta.url));
-
-/** A service's `main.ts` as a process of its own, straight from the sources, so that it can be killed. */
-export class SourceProcess {
+/** A service as a process of its own, built from these sources, so that it can be killed. */
+export class ServiceProcess {
   private constructor(
     private readonly process: ChildProcess,
     readonly port: number,
   ) {}
 
-  /** Resolves when the service says that it is ready. */
-  static async start(main: URL, args: string[]): Promise<SourceProcess> {
-    const child = spawn(process.execPath, [loader, fileURLToPath(main), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  /** Resolves when the service says that it is ready. @param service for example `inference` */
+  static async start(service: string, args: string[]): Promise<ServiceProcess> {
+    await build();
+    const main = path.join(root, `dist/services/${service}/main.js`);
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
     child.stderr.on('data', (chunk) => {
       log += String(chunk);
@@ -23,7 +23,7 @@ export class SourceProcess {
     for await (const line of createInterface(child.stdout)) {
       if (line.startsWith('millrace ready ')) {
         child.stdout.resume();
-        return new SourceProcess(child, (JSON.parse(line.slice('millrace ready '.length)) as { port: number }).port);
+        return new ServiceProcess(child, (JSON.parse(line.slice('millrace ready '.length)) as { port: number }).port);
       }
     }
     throw new Error(`the service did not start: ${log}`);
