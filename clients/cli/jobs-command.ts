@@ -1,5 +1,6 @@
 import type { StateChange__Output as StateChange } from '../../proto/gen/millrace/v1/StateChange.js';
 import type { TrainingJob__Output as TrainingJob } from '../../proto/gen/millrace/v1/TrainingJob.js';
+import type { TrainingSpec } from '../../proto/gen/millrace/v1/TrainingSpec.js';
 import { fromTimestamp } from '../../proto/index.js';
 import {
   type FollowOptions,
@@ -36,9 +37,10 @@ interface TrainOptions {
 
 export async function train(millrace: Millrace, options: CommonOptions & TrainOptions): Promise<void> {
   const source = await specText(options.file);
-  const spec = readTrainingSpec(source);
+  const explain = (spec: TrainingSpec) => millrace.training.explainTrainingSpec({ spec });
+  const spec = await source.reading(trainingFields, () => readTrainingSpec(source), explain);
   if (options.explain) {
-    const plan = await source.telling(trainingFields, () => millrace.training.explainTrainingSpec({ spec }));
+    const plan = await source.telling(trainingFields, () => explain(spec));
     show(options, plan, planLines(plan));
     return;
   }

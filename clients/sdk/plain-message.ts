@@ -4,12 +4,18 @@ import type { FieldViolation } from '../../proto/index.js';
 import { scalarField, shortFormOf } from './short-forms.js';
 import { isFlag, wordValueOf } from './word-values.js';
 
+/** Something that does not fit. */
+export interface ReadViolation extends FieldViolation {
+  /** The field that an unknown key was perhaps to be. */
+  meant?: string;
+}
+
 /**
  * Reads plain data, as it comes from YAML or JSON, into a message. Keys are the contract's field names as its .proto file has them; values of enums are
- * written short and in small letters (`relu` for ACTIVATION_RELU). Everything that does not fit is noted, not thrown.
+ * written short and in small letters (`relu` for ACTIVATION_RELU). Everything that does not fit is noted, not thrown, and left out.
  */
 export class PlainMessageReader {
-  readonly violations: FieldViolation[] = [];
+  readonly violations: ReadViolation[] = [];
 
   read(value: unknown, type: protobuf.Type, path = ''): Record<string, unknown> {
     const message: Record<string, unknown> = {};
@@ -26,10 +32,10 @@ export class PlainMessageReader {
       });
     }
     for (const [key, item] of entries) {
-      const itemPath = path ? `${path}.${key}` : key;
+      const itemPath = within(path, key);
       const word = wordValueOf(type.fullName, key);
       if (!keys.includes(key)) {
-        this.violations.push({ field: itemPath, description: unknownKey(itemPath, key, keys) });
+        this.violations.push(unknownKey(path, key, keys));
       } else if (word && item === word.word) {
         message[toCamelCase(word.flag)] = true;
       } else {
@@ -52,7 +58,8 @@ export class PlainMessageReader {
       this.#refuse(path, 'a list', value);
       return [];
     }
-    return value.map((item, i) => this.#readValue(item, field, `${path}[${i}]`));
+    const items = value.map((item, i) => this.#readValue(item, field, `${path}[${i}]`));
+    return items.includes(undefined) ? [] : items;
   }
 
   #readMap(value: unknown, field: protobuf.Field, path: string, alsoAllowed: string): Record<string, unknown> {
@@ -64,7 +71,7 @@ export class PlainMessageReader {
       key,
       this.#readValue(item, field, `${path}[${JSON.stringify(key)}]`),
     ]);
-    return Object.fromEntries(entries);
+    return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
   }
 
   #readValue(value: unknown, field: protobuf.Field, path: string, alsoAllowed = ''): unknown {
@@ -121,7 +128,7 @@ export class PlainMessageReader {
     if (!ok) {
       this.#refuse(path, expected, value);
     }
-    return value;
+    return ok ? value : undefined;
   }
 
   #readEnum(value: unknown, type: protobuf.Enum, path: string): string | undefined {
@@ -129,7 +136,7 @@ export class PlainMessageReader {
     const found = names.find(({ short }) => short === value);
     if (!found) {
       const allowed = names.map(({ short }) => short);
-      this.#refuse(path, `one of ${allowed.join(', ')}`, value, guess(String(value), allowed));
+      this.#refuse(path, `one of ${allowed.join(', ')}`, value, hint(nearestOf(String(value), allowed)));
     }
     return found?.full;
   }
@@ -171,13 +178,29 @@ export function plainEnumNames({ values }: protobuf.Enum): { full: string; short
   return full.map((name) => ({ full: name, short: name.slice(prefixLength).toLowerCase() }));
 }
 
-function unknownKey(path: string, key: string, known: string[]): string {
-  return `Unknown key \`${path}\`.${guess(key, known)} Allowed are ${known.join(', ') || 'no keys'}.`;
+function unknownKey(path: string, key: string, known: string[]): ReadViolation {
+  const field = within(path, key);
+  const nearest = nearestOf(key, known);
+  const allowed = known.join(', ') || 'no keys';
+  return {
+    field,
+    description: `Unknown key \`${field}\`.${hint(nearest)} Allowed are ${allowed}.`,
+    ...(nearest !== null && { meant: within(path, nearest) }),
+  };
 }
 
-function guess(name: string, known: string[]): string {
+/** Null: none is near. */
+function nearestOf(name: string, known: string[]): string | null {
   const nearest = [...known].sort((a, b) => distance(a, name) - distance(b, name))[0];
-  return nearest !== undefined && distance(nearest, name) <= 3 ? ` Did you mean \`${nearest}\`?` : '';
+  return nearest !== undefined && distance(nearest, name) <= 3 ? nearest : null;
+}
+
+function hint(nearest: string | null): string {
+  return nearest === null ? '' : ` Did you mean \`${nearest}\`?`;
+}
+
+function within(path: string, key: string): string {
+  return path ? `${path}.${key}` : key;
 }
 
 const toCamelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

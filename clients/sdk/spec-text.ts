@@ -1,9 +1,10 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
-import { type FieldViolation, RpcError } from '../../proto/index.js';
+import { RpcError } from '../../proto/index.js';
+import type { ReadViolation } from './plain-message.js';
 import { keyOfFlag } from './word-values.js';
 
 /** Something wrong with a specification, and where it is written; null: a service named a field that is not of the file. */
-export interface SpecViolation extends FieldViolation {
+export interface SpecViolation extends ReadViolation {
   position: Position | null;
 }
 
@@ -17,9 +18,11 @@ export interface Position {
 export class InvalidSpecError extends Error {
   override readonly name = 'InvalidSpecError';
 
+  /** @param readable what could be read of it, as a message; null: nothing could */
   constructor(
     readonly fieldViolations: SpecViolation[],
     file: string,
+    readonly readable: object | null = null,
     options?: ErrorOptions,
   ) {
     const lines = fieldViolations.map(({ position, description }) =>
@@ -59,9 +62,35 @@ export class SpecText {
     this.value = this.#document.toJS();
   }
 
-  /** @param violations of fields as the file has them, `network.layers[0].units` */
-  refusal(violations: FieldViolation[], options?: ErrorOptions): InvalidSpecError {
-    return this.#refusal(violations, ({ field }) => this.locate(field), options);
+  /** @param violations of fields as the file has them, `network.layers[0].units` @param readable as of the error */
+  refusal(violations: ReadViolation[], readable: object): InvalidSpecError {
+    return this.#refusal(violations, ({ field }) => this.locate(field), readable);
+  }
+
+  /**
+   * What `read` makes of it. Where that refuses something, `check` has a service look at the rest, so that all is told together; when no
+   * service answers, what was found without it. @throws InvalidSpecError
+   */
+  async reading<Message extends object>(
+    fields: RequestFields,
+    read: () => Message,
+    check: (readable: Message) => Promise<unknown>,
+  ): Promise<Message> {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof InvalidSpecError) || !error.readable) {
+        throw error;
+      }
+      const { fieldViolations: unread, readable } = error;
+      const told = await this.telling(fields, () => check(readable as Message)).then(
+        () => [],
+        (refusal) => (refusal instanceof InvalidSpecError ? refusal.fieldViolations : []),
+      );
+      // What follows from what could not be read is not told: it may be right.
+      const more = told.filter(({ field }) => !unread.some((one) => concerns(one, field)));
+      throw sorted([...unread, ...more], this.file, readable);
+    }
   }
 
   /** What a call comes to. What a service refuses of this specification is told under the names and with the lines of the file. */
@@ -79,7 +108,7 @@ export class SpecText {
         isOfFile: fileField(field, fields) !== null,
       }));
       const locate = ({ field, isOfFile }: (typeof named)[number]) => (isOfFile ? this.locate(field) : null);
-      throw this.#refusal(named, locate, { cause: error });
+      throw this.#refusal(named, locate, null, { cause: error });
     }
   }
 
@@ -119,19 +148,37 @@ export class SpecText {
     return { line, column: col };
   }
 
-  #refusal<Violation extends FieldViolation>(
+  #refusal<Violation extends ReadViolation>(
     violations: Violation[],
     locate: (violation: Violation) => Position | null,
+    readable: object | null,
     options?: ErrorOptions,
   ): InvalidSpecError {
-    const located = violations.map((violation) => ({
-      field: violation.field,
-      description: violation.description,
-      position: locate(violation),
-    }));
-    located.sort((a, b) => compare(a.position, b.position));
-    return new InvalidSpecError(located, this.file, options);
+    const located = violations.map((violation) => {
+      const { field, description, meant } = violation;
+      return { field, description, ...(meant !== undefined && { meant }), position: locate(violation) };
+    });
+    return sorted(located, this.file, readable, options);
   }
+}
+
+function sorted(
+  violations: SpecViolation[],
+  file: string,
+  readable: object | null,
+  options?: ErrorOptions,
+): InvalidSpecError {
+  const inOrder = violations.sort((a, b) => compare(a.position, b.position));
+  return new InvalidSpecError(inOrder, file, readable, options);
+}
+
+/** Whether a field is, holds, or lies within what could not be read. Of a list whose item could not be, that is all of it. */
+function concerns({ field, meant = field }: SpecViolation, other: string): boolean {
+  return [field.replace(/\[[^[]*\]$/, ''), meant].some((one) => isWithin(one, other) || isWithin(other, one));
+}
+
+function isWithin(field: string, outer: string): boolean {
+  return field === outer || outer === '' || (field.startsWith(outer) && /^[.[]/.test(field.slice(outer.length)));
 }
 
 /** In the order of the file; what is not of it comes last. */

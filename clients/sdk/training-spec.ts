@@ -33,7 +33,7 @@ export function readTuningSpec(text: string | SpecText): { spec: TrainingSpec; t
     tune: reader.read(tune, describeMessage('millrace.v1.TuneSpec'), 'tune') as TuneSpec,
   };
   if (reader.violations.length > 0) {
-    throw source.refusal(reader.violations);
+    throw source.refusal(reader.violations, result);
   }
   return result;
 }
@@ -92,7 +92,7 @@ function toMessage(source: SpecText, name: SpecMessage): object {
   const reader = new PlainMessageReader();
   const message = reader.read(source.value, describeMessage(name));
   if (reader.violations.length > 0) {
-    throw source.refusal(reader.violations);
+    throw source.refusal(reader.violations, message);
   }
   return message;
 }

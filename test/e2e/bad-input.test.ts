@@ -60,6 +60,18 @@ describe('training specs', () => {
     expect(stderr).toMatch(/spec\.yaml:\d+:1: Unknown key `batchsize`\. Did you mean `batch_size`\?/);
   });
 
+  it('tells what the file says wrong together with what the service refuses', async () => {
+    const file = specWith(
+      ['batch_size', 'batchsize'],
+      ['learning_rate: 0.01', 'learning_rate: 0'],
+      ['units: 4', 'units: 0'],
+    );
+    const stderr = await refused('train', '-f', file);
+    expect(stderr).toContain('Unknown key `batchsize`');
+    expect(stderr).toMatch(/spec\.yaml:\d+:\d+: Expected `network\.layers\[0\]\.units`/);
+    expect(stderr).toMatch(/spec\.yaml:\d+:\d+: Expected `optimizer\.[a-z.]*learning_rate`/);
+  });
+
   it('refuses a learning rate of 0', async () => {
     expect(await refused('train', '-f', specWith(['learning_rate: 0.01', 'learning_rate: 0']))).toMatch(
       /learning_rate.*0/,

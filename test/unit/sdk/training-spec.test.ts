@@ -152,6 +152,74 @@ describe('SpecText', () => {
     expect(source.locate(`class_weights[${JSON.stringify('a.b["0"]')}]`)).toEqual({ line: 7, column: 3 });
   });
 
+  describe('where some of it cannot be read', () => {
+    const text = [
+      'dataste: datasets/a',
+      'epochs: many',
+      'network: { layers: [{ units: few }, { units: 3, activaton: relu }] }',
+      'publish: { model: m, aliases: [a, 1, b] }',
+      'seed: -1',
+    ].join('\n');
+    const source = new SpecText(text, 'bad.yaml');
+    const read = () => readTrainingSpec(source);
+    const refusing = (...names: string[]) => {
+      const fieldViolations = names.map((field) => ({ field, description: `\`${field}\` is wrong.` }));
+      return () =>
+        Promise.reject(new RpcError('INVALID_ARGUMENT', 'wrong', { reason: 'INVALID_FIELD', fieldViolations }));
+    };
+    const unread = [
+      'bad.yaml:1:1: Unknown key `dataste`. Did you mean `data',
+      'bad.yaml:2:1: Expected `epochs` to be an integer but re',
+      'bad.yaml:3:23: Expected `network.layers[0].units` to be ',
+      'bad.yaml:3:49: Unknown key `network.layers[1].activaton`',
+      'bad.yaml:4:35: Expected `publish.aliases[1]` to be text ',
+    ];
+    const places = (error: Error) =>
+      error.message.split('\n').map((line) => /^bad\.yaml:\d+:\d+: .{0,41}/.exec(line)?.[0]);
+    const told = (check: (readable: object) => Promise<unknown>) =>
+      source.reading(trainingFields, read, check).catch(places);
+
+    it('has the service look at the rest, and tells both in the order of the file', async () => {
+      let given: object | null = null;
+      const check = (readable: object) => {
+        given = readable;
+        return refusing('spec.seed', 'spec.publish.model', 'spec.network.layers[1].units')();
+      };
+      expect(await told(check)).toEqual([
+        ...unread.slice(0, 3),
+        'bad.yaml:3:39: `network.layers[1].units` is wrong.',
+        ...unread.slice(3, 4),
+        'bad.yaml:4:12: `publish.model` is wrong.',
+        ...unread.slice(4),
+        'bad.yaml:5:1: `seed` is wrong.',
+      ]);
+      expect(given).toEqual({
+        network: { layers: [{}, { units: 3 }] },
+        publish: { model: 'm', aliases: [] },
+        seed: -1,
+      });
+    });
+
+    it('does not tell what may follow from what could not be read', async () => {
+      const check = refusing(
+        'spec.dataset',
+        'spec.epochs',
+        'spec.network',
+        'spec.network.layers[0]',
+        'spec.publish.aliases[1]',
+      );
+      expect(await told(check)).toEqual(unread);
+    });
+
+    it('tells what it knows when no service answers, or it finds nothing', async () => {
+      expect(await told(() => Promise.reject(new Error('lost')))).toEqual(unread);
+      expect(await told(() => Promise.resolve())).toEqual(unread);
+      await expect(source.reading(trainingFields, () => ({ seed: 1 }), refusing('spec.seed'))).resolves.toEqual({
+        seed: 1,
+      });
+    });
+  });
+
   it('tells what services refuse with the lines of the file, under its names', async () => {
     const refused = async (source: SpecText, fields: Record<string, string>, names: string[]) => {
       const fieldViolations = names.map((field) => ({ field, description: `\`${field}\` is wrong.` }));
