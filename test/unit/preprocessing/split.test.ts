@@ -1,7 +1,15 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomKey } from '../../../services/pipeline/random-key.js';
 import { Violations } from '../../../services/platform/errors.js';
-import { checkSplit, countSplits, type SplitSpec, wholeSplit } from '../../../services/preprocessing/split.js';
+import {
+  checkSplit,
+  countSplits,
+  rowsInSplit,
+  type SplitSpec,
+  splitNames,
+  wholeSplit,
+} from '../../../services/preprocessing/split.js';
 import { assignSplits } from '../../../services/preprocessing/split-assignment.js';
 import { openTable } from './table.js';
 
@@ -98,6 +106,25 @@ describe('assignSplits', () => {
     expect(await assignSplits(spec, table)).toEqual(assignment);
     expect(await assignSplits({ ...spec, seed: 2 }, table)).not.toEqual(assignment);
     await table.close();
+  });
+});
+
+describe('rowsInSplit and countSplits', () => {
+  it('find every row in its split, whether a batch has one split or several', () => {
+    const split = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3 }));
+    fc.assert(
+      fc.property(fc.array(split, { minLength: 1 }), fc.nat(), (splits, cut) => {
+        const assignment = Uint8Array.from(splits);
+        const firstRow = cut % splits.length;
+        const inBatch = splits.slice(firstRow);
+        const batch = { firstRow, header: { length: inBatch.length } };
+        for (const [k, name] of splitNames.entries()) {
+          const expected = inBatch.flatMap((one, row) => (one === k ? [row] : []));
+          expect([...rowsInSplit(assignment, name, batch)]).toEqual(expected);
+          expect(countSplits(assignment)[name]).toBe(splits.filter((one) => one === k).length);
+        }
+      }),
+    );
   });
 });
 
