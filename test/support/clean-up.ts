@@ -1,3 +1,4 @@
+import './same-bits.js';
 import { afterAll } from 'vitest';
 import { removeTempFolders } from './temp-folder.js';
 
