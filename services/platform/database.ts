@@ -6,8 +6,10 @@ import {
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
+  type SqliteStatement,
 } from 'kysely';
 import Libsql from 'libsql';
+import { LRUCache } from 'lru-cache';
 import { isDiskFull, ServiceError } from './errors.js';
 
 export {
@@ -19,6 +21,9 @@ export {
   sql,
   type Transaction,
 } from 'kysely';
+
+/** Those that have not run for longest are prepared anew: lists of values make statements of any length. */
+const statementsMax = 200;
 
 /** Schema changes by name; they run in name order, each once. */
 export type Migrations = Record<string, Migration>;
@@ -33,10 +38,31 @@ class Adapter extends SqliteAdapter {
   }
 }
 
+/** Prepares each statement once: Kysely asks for it anew whenever it runs, which was most of what a small transaction took. */
+class PreparedStatements implements SqliteDatabase {
+  readonly #statements = new LRUCache<string, SqliteStatement>({ max: statementsMax });
+
+  constructor(private readonly sqlite: Libsql.Database) {}
+
+  prepare(text: string): SqliteStatement {
+    let statement = this.#statements.get(text);
+    if (!statement) {
+      // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
+      statement = this.sqlite.prepare(text) as unknown as SqliteStatement;
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.sqlite.close();
+  }
+}
+
 class Dialect extends SqliteDialect {
   constructor(private readonly sqlite: Libsql.Database) {
-    // libsql has the interface of better-sqlite3, which Kysely's dialect asks for.
-    super({ database: sqlite as unknown as SqliteDatabase });
+    super({ database: new PreparedStatements(sqlite) });
   }
 
   override createAdapter(): Adapter {

@@ -48,6 +48,24 @@ describe('openDatabase', () => {
     await database.destroy();
   });
 
+  it('runs the same statement again after it has failed, and after its table has got a column', async () => {
+    const database = await openDatabase<Schema>(newFile(), migrations);
+    const insert = (id: number) => database.insertInto('parents').values({ id, text: 'a' }).execute();
+    const select = () => database.selectFrom('parents').selectAll().execute();
+    await insert(1);
+    await expect(insert(1)).rejects.toThrow('UNIQUE constraint failed: parents.id');
+    await insert(2);
+    expect(await select()).toEqual([1, 2].map((id) => ({ id, text: 'a' })));
+    await database.schema.alterTable('parents').addColumn('more', 'integer').execute();
+    expect(await select()).toEqual([1, 2].map((id) => ({ id, text: 'a', more: null })));
+    for (let count = 1; count <= 300; count += 1) {
+      const ids = Array.from({ length: count }, (_, i) => i);
+      await database.selectFrom('parents').selectAll().where('id', 'in', ids).execute();
+    }
+    expect(await select()).toHaveLength(2);
+    await database.destroy();
+  });
+
   it('refuses a file that is no database', async () => {
     const file = newFile();
     writeFileSync(file, 'this is not a database file, but long enough to be taken for one'.repeat(20));
