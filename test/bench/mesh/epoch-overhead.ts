@@ -6,7 +6,7 @@ import { lastJson, measureInTurn, median, type Subject } from '../trial.js';
 import { MnistMesh, seedExample } from './mnist-mesh.js';
 import { threadSeconds } from './thread-seconds.js';
 
-const epochs = 10;
+const epochs = 20;
 /** As the example's split has them. */
 const validationRows = 5_000;
 const threads = 2;
