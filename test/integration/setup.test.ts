@@ -16,7 +16,7 @@ if [ -f "failures/$script" ]; then . "./failures/$script"; fi
 case "$script" in
   ci) mkdir -p node_modules/.bin; echo {} > node_modules/.package-lock.json;;
   build:native) mkdir -p native/build/Release; echo addon > native/build/Release/millrace.node;;
-  build:types) mkdir -p proto/gen; echo types > proto/gen/descriptors.binpb;;
+  build:types) mkdir -p proto/gen; echo types | tee proto/gen/descriptors.binpb > proto/gen/contracts.json;;
   build:ts) mkdir -p dist.draft/clients/cli; echo code > dist.draft/clients/cli/main.js;;
 esac
 `;
