@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "instruction_set.h"
+
 namespace millrace {
 
 /// What the fields of a column are, the least first: a column that holds numbers may hold integers and missing values too.
@@ -84,6 +86,7 @@ inline constexpr std::size_t kNotPlain = static_cast<std::size_t>(-1);
 /// As `read_csv_records`, of records whose form was not checked, in several columns. `kNotPlain`: one of them is not as
 /// `scan_plain_records` has them, or not of its columns' types.
 std::size_t read_plain_csv_records(const std::uint8_t* bytes, std::size_t size, const CsvForm& form,
-                                   std::span<CsvColumn> columns, std::size_t rows);
+                                   std::span<CsvColumn> columns, std::size_t rows,
+                                   InstructionSet set = instruction_set());
 
 }  // namespace millrace

@@ -13,7 +13,7 @@ class TextIndex {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   /// @param end behind the last byte that may be read, whichever text it belongs to
-  explicit TextIndex(const std::uint8_t* end) : end_(end), slots_(kSlotsMin, kEmpty) {}
+  explicit TextIndex(const std::uint8_t* end) : end_(end), slots_(std::size_t{1} << kSlotBitsMin, kEmpty) {}
 
   std::size_t size() const { return texts_.size(); }
 
@@ -32,12 +32,13 @@ class TextIndex {
     const std::size_t place = texts_.size();
     texts_.push_back({key, text});
     slots_[slot] = static_cast<std::uint32_t>(place);
-    if (2 * texts_.size() > slots_.size()) grow();
+    if (4 * texts_.size() > slots_.size()) grow();
     return place;
   }
 
  private:
-  static constexpr std::size_t kSlotsMin = 64;
+  static constexpr unsigned kSlotBitsMin = 8;
+  static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15U;
   static constexpr std::uint32_t kEmpty = 0xffffffff;
   static constexpr std::size_t kWord = sizeof(std::uint64_t);
 
@@ -79,7 +80,7 @@ class TextIndex {
 
   /// The finalizer of MurmurHash3 (Appleby 2011), shortened.
   static std::uint64_t mix(std::uint64_t value) {
-    value *= 0x9e3779b97f4a7c15U;
+    value *= kGolden;
     return value ^ (value >> 32);
   }
 
@@ -88,15 +89,16 @@ class TextIndex {
            (key.length <= kWord || std::memcmp(known.text, text, key.length) == 0);
   }
 
-  /// Where a text is, or would be added.
+  /// Where a text is, or would be added: the upper bits of a product with the golden ratio are spread evenly (Knuth 1973, section 6.4).
   std::size_t slot_of(const Key& key, const std::uint8_t* text) const {
     const std::size_t mask = slots_.size() - 1;
-    for (std::size_t slot = mix(key.bytes + key.length) & mask;; slot = (slot + 1) & mask) {
+    for (std::size_t slot = (key.bytes + key.length) * kGolden >> (64 - slot_bits_);; slot = (slot + 1) & mask) {
       if (slots_[slot] == kEmpty || is_same(texts_[slots_[slot]], key, text)) return slot;
     }
   }
 
   void grow() {
+    ++slot_bits_;
     slots_.assign(2 * slots_.size(), kEmpty);
     for (std::size_t place = 0; place < texts_.size(); ++place) {
       slots_[slot_of(texts_[place].key, texts_[place].text)] = static_cast<std::uint32_t>(place);
@@ -105,7 +107,8 @@ class TextIndex {
 
   const std::uint8_t* end_;
   std::vector<Text> texts_;
-  /// Places, at most half of them used.
+  unsigned slot_bits_ = kSlotBitsMin;
+  /// Places, at most a quarter of them used, so that most texts are where they are looked for first.
   std::vector<std::uint32_t> slots_;
 };
 
