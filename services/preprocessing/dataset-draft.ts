@@ -11,8 +11,8 @@ import { ColumnDigest } from './column-digest.js';
 export const dataFile = 'data.arrows';
 export const metadataFile = 'version.json';
 
-/** So much is written between two times that the system is told to bring it to the disk. */
-const flushBytes = 32 * 1024 * 1024;
+/** So much is written between two times that the system is told to bring it to the disk: with more, the writing waits now and then. */
+const flushBytes = 8 * 1024 * 1024;
 
 /** Parts that one system call writes: IOV_MAX of Linux and macOS. */
 const vectorsMax = 1_024;

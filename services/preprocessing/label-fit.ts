@@ -3,8 +3,12 @@ import { classesMax, className, invalidLabel, type LabelValues, readLabels } fro
 import { readLabelSets } from './label-sets.js';
 import type { LabelSpec } from './pipeline-spec.js';
 import { rowsInSplit, type SplitAssignment, splitNames } from './split.js';
-import type { StoredTable } from './stored-table.js';
+import type { StoredBatch, StoredTable } from './stored-table.js';
 import { TargetReader } from './target-reader.js';
+import { workAhead } from './work-ahead.js';
+
+/** Read while the labels before them are looked at. */
+const batchesAhead = 2;
 
 /** Kinds whose every label in the training split was seen when its classes were found. */
 const countedKinds: readonly FittedLabel['kind'][] = ['classes', 'binary'];
@@ -85,11 +89,16 @@ class TrainingLabels {
 
   async *#chunks(column: string) {
     const index = this.#index(column);
-    for (const batch of this.table.batches) {
-      this.signal.throwIfAborted();
+    const read = async (batch: StoredBatch) => {
       const rows = rowsInSplit(this.assignment, 'train', batch);
-      if (rows.length > 0) {
-        yield { chunk: await this.table.readColumn(batch, index), rows, firstRow: batch.firstRow };
+      return rows.length > 0
+        ? { chunk: await this.table.readColumn(batch, index), rows, firstRow: batch.firstRow }
+        : null;
+    };
+    for await (const some of workAhead(this.table.batches, batchesAhead, read)) {
+      this.signal.throwIfAborted();
+      if (some) {
+        yield some;
       }
     }
   }
