@@ -13,7 +13,7 @@
 namespace millrace::test {
 namespace {
 
-constexpr std::size_t kColumns = 3;
+constexpr std::size_t kCsvColumns = 3;
 
 /// Empty, short or long, with and without sign and point; all of it a number of which four may be read at once, or none of the four.
 std::string field_of(Random& random) {
@@ -43,9 +43,9 @@ struct Table {
 Table read_table(const std::string& text, std::size_t rows, InstructionSet set) {
   const auto bytes = std::make_unique<std::uint8_t[]>(text.size());
   std::memcpy(bytes.get(), text.data(), text.size());
-  Table table{std::vector(kColumns, std::vector<double>(rows, 7)), std::vector(kColumns, std::vector<std::uint8_t>(rows / 8 + 1)), 0};
+  Table table{std::vector(kCsvColumns, std::vector<double>(rows, 7)), std::vector(kCsvColumns, std::vector<std::uint8_t>(rows / 8 + 1)), 0};
   std::vector<CsvColumn> columns;
-  for (std::size_t i = 0; i < kColumns; ++i) {
+  for (std::size_t i = 0; i < kCsvColumns; ++i) {
     columns.push_back({CsvType::kFloat64, table.values[i].data(), nullptr, table.validity[i].data(), {}});
   }
   table.rows = read_plain_csv_records(bytes.get(), text.size(), {',', false, 1 << 20}, columns, rows, set);
@@ -58,24 +58,24 @@ TEST("numbers of a CSV file are those that strtod reads, and the same bits howev
     const std::size_t rows = 1 + random.below(40);
     std::vector<std::string> fields;
     std::string text;
-    for (std::size_t i = 0; i < rows * kColumns; ++i) {
+    for (std::size_t i = 0; i < rows * kCsvColumns; ++i) {
       fields.push_back(field_of(random));
-      text += fields.back() + ((i + 1) % kColumns == 0 ? '\n' : ',');
+      text += fields.back() + ((i + 1) % kCsvColumns == 0 ? '\n' : ',');
     }
     const Table portable = read_table(text, rows, InstructionSet::kPortable);
     CHECK(portable.rows == rows);
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      const std::size_t row = i / kColumns;
-      const bool is_there = (portable.validity[i % kColumns][row / 8] >> row % 8 & 1) != 0;
+      const std::size_t row = i / kCsvColumns;
+      const bool is_there = (portable.validity[i % kCsvColumns][row / 8] >> row % 8 & 1) != 0;
       CHECK(is_there == !fields[i].empty());
       const double expected = is_there ? std::strtod(fields[i].c_str(), nullptr) : 0.0;
-      CHECK(std::bit_cast<std::uint64_t>(portable.values[i % kColumns][row]) == std::bit_cast<std::uint64_t>(expected));
+      CHECK(std::bit_cast<std::uint64_t>(portable.values[i % kCsvColumns][row]) == std::bit_cast<std::uint64_t>(expected));
     }
     for (const InstructionSet set : {InstructionSet::kAvx2, InstructionSet::kAvx512}) {
       if (!is_available(set)) continue;
       const Table wide = read_table(text, rows, set);
       CHECK(wide.rows == rows && wide.validity == portable.validity);
-      for (std::size_t c = 0; c < kColumns; ++c) {
+      for (std::size_t c = 0; c < kCsvColumns; ++c) {
         CHECK(std::memcmp(wide.values[c].data(), portable.values[c].data(), rows * sizeof(double)) == 0);
       }
     }

@@ -10,23 +10,23 @@
 namespace millrace::test {
 namespace {
 
-constexpr std::size_t kRows = 1001, kWidth = 5;
+constexpr std::size_t kTableRows = 1001, kTableWidth = 5;
 
 std::vector<float> features_of(const std::vector<NumberFeature>& numbers, const CategoryFeature& categories,
                                InstructionSet set) {
-  std::vector<std::int32_t> rows(kRows);
+  std::vector<std::int32_t> rows(kTableRows);
   std::iota(rows.begin(), rows.end(), 0);
-  std::vector<float> target(kRows * kWidth, 7.0f);
-  CHECK(write_features(numbers, {&categories, 1}, rows, target.data(), kWidth, set));
+  std::vector<float> target(kTableRows * kTableWidth, 7.0f);
+  CHECK(write_features(numbers, {&categories, 1}, rows, target.data(), kTableWidth, set));
   return target;
 }
 
 TEST("features of tables are the same bits on every processor") {
-  std::vector<double> doubles(kRows);
-  std::vector<std::int64_t> integers(kRows);
-  std::vector<std::uint8_t> validity(kRows / 8 + 1), bytes;
+  std::vector<double> doubles(kTableRows);
+  std::vector<std::int64_t> integers(kTableRows);
+  std::vector<std::uint8_t> validity(kTableRows / 8 + 1), bytes;
   std::vector<std::int32_t> offsets{0};
-  for (std::size_t i = 0; i < kRows; ++i) {
+  for (std::size_t i = 0; i < kTableRows; ++i) {
     doubles[i] = std::sin(static_cast<double>(i)) * 1e3;
     integers[i] = static_cast<std::int64_t>(i * i) - 5000;
     if (i % 3 != 0) validity[i / 8] = static_cast<std::uint8_t>(validity[i / 8] | 1 << i % 8);
@@ -43,7 +43,7 @@ TEST("features of tables are the same bits on every processor") {
   const CategoryFeature categories{{bytes.data(), bytes.size(), offsets.data(), nullptr}, &known, true, 1};
   const std::vector<float> portable = features_of(numbers, categories, InstructionSet::kPortable);
   CHECK(portable[0] == static_cast<float>(((filling - 0.3) / 1.7 - 0.01) / 3.0));
-  CHECK(portable[1] == 1 && portable[2] == 0 && portable[kWidth + 1] == 0 && portable[kWidth + 2] == 1);
+  CHECK(portable[1] == 1 && portable[2] == 0 && portable[kTableWidth + 1] == 0 && portable[kTableWidth + 2] == 1);
   CHECK(portable[3] == static_cast<float>((-5000 - 12.5) / 0.7) && portable[4] == 0);
   for (const InstructionSet set : {InstructionSet::kAvx2, InstructionSet::kAvx512}) {
     if (!is_available(set)) continue;
